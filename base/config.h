@@ -1,0 +1,89 @@
+/*
+ * Configuration from one table per daemon. The table parses the file (libconfuse
+ * underneath), sets a struct by offset, prints --dump-config, and writes the
+ * key list of --help and of the man page. All errors of a file are reported at
+ * once, each with file and line; an unknown key, a key given twice or a bad value
+ * is an error. Environment expansion and includes of directories are refused.
+ *
+ *     listen = "127.0.0.1:8443"
+ *     route "prov.example.com:8443" {
+ *         address = {"127.0.0.1:9443"}
+ *     }
+ */
+#ifndef BASE_CONFIG_H
+#define BASE_CONFIG_H
+
+#include <stdio.h>
+
+#include "base/slice.h"
+
+enum config_type {
+	CONFIG_STRING,	 /* char *; owned by the config */
+	CONFIG_NUMBER,	 /* int64_t; min..max; decimal only, "010" is refused */
+	CONFIG_BOOL,	 /* bool; yes or no */
+	CONFIG_DURATION, /* int64_t milliseconds; "250ms" "2s" "5m" "7d"; min..max in ms */
+	CONFIG_SIZE,	 /* int64_t bytes; "64k" "10m" */
+	CONFIG_PATH,	 /* char *; a readable regular file */
+	CONFIG_SECRET,	 /* char *; a readable regular file that only its owner may read */
+	CONFIG_ADDRESS,	 /* char *; numeric "ip:port", "[ip6]:port" */
+	CONFIG_LIST,	 /* struct config_list; of strings */
+};
+
+struct config_list {
+	char **items;
+	size_t n;
+};
+
+struct config_key {
+	const char *name;
+	enum config_type type;
+	size_t offset;	      /* into the section's struct */
+	const char *fallback; /* as it would stand in the file; NULL: required */
+	const char *help;     /* one sentence, for people */
+	int64_t min, max;     /* 0,0: no bounds */
+	/* Further check of a set value; writes why it is bad. NULL: none. */
+	bool (*check)(const void *section, char *why, size_t why_size);
+};
+
+/** A section: the top level (name NULL) or a titled block that may occur many times. */
+struct config_section {
+	const char *name;
+	const char *help;
+	const struct config_key *keys;
+	size_t n_keys;
+	size_t size;	     /* bytes of its struct, which starts with `char *title` */
+	size_t offset;	     /* of its struct config_array in the top struct; unused for the top */
+	size_t min_count;    /* how many blocks must be there at least */
+};
+
+/** Blocks of one section: n structs of section->size bytes, in file order. */
+struct config_array {
+	void *items;
+	size_t n;
+};
+
+struct config_spec {
+	const char *program;
+	const struct config_section *sections; /* the first is the top level */
+	size_t n_sections;
+};
+
+struct config;
+
+/**
+ * Read and check @p path.
+ * @param errors  every error as a line "file:line: what, why, what to do"
+ * @return the config, or NULL after writing at least one line to @p errors
+ * Cost: blocking file I/O; at start and reload only.
+ */
+struct config *config_read(const struct config_spec *spec, const char *path,
+			   FILE *errors);
+void config_free(struct config *config);
+/** The top struct; borrowed for the life of the config. */
+const void *config_get(const struct config *config);
+/** Write the effective settings in the syntax of the file, defaults included. */
+void config_dump(const struct config *config, FILE *out);
+/** Write all keys with defaults and help, one line each, for --help and the manual. */
+void config_describe(const struct config_spec *spec, FILE *out);
+
+#endif

@@ -1,0 +1,114 @@
+/*
+ * Exchanges: one request and its response, one after another on a link (a
+ * connection that speaks HTTP/1.1), as server or as client. Bodies stream both
+ * ways with back-pressure: what arrived waits in exchange_body() until the owner
+ * takes it, and a full sender is told by exchange_is_full() and EXCHANGE_WRITABLE.
+ * Never two exchanges at a time on a link; pipelined requests wait in the socket.
+ */
+#ifndef BASE_EXCHANGE_H
+#define BASE_EXCHANGE_H
+
+#include "base/conn.h"
+#include "base/http.h"
+
+struct link;
+struct exchange;
+
+enum exchange_event {
+	EXCHANGE_HEAD,	   /* client: the final response head is there (1xx are eaten) */
+	EXCHANGE_BODY,	   /* exchange_body() grew */
+	EXCHANGE_END,	   /* the received message is complete */
+	EXCHANGE_WRITABLE, /* room again after exchange_is_full() */
+	EXCHANGE_DONE,	   /* both messages complete and sent; the last event */
+	EXCHANGE_FAILED,   /* the link died or the peer broke the rules; the last event */
+};
+/** After DONE or FAILED the exchange is gone when the callback returns. */
+typedef void exchange_fn(struct exchange *exchange, enum exchange_event event, void *arg);
+
+enum link_event {
+	LINK_OPEN,    /* connected and, with TLS, peer checked */
+	LINK_REQUEST, /* server: a request head has arrived; set a callback with
+		       * exchange_on() and answer. The body comes by its events. */
+	LINK_IDLE,    /* client: the last exchange is over and the link can be used again */
+	LINK_CLOSED,  /* over, for link_reason(); the last event; the owner calls link_free() */
+};
+/** @p exchange is set for LINK_REQUEST alone. */
+typedef void link_fn(struct link *link, enum link_event event, struct exchange *exchange,
+		     void *arg);
+
+struct link_settings {
+	struct conn_settings conn;
+	struct http_limits limits;
+	int64_t head_timeout_ms; /* server: first byte of a head to its end;
+				  * client: request sent to response head */
+	int64_t body_timeout_ms; /* without progress of a body being received */
+	int64_t idle_timeout_ms; /* between exchanges */
+	size_t arena_bytes;	 /* per exchange; 0: 64 KiB */
+};
+
+struct link *link_accept(struct loop *loop, int fd, const struct link_settings *settings,
+			 link_fn *fn, void *arg);
+struct link *link_connect(struct loop *loop, const struct sockaddr *address,
+			  socklen_t address_size, const struct link_settings *settings,
+			  link_fn *fn, void *arg);
+struct conn *link_conn(struct link *link);
+/** Why the link closed, one word: "eof", "idle_timeout", "head_timeout", "bad_field",
+ * "certificate_revoked", "reset"... */
+const char *link_reason(const struct link *link);
+/** How many exchanges began on it before the present one. */
+uint64_t link_count(const struct link *link);
+/** Client: is it open, idle and fit for a request now? */
+bool link_is_ready(const struct link *link);
+/** End after the current exchange (server: answers `Connection: close`), or now if idle. */
+void link_close(struct link *link);
+/** Abort now; an exchange in progress fails without an event. No more events. */
+void link_free(struct link *link);
+
+/** Client: begin an exchange on a ready link. Then send head, body, end. */
+struct exchange *link_request(struct link *link, exchange_fn *fn, void *arg);
+
+/** Server: set the owner of a new exchange; must happen within LINK_REQUEST. */
+void exchange_on(struct exchange *exchange, exchange_fn *fn, void *arg);
+struct link *exchange_link(struct exchange *exchange);
+/** Memory that lives as long as the exchange. */
+struct arena *exchange_arena(struct exchange *exchange);
+/** The received head (server: request; client: response after EXCHANGE_HEAD). */
+const struct http_head *exchange_head(const struct exchange *exchange);
+/** Received, decoded body bytes not yet taken. Drain, then exchange_resume(). */
+struct evbuffer *exchange_body(struct exchange *exchange);
+void exchange_resume(struct exchange *exchange);
+/** Whether the received message is complete (its bytes may still be in exchange_body()). */
+bool exchange_is_received(const struct exchange *exchange);
+/** Received body bytes so far, for limits. */
+uint64_t exchange_received_bytes(const struct exchange *exchange);
+/** Server: tell a client that waits with `Expect: 100-continue` to go on. Asked for by
+ * the first exchange_resume() too. */
+void exchange_continue(struct exchange *exchange);
+/** Why it failed: the link's reason, or "cancelled". */
+const char *exchange_reason(const struct exchange *exchange);
+
+/**
+ * Send the head of our message. With HTTP_LENGTH or HTTP_CHUNKED body and end
+ * follow; with HTTP_NO_BODY (server: also for HEAD and 304) it is complete.
+ */
+void exchange_send_head(struct exchange *exchange, const struct http_head *head);
+bool exchange_head_sent(const struct exchange *exchange);
+/** Send body bytes, taken out of @p data without copying. Over content_length: aborts. */
+void exchange_send_body(struct exchange *exchange, struct evbuffer *data);
+/** Our message is complete. A body shorter than its length fails the link. */
+void exchange_send_end(struct exchange *exchange);
+/** True when the sender should wait for EXCHANGE_WRITABLE. */
+bool exchange_is_full(const struct exchange *exchange);
+/** Server: answer at once with a whole body (may be empty). An unread request body is
+ * discarded up to 64 KiB; beyond that the link closes after the answer. */
+void exchange_reply(struct exchange *exchange, unsigned status,
+		    const struct http_field *fields, size_t n_fields, struct slice body);
+/** Server: answer with application/problem+json {type,title,status,reason,detail?}
+ * (RFC 9457). @p detail may be NULL. */
+void exchange_problem(struct exchange *exchange, unsigned status, const char *reason,
+		      const char *detail);
+/** Give up: the link is aborted, because half an exchange cannot be taken back.
+ * No more events of this exchange; the link reports LINK_CLOSED. */
+void exchange_cancel(struct exchange *exchange);
+
+#endif

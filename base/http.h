@@ -1,0 +1,150 @@
+/*
+ * HTTP/1.1 on the wire, strictly (RFC 9110, RFC 9112): one parser for requests and
+ * responses, a decoder for bodies, a writer. Does no I/O, allocates from the arena
+ * it is given, keeps no pointer after a call but into the caller's bytes. Whatever
+ * two parties could read differently is refused. No Upgrade, no CONNECT, trailers
+ * are parsed and dropped.
+ */
+#ifndef BASE_HTTP_H
+#define BASE_HTTP_H
+
+#include <event2/buffer.h>
+
+#include "base/arena.h"
+
+enum http_method {
+	HTTP_GET,
+	HTTP_HEAD,
+	HTTP_POST,
+	HTTP_PUT,
+	HTTP_DELETE,
+	HTTP_OPTIONS,
+	HTTP_PATCH,
+	HTTP_N_METHODS,
+};
+const char *http_method_name(enum http_method method);
+
+enum http_framing { HTTP_NO_BODY, HTTP_LENGTH, HTTP_CHUNKED };
+
+/** One row of the table in http.c for each: name, status to answer, words. */
+enum http_error {
+	HTTP_OK,
+	HTTP_BAD_LINE,		/* request or status line */
+	HTTP_BAD_VERSION,	/* not HTTP/1.x */
+	HTTP_UNKNOWN_METHOD,
+	HTTP_BAD_TARGET,
+	HTTP_BAD_FIELD,		/* name, value, obs-fold, space before colon, NUL */
+	HTTP_BARE_LF,
+	HTTP_BAD_LENGTH,	/* Content-Length: two, sign, overflow, with Transfer-Encoding */
+	HTTP_BAD_CODING,	/* Transfer-Encoding other than one `chunked` */
+	HTTP_BAD_CHUNK,
+	HTTP_BAD_HOST,		/* none, two, malformed */
+	HTTP_BAD_EXPECT,	/* other than 100-continue */
+	HTTP_UNWANTED_UPGRADE,
+	HTTP_HEAD_TOO_LARGE,
+	HTTP_TOO_MANY_FIELDS,
+	HTTP_BODY_TOO_LARGE,
+	HTTP_NO_MEMORY,		/* the arena is full */
+	HTTP_N_ERRORS,
+};
+/** Lower_snake_case, for logs and problem documents: "bad_field". */
+const char *http_error_name(enum http_error error);
+/** Status a server answers it with: 400, 405, 413, 414, 417, 431, 501, 505. */
+unsigned http_error_status(enum http_error error);
+
+struct http_limits {
+	size_t head_bytes; /* 0: 16 KiB */
+	size_t fields;	   /* 0: 100 */
+};
+
+struct http_field {
+	struct slice name, value;
+};
+
+/** A head as read, or to be written. */
+struct http_head {
+	/* request */
+	enum http_method method;
+	struct slice target; /* origin-form, canonical, see http_target_is_canonical() */
+	struct slice host;   /* value of Host, lower case in the arena */
+	/* response */
+	unsigned status; /* 0 in requests */
+	/* both */
+	struct http_field *fields; /* without framing fields and Host when written */
+	size_t n_fields;
+	enum http_framing framing;
+	uint64_t content_length; /* of HTTP_LENGTH */
+	bool keep_alive;
+	bool expects_continue;
+};
+
+/** Progress of the search for the end of a head, over calls with ever more bytes. */
+struct http_scan {
+	size_t seen;
+};
+/**
+ * Look for the empty line.
+ * @param bytes  all bytes received of this head so far
+ * @param size   set to the length of the head with its empty line
+ * @return 1 found, 0 more bytes are needed, -1 with *error (bare LF, too large)
+ */
+int http_scan(struct http_scan *scan, struct slice bytes, const struct http_limits *limits,
+	      size_t *size, enum http_error *error);
+
+/** Parse a whole request head. Slices point into @p bytes or the arena. */
+enum http_error http_request_parse(struct slice bytes, const struct http_limits *limits,
+				   struct arena *arena, struct http_head *out);
+/**
+ * Parse a whole response head to a request of @p method. HEAD, 1xx, 204 and 304
+ * have no body; a response without framing is refused (no read-until-close).
+ */
+enum http_error http_response_parse(struct slice bytes, const struct http_limits *limits,
+				    enum http_method method, struct arena *arena,
+				    struct http_head *out);
+/** The only field of that name (any case); NULL when none or several. */
+const struct http_field *http_field(const struct http_head *head, const char *name);
+/** How often a field name occurs. */
+size_t http_field_count(const struct http_head *head, const char *name);
+
+/**
+ * One spelling for one resource: starts with `/`, no empty or dot segments, no
+ * fragment, percent escapes of two upper-case hex digits only where they are
+ * needed, none for `/ \ . %` or controls, no backslash or bytes over 0x7e.
+ * The query (after `?`) allows the same characters and `/ ?`.
+ */
+bool http_target_is_canonical(struct slice target);
+/** Split at `?`; query is {NULL,0} when there is none. */
+void http_target_split(struct slice target, struct slice *path, struct slice *query);
+
+/** Decoder of one body, push style. */
+struct http_body {
+	enum http_framing framing;
+	int state;
+	uint64_t left;
+	unsigned line_bytes; /* of the chunk line or trailers so far */
+};
+void http_body_init(struct http_body *body, const struct http_head *head);
+/**
+ * Eat bytes.
+ * @param in       what arrived; may be empty
+ * @param eaten    how many bytes of @p in belong to the body and are done with
+ * @param payload  the next run of body bytes, inside @p in; may be empty
+ * @return HTTP_OK or the error. Call again while *eaten > 0 and bytes are left.
+ */
+enum http_error http_body_feed(struct http_body *body, struct slice in, size_t *eaten,
+			       struct slice *payload);
+bool http_body_is_done(const struct http_body *body);
+
+/**
+ * Append a head. Adds the framing fields itself (Content-Length,
+ * Transfer-Encoding), Host for requests, Connection: close unless keep_alive, and
+ * Date for responses. A CR, LF or NUL in any part is our bug and aborts.
+ */
+void http_write_head(struct evbuffer *out, const struct http_head *head);
+/** Append one chunk, taking the bytes out of @p data without copying. */
+void http_write_chunk(struct evbuffer *out, struct evbuffer *data);
+void http_write_last_chunk(struct evbuffer *out);
+/** "Not Found" and the like; "" for unknown codes. */
+const char *http_status_phrase(unsigned status);
+
+#endif

@@ -1,0 +1,80 @@
+/*
+ * Logging: one line per fact on stderr, `time LEVEL program[pid] ev=... key=value`.
+ * Values are escaped here, so that nothing from outside can forge a line or reach
+ * a terminal. ERROR: a person must act. WARN: degraded, coped. INFO: one line
+ * per request and per change of a link. Under a journal the time is left out.
+ *
+ *     log_info("session_end", log_str("sid", sid), log_num("ms", elapsed_ms));
+ */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+#include "base/slice.h"
+
+enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+
+enum log_kind { LOG_KIND_TEXT, LOG_KIND_NUMBER, LOG_KIND_HEX, LOG_KIND_MASKED };
+
+struct log_field {
+	const char *key;
+	enum log_kind kind;
+	struct slice text;
+	int64_t number;
+};
+
+/** Name this process in every line; call once per process. @p program borrowed for ever. */
+void log_open(const char *program, enum log_level level);
+void log_set_level(enum log_level level);
+bool log_level_parse(struct slice name, enum log_level *out);
+bool log_is_enabled(enum log_level level);
+
+/** Write one line. Fields with empty text are written as key=- . At most 2 KiB a value. */
+void log_write(enum log_level level, const char *event, const struct log_field *fields,
+	       size_t n_fields);
+
+static inline struct log_field log_str(const char *key, const char *value)
+{
+	return (struct log_field){ key, LOG_KIND_TEXT, slice_of(value), 0 };
+}
+
+static inline struct log_field log_slice(const char *key, struct slice value)
+{
+	return (struct log_field){ key, LOG_KIND_TEXT, value, 0 };
+}
+
+static inline struct log_field log_num(const char *key, int64_t value)
+{
+	return (struct log_field){ key, LOG_KIND_NUMBER, { NULL, 0 }, value };
+}
+
+/** Bytes as lower-case hex. */
+static inline struct log_field log_hex(const char *key, struct slice value)
+{
+	return (struct log_field){ key, LOG_KIND_HEX, value, 0 };
+}
+
+/** A number or name of a person: all but the last three characters become `*`. */
+static inline struct log_field log_masked(const char *key, struct slice value)
+{
+	return (struct log_field){ key, LOG_KIND_MASKED, value, 0 };
+}
+
+#define LOG_FIELDS(...) \
+	((struct log_field[]){ __VA_ARGS__ }), \
+		sizeof((struct log_field[]){ __VA_ARGS__ }) / sizeof(struct log_field)
+#define log_error(event, ...) \
+	log_write(LOG_LEVEL_ERROR, (event), LOG_FIELDS(__VA_ARGS__))
+#define log_warn(event, ...) log_write(LOG_LEVEL_WARN, (event), LOG_FIELDS(__VA_ARGS__))
+#define log_info(event, ...) log_write(LOG_LEVEL_INFO, (event), LOG_FIELDS(__VA_ARGS__))
+#define log_debug(event, ...) \
+	log_write(LOG_LEVEL_DEBUG, (event), LOG_FIELDS(__VA_ARGS__))
+
+/** We are wrong: log ERROR ev=bug with the place and abort. Never for input. */
+#define BUG_ON(condition) \
+	do { \
+		if (condition) \
+			log_bug(#condition, __FILE__, __LINE__); \
+	} while (0)
+_Noreturn void log_bug(const char *what, const char *file, int line);
+
+#endif

@@ -1,0 +1,46 @@
+/*
+ * The event loop of a process: one libevent base, monotonic timers and work put
+ * off to the next turn. Single-threaded. Objects that may still be touched in
+ * this turn are freed by loop_defer().
+ */
+#ifndef BASE_LOOP_H
+#define BASE_LOOP_H
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#include "base/slice.h"
+
+struct loop;
+typedef void loop_fn(void *arg);
+
+struct loop *loop_new(void);
+/** Runs what was deferred, then frees. */
+void loop_free(struct loop *loop);
+/** Run until loop_stop(). */
+void loop_run(struct loop *loop);
+void loop_stop(struct loop *loop);
+struct event_base *loop_base(struct loop *loop);
+/** Monotonic milliseconds, read once per turn. */
+int64_t loop_now_ms(struct loop *loop);
+/** Call @p fn exactly once, after the current callback has returned. Never fails. */
+void loop_defer(struct loop *loop, loop_fn *fn, void *arg);
+/** Call @p fn at each arrival of @p signum, in the loop. */
+void loop_on_signal(struct loop *loop, int signum, loop_fn *fn, void *arg);
+
+/** A one-shot timer inside its owner's struct. */
+struct timer {
+	struct event event;
+	struct loop *loop;
+	loop_fn *fn;
+	void *arg;
+};
+
+void timer_init(struct timer *timer, struct loop *loop, loop_fn *fn, void *arg);
+/** (Re)start: @p fn is called once, @p ms from now at the earliest. */
+void timer_start(struct timer *timer, int64_t ms);
+/** The callback will not come. Safe when not started, or inside it. */
+void timer_cancel(struct timer *timer);
+bool timer_is_pending(const struct timer *timer);
+
+#endif

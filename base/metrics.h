@@ -1,0 +1,36 @@
+/*
+ * Counters and gauges in memory shared by a daemon's processes: each process adds
+ * to its own slot, anyone reads the sum. One const table of a daemon names them
+ * all; a metric is its index in that table. Nothing else is shared.
+ */
+#ifndef BASE_METRICS_H
+#define BASE_METRICS_H
+
+#include <event2/buffer.h>
+
+#include "base/slice.h"
+
+enum metric_type { METRIC_COUNTER, METRIC_GAUGE };
+
+struct metric {
+	const char *name;  /* provbox_gateway_sessions_total */
+	const char *label; /* "reason=\"landnet_busy\"" or NULL; rows of one name adjoin */
+	enum metric_type type;
+	const char *help;
+};
+
+/**
+ * Map the shared slots; call in the supervisor, before any fork.
+ * @param table    borrowed for ever
+ * @param n_slots  processes that will write
+ */
+void metrics_open(const struct metric *table, size_t n, size_t n_slots);
+/** Choose this process's slot, and zero its gauges (its predecessor died). */
+void metrics_use_slot(size_t slot);
+/** Add to a metric of this process; negative for gauges only. O(1), no system call. */
+void metrics_add(size_t metric, int64_t n);
+int64_t metrics_sum(size_t metric);
+/** Append all as Prometheus text format 0.0.4. */
+void metrics_render(struct evbuffer *out);
+
+#endif

@@ -1,0 +1,83 @@
+/*
+ * A daemon: a supervisor that reads the config, opens the listening sockets and
+ * channels once, starts its roles as processes, restarts what dies with a
+ * back-off, and ends all of them on SIGTERM. Workers are single-threaded, one
+ * loop each. Knows nothing of what they do.
+ */
+#ifndef BASE_SUPERVISOR_H
+#define BASE_SUPERVISOR_H
+
+#include "base/config.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/metrics.h"
+
+#define SUPERVISOR_EXIT_FAILED 1
+#define SUPERVISOR_EXIT_USAGE 2
+#define SUPERVISOR_EXIT_UNAVAILABLE 69
+#define SUPERVISOR_EXIT_CONFIG 78
+
+/** What a process of a role is given. Borrowed for the life of the process. */
+struct worker {
+	const struct supervisor_spec *spec;
+	const void *config;   /* top struct of the daemon's config */
+	size_t index;	      /* 0.. within its role */
+	struct loop *loop;    /* NULL in roles with blocking = true */
+	const int *listeners; /* this worker's SO_REUSEPORT set, non-blocking, in config order */
+	size_t n_listeners;
+	/* Channels between roles that ask each other, see struct supervisor_role. */
+	const int *channels; /* asker: one; answerer: one for each asker */
+	size_t n_channels;
+	void *secrets; /* what the role's load() returned, in this process only */
+};
+
+struct supervisor_role {
+	const char *name; /* in the process title and log: provbox-server/landnet */
+	/* How many processes; from the config. */
+	size_t (*count)(const void *config);
+	/* "ip:port" texts to listen on; NULL: none. Fills at most cap, returns count. */
+	size_t (*listeners)(const void *config, const char **addresses, size_t cap);
+	/* Load what this role alone may hold (keys), as the starting user, in the new
+	 * process before privileges are dropped. Logs and returns false to fail. */
+	bool (*load)(const void *config, void **secrets);
+	/* Run the process. With a loop: set up and return true, the loop then runs;
+	 * false: could not start (logged). Blocking roles do their work and return. */
+	bool (*start)(struct worker *worker);
+	/* SIGTERM: end soon; call loop_stop() when done. NULL: stop at once. */
+	void (*stop)(struct worker *worker);
+	bool is_blocking;
+	bool is_answerer;	/* has channels[1] of every process of roles that ask it */
+	const char *asks;	/* name of the role that this one asks, or NULL */
+};
+
+struct supervisor_spec {
+	const char *program;
+	const char *summary; /* one line for --help */
+	const char *default_config;
+	const struct config_spec *config;
+	const struct supervisor_role *roles;
+	size_t n_roles;
+	const struct metric *metrics;
+	size_t n_metrics;
+	/* Checks beyond single keys (files that must agree). Writes lines as config_read. */
+	bool (*check)(const void *config, FILE *errors);
+	/* "unix:/path", "ip:port" of the admin listener; NULL text: none. */
+	const char *(*admin)(const void *config);
+	/* User to become when started as root; "root" stays root. */
+	const char *(*user)(const void *config);
+	/* Whether and why the daemon is ready, from shared metrics; writes JSON members. */
+	bool (*is_ready)(void);
+	enum log_level (*level)(const void *config);
+};
+
+/**
+ * Be the daemon: parse the command line (-c FILE, -t, --dump-config, --help,
+ * --version), run, and return the exit code for main().
+ * Logs ev=ready when every process of every role has started, ev=stopped at the end.
+ */
+int supervisor_main(const struct supervisor_spec *spec, int argc, char **argv);
+
+/** A worker says it has started, and later that its dependencies come and go. */
+void worker_set_ready(struct worker *worker, bool is_ready);
+
+#endif
