@@ -1,0 +1,18 @@
+noinst_LIBRARIES += base/libbase.a
+base_libbase_a_SOURCES = \
+	base/admin.c base/admin.h \
+	base/arena.c base/arena.h \
+	base/child.c base/child.h \
+	base/codec.c base/codec.h \
+	base/config.c base/config.h \
+	base/conn.c base/conn.h \
+	base/db.c base/db.h \
+	base/exchange.c base/exchange.h \
+	base/http.c base/http.h \
+	base/json.c base/json.h \
+	base/log.c base/log.h \
+	base/loop.c base/loop.h \
+	base/metrics.c base/metrics.h \
+	base/slice.c base/slice.h \
+	base/supervisor.c base/supervisor.h \
+	base/tls.c base/tls.h

@@ -1,0 +1,1 @@
+# Programs and unit tests of smsc/.

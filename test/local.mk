@@ -1,0 +1,40 @@
+# Tests of the tree as a whole. Unit tests stand in the local.mk of the folder they test.
+
+EXTRA_DIST += test/unit/test.h
+
+FLOW_ENV = PROVBOX_SRCDIR='$(abs_top_srcdir)' PROVBOX_BUILDDIR='$(abs_top_builddir)' \
+	PYTHONDONTWRITEBYTECODE=1
+# One flow: make check-flow FLOW='-k declined'.
+FLOW =
+
+.PHONY: check-flow format fuzz lint
+check-flow: all
+	$(FLOW_ENV) $(PYTHON) -m pytest -p no:cacheprovider -c $(srcdir)/test/pytest.ini \
+		$(srcdir)/test/flow $(FLOW)
+
+lint:
+	$(FLOW_ENV) $(PYTHON) -m pytest -p no:cacheprovider -c $(srcdir)/test/pytest.ini \
+		-q $(srcdir)/test/lint
+
+format:
+	cd $(srcdir) && git ls-files -z '*.[ch]' | xargs -0 $(CLANG_FORMAT) -i
+
+# Fuzz targets are programs test/fuzz/fuzz_NAME, added to fuzz_targets by the folder whose
+# parser they drive; `make fuzz` runs each for FUZZ_SECONDS.
+FUZZ_SECONDS = 20
+if FUZZ
+noinst_PROGRAMS += $(fuzz_targets)
+fuzz: $(fuzz_targets)
+	for target in $(fuzz_targets); do \
+		$$target -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 || exit 1; \
+	done
+else
+fuzz:
+	@echo "configure with --enable-fuzz CC=clang first" >&2; exit 2
+endif
+
+EXTRA_DIST += test/pytest.ini test/flow test/lint
+
+# Folders in EXTRA_DIST are copied whole.
+dist-hook:
+	find $(distdir) -name __pycache__ -prune -exec rm -rf {} +
