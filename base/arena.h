@@ -22,7 +22,8 @@ void arena_reset(struct arena *arena);
  * @return @p n zeroed bytes aligned for any object, or NULL past the limit
  */
 void *arena_alloc(struct arena *arena, size_t n);
-/** Copy bytes into the arena; the copy is followed by a NUL. {NULL,0} past the limit. */
+/** Copy bytes into the arena; the copy is followed by a NUL. {NULL,0} past the limit.
+ */
 struct slice arena_copy(struct arena *arena, struct slice s);
 /** Copy as a C string. NULL past the limit, or when @p s holds a NUL. */
 char *arena_string(struct arena *arena, struct slice s);

@@ -12,10 +12,10 @@
 #include "base/arena.h"
 
 #define SHA256_BYTES 32
-#define UUID_CHARS 36
+#define UUID_CHARS   36
 
 /** Characters of base64url without padding for @p n bytes. */
-#define BASE64URL_CHARS(n) (((n) * 4 + 2) / 3)
+#define BASE64URL_CHARS(n) (((n)*4 + 2) / 3)
 
 /** Write lower-case hex and a NUL; @p out holds 2 * n + 1. */
 void hex_encode(struct slice bytes, char *out);

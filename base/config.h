@@ -18,15 +18,17 @@
 #include "base/slice.h"
 
 enum config_type {
-	CONFIG_STRING,	 /* char *; owned by the config */
-	CONFIG_NUMBER,	 /* int64_t; min..max; decimal only, "010" is refused */
-	CONFIG_BOOL,	 /* bool; yes or no */
-	CONFIG_DURATION, /* int64_t milliseconds; "250ms" "2s" "5m" "7d"; min..max in ms */
-	CONFIG_SIZE,	 /* int64_t bytes; "64k" "10m" */
-	CONFIG_PATH,	 /* char *; a readable regular file */
-	CONFIG_SECRET,	 /* char *; a readable regular file that only its owner may read */
-	CONFIG_ADDRESS,	 /* char *; numeric "ip:port", "[ip6]:port" */
-	CONFIG_LIST,	 /* struct config_list; of strings */
+	CONFIG_STRING,   /* char *; owned by the config */
+	CONFIG_NUMBER,   /* int64_t; min..max; decimal only, "010" is refused */
+	CONFIG_BOOL,     /* bool; yes or no */
+	CONFIG_DURATION, /* int64_t milliseconds; "250ms" "2s" "5m" "7d"; min..max in ms
+			  */
+	CONFIG_SIZE,     /* int64_t bytes; "64k" "10m" */
+	CONFIG_PATH,     /* char *; a readable regular file */
+	CONFIG_SECRET,   /* char *; a readable regular file that only its owner may read
+			  */
+	CONFIG_ADDRESS,  /* char *; numeric "ip:port", "[ip6]:port" */
+	CONFIG_LIST,     /* struct config_list; of strings */
 };
 
 struct config_list {
@@ -37,7 +39,7 @@ struct config_list {
 struct config_key {
 	const char *name;
 	enum config_type type;
-	size_t offset;	      /* into the section's struct */
+	size_t offset;        /* into the section's struct */
 	const char *fallback; /* as it would stand in the file; NULL: required */
 	const char *help;     /* one sentence, for people */
 	int64_t min, max;     /* 0,0: no bounds */
@@ -51,9 +53,10 @@ struct config_section {
 	const char *help;
 	const struct config_key *keys;
 	size_t n_keys;
-	size_t size;	     /* bytes of its struct, which starts with `char *title` */
-	size_t offset;	     /* of its struct config_array in the top struct; unused for the top */
-	size_t min_count;    /* how many blocks must be there at least */
+	size_t size;   /* bytes of its struct, which starts with `char *title` */
+	size_t offset; /* of its struct config_array in the top struct; unused for the
+			  top */
+	size_t min_count; /* how many blocks must be there at least */
 };
 
 /** Blocks of one section: n structs of section->size bytes, in file order. */

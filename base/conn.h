@@ -16,22 +16,23 @@
 struct conn;
 
 enum conn_event {
-	CONN_OPEN,	/* connected; with TLS: handshake done and the peer checked */
-	CONN_READABLE,	/* conn_rx() grew */
-	CONN_WRITABLE,	/* conn_tx() fell below tx_low after having been above tx_high */
-	CONN_EOF,	/* the peer ended its side properly; conn_rx() may still hold bytes */
-	CONN_FAILED,	/* dead, see conn_failure(); the last event */
+	CONN_OPEN,     /* connected; with TLS: handshake done and the peer checked */
+	CONN_READABLE, /* conn_rx() grew */
+	CONN_WRITABLE, /* conn_tx() fell below tx_low after having been above tx_high */
+	CONN_EOF, /* the peer ended its side properly; conn_rx() may still hold bytes */
+	CONN_FAILED, /* dead, see conn_failure(); the last event */
 };
 
 enum conn_failure {
 	CONN_FAILURE_NONE,
-	CONN_FAILURE_CONNECT,	/* refused, unreachable */
-	CONN_FAILURE_RESET,	/* the peer aborted */
-	CONN_FAILURE_TRUNCATED, /* TLS stream cut without close_notify */
-	CONN_FAILURE_TLS,	/* see conn_tls_failure() */
+	CONN_FAILURE_CONNECT,           /* refused, unreachable */
+	CONN_FAILURE_RESET,             /* the peer aborted */
+	CONN_FAILURE_TRUNCATED,         /* TLS stream cut without close_notify */
+	CONN_FAILURE_TLS,               /* see conn_tls_failure() */
 	CONN_FAILURE_HANDSHAKE_TIMEOUT, /* connecting and TLS handshake together */
-	CONN_FAILURE_WRITE_TIMEOUT,	/* nothing of conn_tx() could be sent for write_timeout_ms */
-	CONN_FAILURE_SYSTEM,		/* ours: descriptors, memory */
+	CONN_FAILURE_WRITE_TIMEOUT,     /* nothing of conn_tx() could be sent for
+					   write_timeout_ms */
+	CONN_FAILURE_SYSTEM,            /* ours: descriptors, memory */
 	CONN_N_FAILURES,
 };
 
@@ -41,10 +42,11 @@ struct conn_settings {
 	int64_t handshake_timeout_ms;
 	int64_t write_timeout_ms;
 	size_t rx_limit; /* bytes; reading stops at or above; 0: 64 KiB */
-	size_t tx_high;	 /* bytes; conn_is_full() at or above; 0: 256 KiB; low is half */
+	size_t tx_high; /* bytes; conn_is_full() at or above; 0: 256 KiB; low is half */
 };
 
-/** Never called from inside a function of this header; after CONN_FAILED never again. */
+/** Never called from inside a function of this header; after CONN_FAILED never again.
+ */
 typedef void conn_fn(struct conn *conn, enum conn_event event, void *arg);
 
 /**
@@ -52,8 +54,8 @@ typedef void conn_fn(struct conn *conn, enum conn_event event, void *arg);
  * @param fd  taken, also on failure. TCP_NODELAY is set.
  * @return NULL when out of descriptors or memory
  */
-struct conn *conn_accept(struct loop *loop, int fd, const struct conn_settings *settings,
-			 conn_fn *fn, void *arg);
+struct conn *conn_accept(struct loop *loop, int fd,
+			 const struct conn_settings *settings, conn_fn *fn, void *arg);
 /** Connect to a numeric address. Failure to connect comes as CONN_FAILED. */
 struct conn *conn_connect(struct loop *loop, const struct sockaddr *address,
 			  socklen_t address_size, const struct conn_settings *settings,
@@ -99,7 +101,8 @@ typedef void listener_fn(struct listener *listener, int fd, void *arg);
  */
 struct listener *listener_new(struct loop *loop, int fd, listener_fn *fn, void *arg);
 void listener_free(struct listener *listener);
-/** Open a listening socket (SO_REUSEPORT for TCP). @return fd, or -1 with a logged reason */
+/** Open a listening socket (SO_REUSEPORT for TCP). @return fd, or -1 with a logged
+ * reason */
 int listener_open(const char *address);
 
 #endif

@@ -34,10 +34,11 @@ struct db_settings {
 
 enum db_status {
 	DB_OK,
-	DB_UNAVAILABLE, /* not connected, connection lost, queue full; outcome unknown if it
-			 * was in flight: repeat only what is idempotent */
+	DB_UNAVAILABLE, /* not connected, connection lost, queue full; outcome unknown
+			 * if it was in flight: repeat only what is idempotent */
 	DB_TIMEOUT,
-	DB_FAILED, /* the server refused it: see PQresultErrorField(); our bug or a broken schema */
+	DB_FAILED, /* the server refused it: see PQresultErrorField(); our bug or a
+		      broken schema */
 };
 
 /** @p result is borrowed; rows for DB_OK, the error for DB_FAILED, else NULL. */
@@ -48,8 +49,9 @@ struct db_param {
 	int n;
 	bool is_binary;
 };
-struct db_param db_text(const char *s);		 /* NULL: SQL NULL */
-struct db_param db_slice(struct slice s);	 /* text; must not hold NUL: checked by db_call */
+struct db_param db_text(const char *s); /* NULL: SQL NULL */
+struct db_param db_slice(
+	struct slice s); /* text; must not hold NUL: checked by db_call */
 struct db_param db_bytes(const void *p, size_t n); /* bytea, binary */
 struct db_param db_null(void);
 
@@ -72,8 +74,9 @@ struct db_call *db_call(struct db *db, size_t statement, const struct db_param *
 /** @p fn will not be called; the statement may still run. */
 void db_cancel(struct db_call *call);
 
-/** Value of a row as a slice; empty for NULL. Text format, or raw bytes of bytea columns
- * asked for in binary. Results come in text format; bytea is decoded by db_bytea(). */
+/** Value of a row as a slice; empty for NULL. Text format, or raw bytes of bytea
+ * columns asked for in binary. Results come in text format; bytea is decoded by
+ * db_bytea(). */
 struct slice db_value(const PGresult *result, int row, int column);
 /** Decode a bytea in text format ("\x...") into @p out. @return length or -1 */
 ssize_t db_bytea(const PGresult *result, int row, int column, uint8_t *out, size_t cap);

@@ -15,26 +15,29 @@ struct link;
 struct exchange;
 
 enum exchange_event {
-	EXCHANGE_HEAD,	   /* client: the final response head is there (1xx are eaten) */
-	EXCHANGE_BODY,	   /* exchange_body() grew */
-	EXCHANGE_END,	   /* the received message is complete */
+	EXCHANGE_HEAD, /* client: the final response head is there (1xx are eaten) */
+	EXCHANGE_BODY, /* exchange_body() grew */
+	EXCHANGE_END,  /* the received message is complete */
 	EXCHANGE_WRITABLE, /* room again after exchange_is_full() */
-	EXCHANGE_DONE,	   /* both messages complete and sent; the last event */
-	EXCHANGE_FAILED,   /* the link died or the peer broke the rules; the last event */
+	EXCHANGE_DONE,     /* both messages complete and sent; the last event */
+	EXCHANGE_FAILED, /* the link died or the peer broke the rules; the last event */
 };
 /** After DONE or FAILED the exchange is gone when the callback returns. */
-typedef void exchange_fn(struct exchange *exchange, enum exchange_event event, void *arg);
+typedef void exchange_fn(struct exchange *exchange, enum exchange_event event,
+			 void *arg);
 
 enum link_event {
 	LINK_OPEN,    /* connected and, with TLS, peer checked */
 	LINK_REQUEST, /* server: a request head has arrived; set a callback with
 		       * exchange_on() and answer. The body comes by its events. */
-	LINK_IDLE,    /* client: the last exchange is over and the link can be used again */
-	LINK_CLOSED,  /* over, for link_reason(); the last event; the owner calls link_free() */
+	LINK_IDLE,   /* client: the last exchange is over and the link can be used again
+		      */
+	LINK_CLOSED, /* over, for link_reason(); the last event; the owner calls
+			link_free() */
 };
 /** @p exchange is set for LINK_REQUEST alone. */
-typedef void link_fn(struct link *link, enum link_event event, struct exchange *exchange,
-		     void *arg);
+typedef void link_fn(struct link *link, enum link_event event,
+		     struct exchange *exchange, void *arg);
 
 struct link_settings {
 	struct conn_settings conn;
@@ -43,11 +46,11 @@ struct link_settings {
 				  * client: request sent to response head */
 	int64_t body_timeout_ms; /* without progress of a body being received */
 	int64_t idle_timeout_ms; /* between exchanges */
-	size_t arena_bytes;	 /* per exchange; 0: 64 KiB */
+	size_t arena_bytes;      /* per exchange; 0: 64 KiB */
 };
 
-struct link *link_accept(struct loop *loop, int fd, const struct link_settings *settings,
-			 link_fn *fn, void *arg);
+struct link *link_accept(struct loop *loop, int fd,
+			 const struct link_settings *settings, link_fn *fn, void *arg);
 struct link *link_connect(struct loop *loop, const struct sockaddr *address,
 			  socklen_t address_size, const struct link_settings *settings,
 			  link_fn *fn, void *arg);
@@ -59,7 +62,8 @@ const char *link_reason(const struct link *link);
 uint64_t link_count(const struct link *link);
 /** Client: is it open, idle and fit for a request now? */
 bool link_is_ready(const struct link *link);
-/** End after the current exchange (server: answers `Connection: close`), or now if idle. */
+/** End after the current exchange (server: answers `Connection: close`), or now if
+ * idle. */
 void link_close(struct link *link);
 /** Abort now; an exchange in progress fails without an event. No more events. */
 void link_free(struct link *link);
@@ -77,7 +81,8 @@ const struct http_head *exchange_head(const struct exchange *exchange);
 /** Received, decoded body bytes not yet taken. Drain, then exchange_resume(). */
 struct evbuffer *exchange_body(struct exchange *exchange);
 void exchange_resume(struct exchange *exchange);
-/** Whether the received message is complete (its bytes may still be in exchange_body()). */
+/** Whether the received message is complete (its bytes may still be in
+ * exchange_body()). */
 bool exchange_is_received(const struct exchange *exchange);
 /** Received body bytes so far, for limits. */
 uint64_t exchange_received_bytes(const struct exchange *exchange);
@@ -93,7 +98,8 @@ const char *exchange_reason(const struct exchange *exchange);
  */
 void exchange_send_head(struct exchange *exchange, const struct http_head *head);
 bool exchange_head_sent(const struct exchange *exchange);
-/** Send body bytes, taken out of @p data without copying. Over content_length: aborts. */
+/** Send body bytes, taken out of @p data without copying. Over content_length: aborts.
+ */
 void exchange_send_body(struct exchange *exchange, struct evbuffer *data);
 /** Our message is complete. A body shorter than its length fails the link. */
 void exchange_send_end(struct exchange *exchange);
@@ -102,7 +108,8 @@ bool exchange_is_full(const struct exchange *exchange);
 /** Server: answer at once with a whole body (may be empty). An unread request body is
  * discarded up to 64 KiB; beyond that the link closes after the answer. */
 void exchange_reply(struct exchange *exchange, unsigned status,
-		    const struct http_field *fields, size_t n_fields, struct slice body);
+		    const struct http_field *fields, size_t n_fields,
+		    struct slice body);
 /** Server: answer with application/problem+json {type,title,status,reason,detail?}
  * (RFC 9457). @p detail may be NULL. */
 void exchange_problem(struct exchange *exchange, unsigned status, const char *reason,

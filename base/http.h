@@ -24,27 +24,32 @@ enum http_method {
 };
 const char *http_method_name(enum http_method method);
 
-enum http_framing { HTTP_NO_BODY, HTTP_LENGTH, HTTP_CHUNKED };
+enum http_framing {
+	HTTP_NO_BODY,
+	HTTP_LENGTH,
+	HTTP_CHUNKED
+};
 
 /** One row of the table in http.c for each: name, status to answer, words. */
 enum http_error {
 	HTTP_OK,
-	HTTP_BAD_LINE,		/* request or status line */
-	HTTP_BAD_VERSION,	/* not HTTP/1.x */
+	HTTP_BAD_LINE,    /* request or status line */
+	HTTP_BAD_VERSION, /* not HTTP/1.x */
 	HTTP_UNKNOWN_METHOD,
 	HTTP_BAD_TARGET,
-	HTTP_BAD_FIELD,		/* name, value, obs-fold, space before colon, NUL */
+	HTTP_BAD_FIELD, /* name, value, obs-fold, space before colon, NUL */
 	HTTP_BARE_LF,
-	HTTP_BAD_LENGTH,	/* Content-Length: two, sign, overflow, with Transfer-Encoding */
-	HTTP_BAD_CODING,	/* Transfer-Encoding other than one `chunked` */
+	HTTP_BAD_LENGTH, /* Content-Length: two, sign, overflow, with Transfer-Encoding
+			  */
+	HTTP_BAD_CODING, /* Transfer-Encoding other than one `chunked` */
 	HTTP_BAD_CHUNK,
-	HTTP_BAD_HOST,		/* none, two, malformed */
-	HTTP_BAD_EXPECT,	/* other than 100-continue */
+	HTTP_BAD_HOST,   /* none, two, malformed */
+	HTTP_BAD_EXPECT, /* other than 100-continue */
 	HTTP_UNWANTED_UPGRADE,
 	HTTP_HEAD_TOO_LARGE,
 	HTTP_TOO_MANY_FIELDS,
 	HTTP_BODY_TOO_LARGE,
-	HTTP_NO_MEMORY,		/* the arena is full */
+	HTTP_NO_MEMORY, /* the arena is full */
 	HTTP_N_ERRORS,
 };
 /** Lower_snake_case, for logs and problem documents: "bad_field". */
@@ -54,7 +59,7 @@ unsigned http_error_status(enum http_error error);
 
 struct http_limits {
 	size_t head_bytes; /* 0: 16 KiB */
-	size_t fields;	   /* 0: 100 */
+	size_t fields;     /* 0: 100 */
 };
 
 struct http_field {
@@ -65,8 +70,9 @@ struct http_field {
 struct http_head {
 	/* request */
 	enum http_method method;
-	struct slice target; /* origin-form, canonical, see http_target_is_canonical() */
-	struct slice host;   /* value of Host, lower case in the arena */
+	struct slice
+		target;    /* origin-form, canonical, see http_target_is_canonical() */
+	struct slice host; /* value of Host, lower case in the arena */
 	/* response */
 	unsigned status; /* 0 in requests */
 	/* both */
@@ -88,8 +94,8 @@ struct http_scan {
  * @param size   set to the length of the head with its empty line
  * @return 1 found, 0 more bytes are needed, -1 with *error (bare LF, too large)
  */
-int http_scan(struct http_scan *scan, struct slice bytes, const struct http_limits *limits,
-	      size_t *size, enum http_error *error);
+int http_scan(struct http_scan *scan, struct slice bytes,
+	      const struct http_limits *limits, size_t *size, enum http_error *error);
 
 /** Parse a whole request head. Slices point into @p bytes or the arena. */
 enum http_error http_request_parse(struct slice bytes, const struct http_limits *limits,
@@ -98,7 +104,8 @@ enum http_error http_request_parse(struct slice bytes, const struct http_limits 
  * Parse a whole response head to a request of @p method. HEAD, 1xx, 204 and 304
  * have no body; a response without framing is refused (no read-until-close).
  */
-enum http_error http_response_parse(struct slice bytes, const struct http_limits *limits,
+enum http_error http_response_parse(struct slice bytes,
+				    const struct http_limits *limits,
 				    enum http_method method, struct arena *arena,
 				    struct http_head *out);
 /** The only field of that name (any case); NULL when none or several. */

@@ -11,14 +11,14 @@
 #include "base/slice.h"
 
 enum json_shape {
-	JSON_TEXT,	/* struct slice; min..max bytes; no control characters */
+	JSON_TEXT,          /* struct slice; min..max bytes; no control characters */
 	JSON_TEXT_OPTIONAL, /* {NULL,0} when absent */
-	JSON_INT,	/* int64_t; min..max */
-	JSON_FLAG,	/* bool */
-	JSON_BYTES,	/* struct json_bytes; base64url text of exactly max bytes */
+	JSON_INT,           /* int64_t; min..max */
+	JSON_FLAG,          /* bool */
+	JSON_BYTES,         /* struct json_bytes; base64url text of exactly max bytes */
 	JSON_BYTES_OPTIONAL,
 	JSON_OBJECT_OF, /* json_t *, borrowed; an object */
-	JSON_LIST_OF,	/* json_t *, borrowed; an array of min..max elements */
+	JSON_LIST_OF,   /* json_t *, borrowed; an array of min..max elements */
 };
 
 struct json_bytes {
@@ -43,7 +43,7 @@ json_t *json_parse(struct slice text, char *why, size_t why_size);
  * Fill @p out from exactly the members of the table. Slices borrow from @p object.
  * @return false with @p why set
  */
-bool json_read(const json_t *object, const struct json_member *members, size_t n_members,
-	       void *out, char *why, size_t why_size);
+bool json_read(const json_t *object, const struct json_member *members,
+	       size_t n_members, void *out, char *why, size_t why_size);
 
 #endif

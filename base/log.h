@@ -11,9 +11,19 @@
 
 #include "base/slice.h"
 
-enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+enum log_level {
+	LOG_LEVEL_ERROR,
+	LOG_LEVEL_WARN,
+	LOG_LEVEL_INFO,
+	LOG_LEVEL_DEBUG
+};
 
-enum log_kind { LOG_KIND_TEXT, LOG_KIND_NUMBER, LOG_KIND_HEX, LOG_KIND_MASKED };
+enum log_kind {
+	LOG_KIND_TEXT,
+	LOG_KIND_NUMBER,
+	LOG_KIND_HEX,
+	LOG_KIND_MASKED
+};
 
 struct log_field {
 	const char *key;
@@ -22,13 +32,15 @@ struct log_field {
 	int64_t number;
 };
 
-/** Name this process in every line; call once per process. @p program borrowed for ever. */
+/** Name this process in every line; call once per process. @p program borrowed for
+ * ever. */
 void log_open(const char *program, enum log_level level);
 void log_set_level(enum log_level level);
 bool log_level_parse(struct slice name, enum log_level *out);
 bool log_is_enabled(enum log_level level);
 
-/** Write one line. Fields with empty text are written as key=- . At most 2 KiB a value. */
+/** Write one line. Fields with empty text are written as key=- . At most 2 KiB a value.
+ */
 void log_write(enum log_level level, const char *event, const struct log_field *fields,
 	       size_t n_fields);
 
@@ -59,7 +71,7 @@ static inline struct log_field log_masked(const char *key, struct slice value)
 	return (struct log_field){ key, LOG_KIND_MASKED, value, 0 };
 }
 
-#define LOG_FIELDS(...) \
+#define LOG_FIELDS(...)                        \
 	((struct log_field[]){ __VA_ARGS__ }), \
 		sizeof((struct log_field[]){ __VA_ARGS__ }) / sizeof(struct log_field)
 #define log_error(event, ...) \
@@ -70,9 +82,9 @@ static inline struct log_field log_masked(const char *key, struct slice value)
 	log_write(LOG_LEVEL_DEBUG, (event), LOG_FIELDS(__VA_ARGS__))
 
 /** We are wrong: log ERROR ev=bug with the place and abort. Never for input. */
-#define BUG_ON(condition) \
-	do { \
-		if (condition) \
+#define BUG_ON(condition)                                        \
+	do {                                                     \
+		if (condition)                                   \
 			log_bug(#condition, __FILE__, __LINE__); \
 	} while (0)
 _Noreturn void log_bug(const char *what, const char *file, int line);

@@ -10,11 +10,15 @@
 
 #include "base/slice.h"
 
-enum metric_type { METRIC_COUNTER, METRIC_GAUGE };
+enum metric_type {
+	METRIC_COUNTER,
+	METRIC_GAUGE
+};
 
 struct metric {
-	const char *name;  /* provbox_gateway_sessions_total */
-	const char *label; /* "reason=\"landnet_busy\"" or NULL; rows of one name adjoin */
+	const char *name; /* provbox_gateway_sessions_total */
+	const char
+		*label; /* "reason=\"landnet_busy\"" or NULL; rows of one name adjoin */
 	enum metric_type type;
 	const char *help;
 };

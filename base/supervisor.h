@@ -12,18 +12,19 @@
 #include "base/loop.h"
 #include "base/metrics.h"
 
-#define SUPERVISOR_EXIT_FAILED 1
-#define SUPERVISOR_EXIT_USAGE 2
+#define SUPERVISOR_EXIT_FAILED      1
+#define SUPERVISOR_EXIT_USAGE       2
 #define SUPERVISOR_EXIT_UNAVAILABLE 69
-#define SUPERVISOR_EXIT_CONFIG 78
+#define SUPERVISOR_EXIT_CONFIG      78
 
 /** What a process of a role is given. Borrowed for the life of the process. */
 struct worker {
 	const struct supervisor_spec *spec;
 	const void *config;   /* top struct of the daemon's config */
-	size_t index;	      /* 0.. within its role */
+	size_t index;         /* 0.. within its role */
 	struct loop *loop;    /* NULL in roles with blocking = true */
-	const int *listeners; /* this worker's SO_REUSEPORT set, non-blocking, in config order */
+	const int *listeners; /* this worker's SO_REUSEPORT set, non-blocking, in config
+				 order */
 	size_t n_listeners;
 	/* Channels between roles that ask each other, see struct supervisor_role. */
 	const int *channels; /* asker: one; answerer: one for each asker */
@@ -35,7 +36,8 @@ struct supervisor_role {
 	const char *name; /* in the process title and log: provbox-server/landnet */
 	/* How many processes; from the config. */
 	size_t (*count)(const void *config);
-	/* "ip:port" texts to listen on; NULL: none. Fills at most cap, returns count. */
+	/* "ip:port" texts to listen on; NULL: none. Fills at most cap, returns count.
+	 */
 	size_t (*listeners)(const void *config, const char **addresses, size_t cap);
 	/* Load what this role alone may hold (keys), as the starting user, in the new
 	 * process before privileges are dropped. Logs and returns false to fail. */
@@ -46,8 +48,8 @@ struct supervisor_role {
 	/* SIGTERM: end soon; call loop_stop() when done. NULL: stop at once. */
 	void (*stop)(struct worker *worker);
 	bool is_blocking;
-	bool is_answerer;	/* has channels[1] of every process of roles that ask it */
-	const char *asks;	/* name of the role that this one asks, or NULL */
+	bool is_answerer; /* has channels[1] of every process of roles that ask it */
+	const char *asks; /* name of the role that this one asks, or NULL */
 };
 
 struct supervisor_spec {
@@ -59,13 +61,15 @@ struct supervisor_spec {
 	size_t n_roles;
 	const struct metric *metrics;
 	size_t n_metrics;
-	/* Checks beyond single keys (files that must agree). Writes lines as config_read. */
+	/* Checks beyond single keys (files that must agree). Writes lines as
+	 * config_read. */
 	bool (*check)(const void *config, FILE *errors);
 	/* "unix:/path", "ip:port" of the admin listener; NULL text: none. */
 	const char *(*admin)(const void *config);
 	/* User to become when started as root; "root" stays root. */
 	const char *(*user)(const void *config);
-	/* Whether and why the daemon is ready, from shared metrics; writes JSON members. */
+	/* Whether and why the daemon is ready, from shared metrics; writes JSON
+	 * members. */
 	bool (*is_ready)(void);
 	enum log_level (*level)(const void *config);
 };

@@ -12,16 +12,19 @@
 
 #include "base/codec.h"
 
-enum tls_role { TLS_SERVER, TLS_CLIENT };
+enum tls_role {
+	TLS_SERVER,
+	TLS_CLIENT
+};
 
 struct tls_settings {
 	enum tls_role role;
 	const char *chain_path; /* PEM: leaf, then intermediates */
-	EVP_PKEY *key;		/* borrowed; the context takes its own reference */
+	EVP_PKEY *key;          /* borrowed; the context takes its own reference */
 	const char *trust_path; /* PEM trust anchors of the peer */
-	const char *crl_path;	/* PEM, one CRL for every CA; NULL only with no_crl */
-	bool no_crl;		/* the peer's CA has no CRL (airnet gateway seen from a device) */
-	bool tls12;		/* also accept TLS 1.2 */
+	const char *crl_path;   /* PEM, one CRL for every CA; NULL only with no_crl */
+	bool no_crl; /* the peer's CA has no CRL (airnet gateway seen from a device) */
+	bool tls12;  /* also accept TLS 1.2 */
 };
 
 struct tls_context;
@@ -61,7 +64,8 @@ enum tls_failure {
 };
 /** Lower_snake_case name: "certificate_revoked". */
 const char *tls_failure_name(enum tls_failure failure);
-/** Classify after SSL_do_handshake failed with SSL_ERROR_SSL; empties the error queue. */
+/** Classify after SSL_do_handshake failed with SSL_ERROR_SSL; empties the error queue.
+ */
 enum tls_failure tls_failure_of(SSL *ssl);
 /**
  * Last checks when SSL_is_init_finished(): a peer certificate is there, verify

@@ -1,0 +1,294 @@
+/*
+ * The door of auth/: who a device is, what it may do, and the messages by which
+ * gateway, server and device prove themselves to each other (protocol version 1).
+ * Pure functions over bytes, but for loading keys and the zone process. Knows no
+ * sockets, no HTTP, no database.
+ */
+#ifndef AUTH_AUTH_H
+#define AUTH_AUTH_H
+
+#include <openssl/ssl.h>
+#include <stdio.h>
+
+#include "base/child.h"
+#include "base/codec.h"
+
+#define AUTH_DEV_CHARS     63  /* longest canonical identifier */
+#define AUTH_SRV_CHARS     260 /* longest host:port */
+#define AUTH_SID_BYTES     16
+#define AUTH_NONCE_BYTES   32
+#define AUTH_GRANT_BYTES   1024 /* longest grant, before base64url */
+#define AUTH_PROOF_BYTES   8192 /* longest compact JWS */
+#define AUTH_GRANT_SECONDS 600
+
+/* ---- Standing and permission (standing.c) ------------------------------------- */
+
+enum standing {
+	STANDING_ACTIVE,
+	STANDING_UNPROVISIONED,
+	STANDING_LIMITED,
+	STANDING_BLOCKED,
+	STANDING_UNKNOWN,
+	STANDING_N,
+};
+
+/** What a route asks of a standing. */
+enum permission {
+	PERMISSION_CARE,      /* customer care and emergency information */
+	PERMISSION_PROVISION, /* everything else */
+	PERMISSION_N,
+};
+
+const char *standing_name(enum standing standing);
+bool standing_parse(struct slice name, enum standing *out);
+const char *permission_name(enum permission permission);
+bool permission_parse(struct slice name, enum permission *out);
+/** The one table: standing x permission. */
+bool standing_permits(enum standing standing, enum permission permission);
+
+/* ---- Reason codes (reason.c) --------------------------------------------------- */
+
+/** Why a session, exchange or authentication ended; one row each in reason.c. */
+enum auth_reason {
+	REASON_NONE,
+	/* before or at the verification of the device; alike outside (F16) */
+	REASON_IDENTIFIER_MISSING,
+	REASON_IDENTIFIER_AMBIGUOUS,
+	REASON_IDENTIFIER_MALFORMED,
+	REASON_CHANNEL_BINDING,
+	/* at the server or on the way to it */
+	REASON_ROUTE_UNKNOWN,
+	REASON_LANDNET_UNREACHABLE,
+	REASON_LANDNET_UNTRUSTED,
+	REASON_LANDNET_BUSY,
+	REASON_LANDNET_DESYNC,
+	REASON_LANDNET_FAILED,
+	REASON_AUTHENTICATION_TIMEOUT,
+	REASON_AUTHENTICATION_REFUSED,
+	REASON_AUTHENTICATION_UNAVAILABLE,
+	REASON_AUTHENTICATION_MALFORMED,
+	REASON_AUTHENTICATION_MISMATCH,
+	REASON_PROOF_MISSING,
+	REASON_PROOF_MALFORMED,
+	REASON_PROOF_UNTRUSTED,
+	REASON_PROOF_SIGNATURE,
+	REASON_PROOF_MISMATCH,
+	REASON_PROOF_GRANT_MISMATCH,
+	REASON_GRANT_MISSING,
+	REASON_GRANT_INVALID,
+	REASON_GRANT_EXPIRED,
+	REASON_GRANT_EPOCH,
+	/* told to the authenticated device */
+	REASON_DEVICE_UNKNOWN,
+	REASON_DEVICE_BLOCKED,
+	REASON_CREDENTIAL_MISMATCH,
+	REASON_STANDING_LIMITED,
+	REASON_METHOD_NOT_PERMITTED,
+	REASON_GATEWAY_UNKNOWN,
+	/* the session's own */
+	REASON_CLIENT_CLOSED,
+	REASON_CLIENT_FAILED,
+	REASON_BODY_TOO_LARGE,
+	REASON_DRAINED,
+	REASON_N,
+};
+
+const char *auth_reason_name(enum auth_reason reason);
+bool auth_reason_parse(struct slice name, enum auth_reason *out);
+/** One sentence: what it means and what to do. */
+const char *auth_reason_help(enum auth_reason reason);
+
+/* ---- Identity (identity.c) ------------------------------------------------------ */
+
+/**
+ * Bring an equipment identifier into its canonical form.
+ * `urn:gsma:imei:TTTTTTTT-SSSSSS-C` (RFC 7254): lower-case prefix, the check digit,
+ * where given, verified by Luhn and replaced by the spare digit 0.
+ * `urn:device-id:meid:...` (RFC 8464): 14 upper-case hex digits.
+ * @return false when @p text is not one
+ */
+bool identity_canonical(struct slice text, char out[AUTH_DEV_CHARS + 1]);
+/**
+ * The one identifier that a verified device certificate names: exactly one SAN URI
+ * of a known kind; never the CN; no NUL inside.
+ * @return REASON_NONE or one of REASON_IDENTIFIER_*
+ */
+enum auth_reason identity_of_certificate(const X509 *leaf,
+					 char out[AUTH_DEV_CHARS + 1]);
+/**
+ * Bring `host[:port]` into srv form: lower case, the port always written.
+ * @return false for anything but a DNS name or numeric address and a port
+ */
+bool identity_srv(struct slice host, unsigned default_port,
+		  char out[AUTH_SRV_CHARS + 1]);
+
+/* ---- Keys (keys.c) --------------------------------------------------------------- */
+
+/**
+ * Load a private key for TLS: a PEM file that only its owner may read. The one place
+ * through which gateway and server come by the keys of their legs.
+ * @return a new reference, or NULL with @p why
+ */
+EVP_PKEY *keys_load(const char *path, char *why, size_t why_size);
+/** Whether two keys are the same (the same key on both legs is refused). */
+bool keys_are_equal(const EVP_PKEY *a, const EVP_PKEY *b);
+/**
+ * Whether a trust file holds an anchor that is marked for demonstration (subject
+ * O = "Provbox demo, not for production"). Daemons refuse it without demo = yes.
+ */
+bool keys_are_demo(const char *trust_path);
+
+/* ---- Encoding (encode.c) ----------------------------------------------------------
+ */
+
+/** Every label of the protocol; each is used for one thing. */
+enum auth_label {
+	AUTH_LABEL_GRANT,
+	AUTH_LABEL_GRANT_PAYLOAD,
+	AUTH_LABEL_N
+};
+const char *auth_label_text(enum auth_label label);
+/**
+ * E(label, f1..fn): label, 0x00, then each field as uint32 BE length and bytes; a
+ * field with p = NULL is absent (0xFFFFFFFF alone).
+ * @return bytes written, or 0 when @p cap is too small
+ */
+size_t auth_encode(enum auth_label label, const struct slice *fields, size_t n_fields,
+		   uint8_t *out, size_t cap);
+/** Inverse, exactly @p n_fields and nothing after. Slices point into @p bytes. */
+bool auth_decode(enum auth_label label, struct slice bytes, struct slice *fields,
+		 size_t n_fields);
+
+/* ---- Authentication request and information (message.c) -----------------------------
+ */
+
+/** What one airnet session and one authentication are bound to. */
+struct auth_claims {
+	uint8_t gw[SHA256_BYTES]; /* SPKI of the gateway's landnet certificate */
+	char srv[AUTH_SRV_CHARS + 1];
+	uint8_t sid[AUTH_SID_BYTES];
+	uint8_t nonce[AUTH_NONCE_BYTES]; /* nG */
+	char dev[AUTH_DEV_CHARS + 1];
+	uint8_t cred[SHA256_BYTES];    /* leaf certificate of the device */
+	uint8_t binding[SHA256_BYTES]; /* cbA */
+};
+#define AUTH_METHOD "certificate"
+
+/** Body of POST /v1/authentication. gw and srv are not in it. */
+char *auth_request_encode(const struct auth_claims *claims, bool wants_proof,
+			  struct arena *arena);
+/** Exactly the members of security.md 4.2. Fills all of @p out but gw and srv. */
+bool auth_request_decode(struct slice json, struct auth_claims *out, bool *wants_proof,
+			 char *why, size_t why_size);
+
+struct auth_information {
+	uint8_t sid[AUTH_SID_BYTES];
+	uint8_t nonce[AUTH_NONCE_BYTES];
+	enum standing standing;
+	struct slice grant; /* raw bytes; empty: none */
+	struct slice proof; /* compact JWS; empty: none */
+};
+char *auth_information_encode(const struct auth_information *information,
+			      struct arena *arena);
+bool auth_information_decode(struct slice json, struct arena *arena,
+			     struct auth_information *out, char *why, size_t why_size);
+
+/** Answer of GET /.provbox/session, made by the gateway. */
+char *auth_session_encode(const struct auth_claims *claims, enum standing standing,
+			  struct slice proof, struct arena *arena);
+/** The device's reading of it: gw, sid, nonce and standing filled, proof borrowed. */
+bool auth_session_decode(struct slice json, struct arena *arena,
+			 struct auth_claims *out, enum standing *standing,
+			 struct slice *proof, char *why, size_t why_size);
+
+/** Body of POST /v1/sessions/{sid}/end. */
+char *auth_end_encode(const struct auth_claims *claims, enum auth_reason reason,
+		      struct arena *arena);
+bool auth_end_decode(struct slice json, struct auth_claims *out,
+		     enum auth_reason *reason, char *why, size_t why_size);
+
+/* ---- Grant (grant.c)
+ * ------------------------------------------------------------------ */
+
+struct grant_keys;
+
+/**
+ * Read the MAC keys of one srv: lines `kid hex64`, one or two; the first makes new
+ * grants, both are accepted. The file must be readable by its owner alone.
+ */
+struct grant_keys *grant_keys_load(const char *path, char *why, size_t why_size);
+/** Wipes. */
+void grant_keys_free(struct grant_keys *keys);
+
+struct grant {
+	struct auth_claims claims; /* nonce is not part of a grant */
+	enum standing standing;
+	int64_t epoch;
+	int64_t issued_s, expires_s; /* Unix seconds */
+};
+
+/** @return bytes written to @p out (at most AUTH_GRANT_BYTES) */
+size_t grant_make(const struct grant_keys *keys, const struct grant *grant,
+		  uint8_t out[AUTH_GRANT_BYTES]);
+/**
+ * Verify and read a grant: MAC in constant time, then the bindings that the server
+ * knows itself (gw of this peer, own srv), then expiry at @p now_s.
+ * @return REASON_NONE, REASON_GRANT_INVALID or REASON_GRANT_EXPIRED
+ */
+enum auth_reason grant_open(const struct grant_keys *keys, struct slice bytes,
+			    const uint8_t gw[SHA256_BYTES], const char *srv,
+			    int64_t now_s, struct grant *out);
+/** gh of a proof: SHA-256 of the grant's bytes; of the empty string when there is none.
+ */
+void grant_hash(struct slice grant, uint8_t out[SHA256_BYTES]);
+
+/* ---- Proof and zone (proof.c, zone.c)
+ * --------------------------------------------------- */
+
+/** Whose proofs are believed for one srv: pinned thumbprints, or a root. */
+struct proof_trust;
+
+struct proof_trust_settings {
+	const char *srv;
+	const char *root_path;   /* PEM, or NULL */
+	const char *const *pins; /* base64url RFC 7638 thumbprints, at most two */
+	size_t n_pins;
+};
+struct proof_trust *proof_trust_new(const struct proof_trust_settings *settings,
+				    char *why, size_t why_size);
+void proof_trust_free(struct proof_trust *trust);
+
+/**
+ * Verify a proof and that each claim equals what the verifier knows itself.
+ *
+ * The gateway knows every claim. The device takes gw, sid and nonce from the message
+ * around the proof (`claims` filled by auth_session_decode()) and gives its own dev,
+ * srv, cred and binding; it does not know the grant and passes gh NULL.
+ *
+ * @param standing  checked to be equal to the claim
+ * @param gh        expected grant hash, or NULL where it cannot be known
+ * @return REASON_NONE or one of REASON_PROOF_*
+ * Cost: one or two ECDSA verifications per certificate and one for the signature.
+ * Source: doc/landnet.md, proof.
+ */
+enum auth_reason proof_verify(const struct proof_trust *trust, struct slice jws,
+			      const struct auth_claims *claims, enum standing standing,
+			      const uint8_t *gh);
+
+/** The zone's secrets: proof key and the chain that goes into x5c. */
+struct zone;
+struct zone *zone_load(const char *chain_path, const char *key_path, char *why,
+		       size_t why_size);
+void zone_free(struct zone *zone);
+/** A child_handler_fn: @p arg is the zone; builds a proof from fields, never signs
+ * given bytes. */
+ssize_t zone_answer(void *zone, struct slice question, uint8_t *answer, size_t cap);
+/**
+ * Ask the zone for a proof over @p caller's channel. As child_ask(); the answer is the
+ * compact JWS.
+ */
+uint32_t zone_ask_proof(struct child_caller *caller, const struct auth_claims *claims,
+			enum standing standing, const uint8_t gh[SHA256_BYTES],
+			int64_t deadline_ms, child_answer_fn *fn, void *arg);
+
+#endif
