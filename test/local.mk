@@ -33,7 +33,7 @@ fuzz:
 	@echo "configure with --enable-fuzz CC=clang first" >&2; exit 2
 endif
 
-EXTRA_DIST += test/pytest.ini test/flow test/lint
+EXTRA_DIST += test/pytest.ini test/flow test/lint test/peers
 
 # Folders in EXTRA_DIST are copied whole.
 dist-hook:

@@ -17,10 +17,15 @@ def test_nothing_is_left_to_do():
     assert not found, "\n".join(found)
 
 
-def test_header_guards_are_the_path():
-    found = []
+def test_header_guards_name_the_file_and_differ():
+    found, seen = [], {}
     for path in tree.c_files(*tree.PRODUCT_FOLDERS, "test"):
-        guard = re.sub(r"\W", "_", tree.name(path)).upper()
-        if path.suffix == ".h" and f"#ifndef {guard}\n#define {guard}\n" not in path.read_text():
-            found.append(f"{tree.name(path)}: guard is not {guard}")
+        if path.suffix != ".h":
+            continue
+        match = re.search(r"#ifndef (\w+)\n#define \1\n", path.read_text())
+        guard = match.group(1) if match else ""
+        if not guard.endswith(re.sub(r"\W", "_", path.name).upper()):
+            found.append(f"{tree.name(path)}: guard is {guard!r}")
+        if seen.setdefault(guard, path) is not path:
+            found.append(f"{tree.name(path)}: shares its guard with {tree.name(seen[guard])}")
     assert not found, "\n".join(found)

@@ -1,0 +1,1 @@
+"""What flow tests stand on: real processes, a database, certificates, peers."""

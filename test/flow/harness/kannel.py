@@ -1,0 +1,106 @@
+"""Kannel's bearerbox, with a configuration of its own and generated passwords.
+
+No smsbox runs, but bearerbox wants its group. wapbox-port stays out: it would listen
+on every address.
+"""
+
+import pathlib
+import secrets
+import signal
+import urllib.request
+
+from harness import process, wait
+
+CONFIGURATION = """\
+group = core
+admin-port = {admin_port}
+admin-interface = 127.0.0.1
+admin-password = {admin_password}
+status-password = {status_password}
+admin-deny-ip = "*.*.*.*"
+admin-allow-ip = "127.0.0.1"
+smsbox-port = {box_port}
+smsbox-interface = 127.0.0.1
+wdp-interface-name = "127.0.0.1"
+box-deny-ip = "*.*.*.*"
+box-allow-ip = "127.0.0.1"
+log-file = "{directory}/kannel.log"
+log-level = 1
+store-type = spool
+store-location = "{directory}/spool"
+dlr-storage = internal
+sms-resend-freq = 1
+sms-resend-retry = 3
+
+group = smsc
+smsc = smpp
+smsc-id = {smsc_id}
+host = 127.0.0.1
+port = {smpp_port}
+transceiver-mode = true
+smsc-username = {system_id}
+smsc-password = {password}
+system-type = ""
+interface-version = 34
+address-range = ""
+enquire-link-interval = 30
+max-pending-submits = 100
+reconnect-delay = 1
+
+group = smsbox
+bearerbox-host = 127.0.0.1
+"""
+
+
+class Bearerbox:
+    """bearerbox on an SMPP message centre; restart() keeps ports, store and passwords."""
+
+    SMSC_ID = "sim"
+
+    def __init__(self, directory, smpp_port, system_id, password):
+        self.directory = pathlib.Path(directory) / "kannel"
+        (self.directory / "spool").mkdir(parents=True)
+        self.box_port = wait.free_port()
+        self.admin_port = wait.free_port()
+        self.status_password = secrets.token_hex(8)
+        self.conf = self.directory / "kannel.conf"
+        self.conf.write_text(CONFIGURATION.format(
+            directory=self.directory, admin_port=self.admin_port, box_port=self.box_port,
+            admin_password=secrets.token_hex(8), status_password=self.status_password,
+            smsc_id=self.SMSC_ID, smpp_port=smpp_port, system_id=system_id,
+            password=password))
+        self.conf.chmod(0o600)
+        self.process = None
+
+    def start(self):
+        self.process = process.Process(
+            "bearerbox", ["/usr/sbin/bearerbox", self.conf], self.directory)
+        self.process.wait_port(self.admin_port)
+        self.process.wait_port(self.box_port)
+
+    def status(self):
+        url = (f"http://127.0.0.1:{self.admin_port}/status.txt"
+               f"?password={self.status_password}")
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return answer.read().decode()
+
+    def wait_online(self):
+        """Until the link to the message centre is bound."""
+        self.process.wait_for(lambda: f"{self.SMSC_ID}[" in self.status()
+                              and "(online" in self.status(), "the SMPP link")
+
+    def stop(self):
+        """bearerbox waits for messages that nobody fetches: then it is killed."""
+        if self.process.is_running():
+            self.process.popen.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(process.STOP_TIMEOUT_S)
+            except AssertionError:
+                pass
+
+    def restart(self):
+        self.stop()
+        self.start()
+
+    def complaints(self):
+        return [f"bearerbox: {line}" for line in self.process.lines() if "PANIC" in line]

@@ -1,0 +1,147 @@
+"""A private PostgreSQL cluster, and one database with the schema for each site.
+
+The cluster listens on a socket in its own directory only. Peer authentication with a
+map lets the user who runs the tests be every role of Provbox, so that no password
+exists. As root the server runs as `postgres`: initdb refuses root.
+"""
+
+import getpass
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+
+import psycopg2
+import psycopg2.extras
+
+from harness import paths, process
+
+OS_USER = "postgres" if os.getuid() == 0 else None
+ADMINISTRATOR = "postgres"
+ROLES = ("provbox_owner", "provbox_server", "provbox_smsc", "provbox_operator")
+SQL = paths.SOURCE / "provisioning" / "sql"
+
+SETTINGS = """
+listen_addresses = ''
+unix_socket_directories = '{directory}'
+unix_socket_permissions = 0777
+max_connections = 200
+shared_buffers = 64MB
+timezone = 'UTC'
+log_timezone = 'UTC'
+# The data need not outlive the test.
+fsync = off
+synchronous_commit = off
+full_page_writes = off
+"""
+
+
+class Cluster:
+    """A running cluster; stop() removes it."""
+
+    def __init__(self):
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="provbox-pg-", dir="/tmp"))
+        self.directory.chmod(0o755)
+        self.data = self.directory / "data"
+        self.server = None
+        self.templates = {}
+        self.databases = 0
+        if OS_USER:
+            shutil.chown(self.directory, OS_USER, OS_USER)
+        self._initialise()
+        self.start()
+
+    def _initialise(self):
+        switch = {"user": OS_USER, "group": OS_USER, "extra_groups": []} if OS_USER else {}
+        subprocess.run(
+            [paths.POSTGRES / "initdb", "--pgdata", self.data, "--username", ADMINISTRATOR,
+             "--auth", "peer", "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync"],
+            check=True, cwd=self.directory, stdout=subprocess.PIPE, **switch)
+        with open(self.data / "postgresql.conf", "a") as conf:
+            conf.write(SETTINGS.format(directory=self.directory))
+        (self.data / "pg_hba.conf").write_text("local all all peer map=tests\n")
+        (self.data / "pg_ident.conf").write_text(
+            "".join(f"tests {user} {role}\n"
+                    for user in sorted({getpass.getuser(), ADMINISTRATOR})
+                    for role in (ADMINISTRATOR, *ROLES)))
+
+    def start(self):
+        self.server = process.Process(
+            "postgres", [paths.POSTGRES / "postgres", "-D", self.data], self.directory,
+            user=OS_USER)
+        self.server.wait_for(self._answers, "a first connection")
+
+    def _answers(self):
+        try:
+            self.connect("postgres").close()
+        except psycopg2.OperationalError:
+            return False
+        return True
+
+    def stop_server(self):
+        self.server.popen.send_signal(2)  # SIGINT: fast shutdown
+        self.server.wait(20)
+
+    def stop(self):
+        self.stop_server()
+        shutil.rmtree(self.directory)
+
+    def dsn(self, database, role):
+        return f"host={self.directory} dbname={database} user={role}"
+
+    def connect(self, database, role=ADMINISTRATOR):
+        connection = psycopg2.connect(self.dsn(database, role))
+        connection.autocommit = True
+        return connection
+
+    def execute(self, statement, database="postgres"):
+        connection = self.connect(database)
+        try:
+            connection.cursor().execute(statement)
+        finally:
+            connection.close()
+
+    def new_database(self, prepare):
+        """A database as `prepare(Database)` leaves it, copied when it was made before."""
+        key = prepare.__qualname__
+        if key not in self.templates:
+            template = self._create("template0")
+            prepare(template)
+            self.templates[key] = template.name
+        return self._create(self.templates[key])
+
+    def _create(self, template):
+        self.databases += 1
+        name = f"provbox{self.databases}"
+        self.execute(f"create database {name} template {template}")
+        return Database(self, name)
+
+
+class Database:
+    """One database of a cluster, asked as the administrator."""
+
+    def __init__(self, cluster, name):
+        self.cluster, self.name = cluster, name
+
+    def dsn(self, role):
+        return self.cluster.dsn(self.name, role)
+
+    def query(self, statement, *parameters, role=ADMINISTRATOR):
+        """Rows as dictionaries; none for a statement without a result."""
+        connection = self.cluster.connect(self.name, role)
+        try:
+            cursor = connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor)
+            cursor.execute(statement, parameters)
+            return [dict(row) for row in cursor.fetchall()] if cursor.description else []
+        finally:
+            connection.close()
+
+    def value(self, statement, *parameters):
+        """The one value of the one row."""
+        (row,) = self.query(statement, *parameters)
+        (value,) = row.values()
+        return value
+
+    def drop(self):
+        self.cluster.execute(f"drop database {self.name} with (force)")

@@ -1,0 +1,36 @@
+"""Wait for something to become true, with a deadline and a message."""
+
+import socket
+import time
+
+PAUSE_S = 0.02
+
+
+def until(condition, what, timeout_s=10.0):
+    """The first true value of condition(); fails with `what` after timeout_s."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        if value := condition():
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {timeout_s} s in vain for {what}")
+        time.sleep(PAUSE_S)
+
+
+def is_listening(port, host="127.0.0.1"):
+    with socket.socket() as probe:
+        return probe.connect_ex((host, port)) == 0
+
+
+_handed_out = set()
+
+
+def free_port():
+    """A loopback port that was free just now and is handed out once in this run."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        if port not in _handed_out:
+            _handed_out.add(port)
+            return port

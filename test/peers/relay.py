@@ -1,0 +1,97 @@
+"""A TCP relay that counts bytes each way, independent of what passes through it.
+
+It stands on the landnet leg as the witness that nothing of a request was forwarded,
+and can cut connections for tests of what happens then.
+"""
+
+import contextlib
+import selectors
+import socket
+import threading
+
+CHUNK_BYTES = 64 * 1024
+
+
+class Relay:
+    """Listens on a loopback port of its own and connects each client to the target."""
+
+    def __init__(self, target_port, host="127.0.0.1"):
+        self.target = (host, target_port)
+        self.listener = socket.create_server((host, 0))
+        self.port = self.listener.getsockname()[1]
+        self.lock = threading.Lock()
+        self.to_server_bytes = 0
+        self.to_client_bytes = 0
+        self.connections = 0
+        self.pairs = set()
+        self.is_open = True
+        self.threads = [threading.Thread(target=self._accept, daemon=True)]
+        self.threads[0].start()
+
+    def _accept(self):
+        while self.is_open:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            thread = threading.Thread(target=self._relay, args=(client,), daemon=True)
+            self.threads.append(thread)
+            thread.start()
+
+    def _relay(self, client):
+        with contextlib.ExitStack() as sockets:
+            sockets.enter_context(client)
+            try:
+                server = sockets.enter_context(socket.create_connection(self.target))
+            except OSError:
+                return
+            pair = (client, server)
+            with self.lock:
+                self.connections += 1
+                self.pairs.add(pair)
+            try:
+                self._pump(client, server)
+            except OSError:
+                pass
+            finally:
+                with self.lock:
+                    self.pairs.discard(pair)
+
+    def _pump(self, client, server):
+        """Until both directions have ended; an end is passed on as an end."""
+        for s in (client, server):
+            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with selectors.DefaultSelector() as selector:
+            selector.register(client, selectors.EVENT_READ, server)
+            selector.register(server, selectors.EVENT_READ, client)
+            while selector.get_map():
+                for key, _ in selector.select():
+                    data = key.fileobj.recv(CHUNK_BYTES)
+                    if not data:
+                        selector.unregister(key.fileobj)
+                        key.data.shutdown(socket.SHUT_WR)
+                        continue
+                    with self.lock:
+                        if key.fileobj is client:
+                            self.to_server_bytes += len(data)
+                        else:
+                            self.to_client_bytes += len(data)
+                    key.data.sendall(data)
+
+    def cut(self):
+        """End every connection at once, as a broken link does."""
+        with self.lock:
+            pairs = list(self.pairs)
+        for pair in pairs:
+            for s in pair:
+                with contextlib.suppress(OSError):
+                    s.shutdown(socket.SHUT_RDWR)
+
+    def close(self):
+        self.is_open = False
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.cut()
+        for thread in self.threads:
+            thread.join(5)
