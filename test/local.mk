@@ -7,7 +7,7 @@ FLOW_ENV = PROVBOX_SRCDIR='$(abs_top_srcdir)' PROVBOX_BUILDDIR='$(abs_top_buildd
 # One flow: make check-flow FLOW='-k declined'.
 FLOW =
 
-.PHONY: check-flow format fuzz lint
+.PHONY: check-flow format fuzz lint mutants
 check-flow: all
 	$(FLOW_ENV) $(PYTHON) -m pytest -p no:cacheprovider -c $(srcdir)/test/pytest.ini \
 		$(srcdir)/test/flow $(FLOW)
@@ -15,6 +15,15 @@ check-flow: all
 lint:
 	$(FLOW_ENV) $(PYTHON) -m pytest -p no:cacheprovider -c $(srcdir)/test/pytest.ini \
 		-q $(srcdir)/test/lint
+
+# Each patch of test/mutants takes one check out; a test must notice. One of them:
+# make mutants MUTANTS=NAME.
+MUTANTS =
+mutants:
+	$(FLOW_ENV) $(PYTHON) $(srcdir)/test/mutants/run mutants.tmp $(MUTANTS)
+
+clean-local:
+	rm -rf mutants.tmp
 
 format:
 	cd $(srcdir) && git ls-files -z '*.[ch]' | xargs -0 $(CLANG_FORMAT) -i
@@ -33,7 +42,7 @@ fuzz:
 	@echo "configure with --enable-fuzz CC=clang first" >&2; exit 2
 endif
 
-EXTRA_DIST += test/pytest.ini test/flow test/lint test/peers
+EXTRA_DIST += test/pytest.ini test/flow test/lint test/mutants test/peers
 
 # Folders in EXTRA_DIST are copied whole.
 dist-hook:

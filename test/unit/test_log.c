@@ -1,0 +1,203 @@
+#include "base/log.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "test/unit/test.h"
+
+static int saved_stderr;
+static char captured[65536];
+
+/* stderr goes into a packet pipe: each read gives what one write wrote. */
+static int capture_begin(void)
+{
+	int fds[2];
+
+	CU_ASSERT_EQUAL_FATAL(pipe2(fds, O_DIRECT | O_NONBLOCK), 0);
+	saved_stderr = dup(STDERR_FILENO);
+	dup2(fds[1], STDERR_FILENO);
+	close(fds[1]);
+	return fds[0];
+}
+
+/* Returns how many writes there were; `captured` holds the last. */
+static size_t capture_end(int fd)
+{
+	size_t writes = 0;
+	ssize_t n;
+
+	dup2(saved_stderr, STDERR_FILENO);
+	close(saved_stderr);
+	captured[0] = '\0';
+	while ((n = read(fd, captured, sizeof(captured) - 1)) > 0) {
+		captured[n] = '\0';
+		writes++;
+	}
+	close(fd);
+	return writes;
+}
+
+static const char *tail(const char *event)
+{
+	const char *p = strstr(captured, event);
+	return p ? p + strlen(event) : "(no such event)";
+}
+
+static void writes_one_line_with_time_level_and_process(void)
+{
+	char head[64];
+
+	log_open("provbox-test", LOG_LEVEL_INFO);
+	int fd = capture_begin();
+	log_info("session_end", log_str("reason", "idle_timeout"), log_num("ms", -5),
+		 log_hex("sid", SLICE("\x01\xfe")));
+	CU_ASSERT_EQUAL(capture_end(fd), 1);
+	snprintf(head, sizeof(head), "Z INFO provbox-test[%d] ", (int)getpid());
+	CU_ASSERT_EQUAL(captured[10], 'T');
+	CU_ASSERT_PTR_EQUAL(strstr(captured, head), captured + 23);
+	CU_ASSERT_STRING_EQUAL(tail("ev=session_end"),
+			       " reason=idle_timeout ms=-5 sid=01fe\n");
+}
+
+static void an_event_may_stand_alone(void)
+{
+	int fd = capture_begin();
+	log_warn("started");
+	CU_ASSERT_EQUAL(capture_end(fd), 1);
+	CU_ASSERT_STRING_EQUAL(tail("ev=started"), "\n");
+}
+
+static void quotes_what_could_forge_a_line(void)
+{
+	static const struct {
+		struct slice value;
+		const char *text;
+	} rows[] = {
+		{ SLICE("plain-value/1.0:x"), "plain-value/1.0:x" },
+		{ SLICE(""), "-" },
+		{ SLICE("two words"), "\"two words\"" },
+		{ SLICE("a=b"), "\"a=b\"" },
+		{ SLICE("say \"x\""), "\"say \\\"x\\\"\"" },
+		{ SLICE("back\\slash"), "\"back\\\\slash\"" },
+		{ SLICE("x\nERROR ev=fake"), "\"x\\x0aERROR ev=fake\"" },
+		{ SLICE("\x1b[31m\x7f"), "\"\\x1b[31m\\x7f\"" },
+		{ SLICE("nul\0end"), "\"nul\\x00end\"" },
+		{ SLICE("caf\xc3\xa9"), "\"caf\\xc3\\xa9\"" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char expected[128];
+		int fd = capture_begin();
+		log_info("x", log_slice("v", rows[i].value), log_num("after", 1));
+		CU_ASSERT_EQUAL(capture_end(fd), 1);
+		snprintf(expected, sizeof(expected), " v=%s after=1\n", rows[i].text);
+		CU_ASSERT_STRING_EQUAL(tail("ev=x"), expected);
+	}
+}
+
+static void masks_all_but_three_characters(void)
+{
+	int fd = capture_begin();
+	log_info("x", log_masked("number", SLICE("+447700900123")),
+		 log_masked("short", SLICE("abc")), log_masked("none", SLICE("")),
+		 log_masked("odd", SLICE("secret \"\n")));
+	capture_end(fd);
+	CU_ASSERT_STRING_EQUAL(tail("ev=x"), " number=**********123 short=*** none=-"
+					     " odd=\"****** \\\"\\x0a\"\n");
+}
+
+static void long_values_are_cut(void)
+{
+	static char value[100000];
+	char *cut;
+
+	memset(value, 'a', sizeof(value));
+	int fd = capture_begin();
+	log_info("x", log_slice("v", slice_make(value, sizeof(value))),
+		 log_num("after", 1));
+	CU_ASSERT_EQUAL(capture_end(fd), 1);
+	cut = strstr(captured, "... after=1\n");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(cut);
+	CU_ASSERT_EQUAL(cut - strstr(captured, "v=a"), 2 + 2048);
+
+	/* A line always ends, in one write, whatever its fields hold. */
+	memset(value, '\n', sizeof(value));
+	fd = capture_begin();
+	log_info("x", log_slice("v", slice_make(value, sizeof(value))),
+		 log_masked("m", slice_make(value, sizeof(value))),
+		 log_hex("h", slice_make(value, sizeof(value))));
+	CU_ASSERT_EQUAL(capture_end(fd), 1);
+	CU_ASSERT_PTR_EQUAL(strchr(captured, '\n'), captured + strlen(captured) - 1);
+}
+
+static void levels_hold_back(void)
+{
+	enum log_level level = LOG_LEVEL_ERROR;
+
+	CU_ASSERT_TRUE(log_level_parse(SLICE("warn"), &level));
+	CU_ASSERT_EQUAL(level, LOG_LEVEL_WARN);
+	CU_ASSERT_FALSE(log_level_parse(SLICE("warning"), &level));
+	log_set_level(level);
+	int fd = capture_begin();
+	log_info("hidden");
+	log_debug("hidden");
+	CU_ASSERT_EQUAL(capture_end(fd), 0);
+	fd = capture_begin();
+	log_warn("shown");
+	log_error("shown");
+	CU_ASSERT_EQUAL(capture_end(fd), 2);
+	CU_ASSERT_FALSE(log_is_enabled(LOG_LEVEL_INFO));
+	CU_ASSERT_TRUE(log_is_enabled(LOG_LEVEL_WARN));
+	log_set_level(LOG_LEVEL_INFO);
+}
+
+static void under_a_journal_the_time_is_left_out(void)
+{
+	char name[64];
+	struct stat st;
+
+	int fd = capture_begin();
+	fstat(STDERR_FILENO, &st);
+	snprintf(name, sizeof(name), "%ju:%ju", (uintmax_t)st.st_dev,
+		 (uintmax_t)st.st_ino);
+	setenv("JOURNAL_STREAM", name, 1);
+	log_open("provbox-test", LOG_LEVEL_INFO);
+	log_info("x");
+	CU_ASSERT_EQUAL(capture_end(fd), 1);
+	CU_ASSERT_PTR_EQUAL(strstr(captured, "INFO provbox-test["), captured);
+
+	/* The variable is inherited; this stderr is another. */
+	fd = capture_begin();
+	setenv("JOURNAL_STREAM", "1:1", 1);
+	log_open("provbox-test", LOG_LEVEL_INFO);
+	log_info("x");
+	CU_ASSERT_EQUAL(capture_end(fd), 1);
+	CU_ASSERT_EQUAL(captured[10], 'T');
+	unsetenv("JOURNAL_STREAM");
+	log_open("provbox-test", LOG_LEVEL_INFO);
+}
+
+static void a_bug_is_logged_and_aborts(void)
+{
+	int status;
+
+	int fd = capture_begin();
+	pid_t pid = fork();
+	if (pid == 0) {
+		BUG_ON(1 + 1 == 2);
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	CU_ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+	capture_end(fd);
+	CU_ASSERT_PTR_NOT_NULL(strstr(captured, "ERROR"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(captured, "ev=bug what=\"1 + 1 == 2\" file="));
+}
+
+TEST_MAIN("log", TEST(writes_one_line_with_time_level_and_process),
+	  TEST(an_event_may_stand_alone), TEST(quotes_what_could_forge_a_line),
+	  TEST(masks_all_but_three_characters), TEST(long_values_are_cut),
+	  TEST(levels_hold_back), TEST(under_a_journal_the_time_is_left_out),
+	  TEST(a_bug_is_logged_and_aborts))
