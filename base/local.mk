@@ -7,6 +7,7 @@ base_libbase_a_SOURCES = \
 	base/config.c base/config.h \
 	base/conn.c base/conn.h \
 	base/db.c base/db.h \
+	base/dsn.c base/dsn.h \
 	base/exchange.c base/exchange.h \
 	base/http.c base/http.h \
 	base/json.c base/json.h \
@@ -16,3 +17,10 @@ base_libbase_a_SOURCES = \
 	base/slice.c base/slice.h \
 	base/supervisor.c base/supervisor.h \
 	base/tls.c base/tls.h
+
+check_PROGRAMS += \
+	test/unit/test_arena \
+	test/unit/test_codec \
+	test/unit/test_log \
+	test/unit/test_loop \
+	test/unit/test_slice

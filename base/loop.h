@@ -17,11 +17,14 @@ typedef void loop_fn(void *arg);
 struct loop *loop_new(void);
 /** Runs what was deferred, then frees. */
 void loop_free(struct loop *loop);
-/** Run until loop_stop(). */
+/** In a forked child: free the parent's loop, running nothing and changing nothing
+ * that the parent still uses. */
+void loop_forget(struct loop *loop);
+/** Run until loop_stop(); not at all when that has been called already. */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 struct event_base *loop_base(struct loop *loop);
-/** Monotonic milliseconds, read once per turn. */
+/** Monotonic milliseconds, now; no system call. */
 int64_t loop_now_ms(struct loop *loop);
 /** Call @p fn exactly once, after the current callback has returned. Never fails. */
 void loop_defer(struct loop *loop, loop_fn *fn, void *arg);

@@ -39,8 +39,11 @@ bool slice_starts(struct slice s, struct slice prefix);
 struct slice slice_trim(struct slice s);
 /**
  * Take the next field off @p rest, up to @p separator or the end.
- * @return false when nothing is left (an empty slice after the last separator
- *         still counts as one empty field)
+ *
+ *     while (slice_next(&rest, ',', &field))
+ *
+ * @return false when nothing is left, that is when rest->p is NULL. What stands after
+ *         the last separator is a field even when it is empty, and so is "".
  */
 bool slice_next(struct slice *rest, char separator, struct slice *field);
 /**

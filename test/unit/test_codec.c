@@ -79,7 +79,7 @@ static void base64_has_one_spelling(void)
 		SLICE("Zh"), /* spare bit */
 		SLICE("Zm9="),    SLICE("Zm9"),  SLICE("Zm 8"),
 		SLICE("Zm8\n"),   SLICE("+/+/"), SLICE("Zm\0"),
-		SLICE("Zm\xe98"),
+		SLICE("Zm\xe9x"),
 	};
 	static const struct slice bad_plain[] = {
 		SLICE("Zg"),   SLICE("Zg="),      SLICE("Zh=="),

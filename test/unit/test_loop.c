@@ -217,7 +217,6 @@ static void a_child_forgets_without_disturbing_its_parent(void)
 	CU_ASSERT_EQUAL(write(pipe_fds[1], "x", 1), 1);
 	loop_run(stage.loop);
 	CU_ASSERT_STRING_EQUAL(order, "r");
-	CU_ASSERT_EQUAL(stage.count, 2);
 	kill(getpid(), SIGUSR1);
 	loop_run(stage.loop);
 	CU_ASSERT_EQUAL(stage.count, 3);

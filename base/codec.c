@@ -1,0 +1,213 @@
+#include "base/codec.h"
+
+#include <limits.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <time.h>
+
+#include "base/log.h"
+
+static const char hex_digits[] = "0123456789abcdef";
+
+void hex_encode(struct slice bytes, char *out)
+{
+	for (size_t i = 0; i < bytes.n; i++) {
+		uint8_t byte = (uint8_t)bytes.p[i];
+		*out++ = hex_digits[byte >> 4];
+		*out++ = hex_digits[byte & 15];
+	}
+	*out = '\0';
+}
+
+static int hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+bool hex_decode(struct slice text, uint8_t *out, size_t n)
+{
+	if (text.n % 2 != 0 || text.n / 2 != n)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		int high = hex_value(text.p[2 * i]), low = hex_value(text.p[2 * i + 1]);
+		if (high < 0 || low < 0)
+			return false;
+		out[i] = (uint8_t)(high << 4 | low);
+	}
+	return true;
+}
+
+/* The two alphabets of RFC 4648 differ in the last two characters alone. */
+static const char base64_plain[] =
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char base64_url[] =
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/* Without padding. Returns the end. */
+static char *sextets_encode(const char *alphabet, struct slice bytes, char *out)
+{
+	unsigned bits = 0, held = 0;
+
+	for (size_t i = 0; i < bytes.n; i++) {
+		bits = bits << 8 | (uint8_t)bytes.p[i];
+		for (held += 8; held >= 6; held -= 6)
+			*out++ = alphabet[bits >> (held - 6) & 63];
+	}
+	if (held > 0)
+		*out++ = alphabet[bits << (6 - held) & 63];
+	return out;
+}
+
+static int sextet_value(const char *alphabet, char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	if (c == alphabet[62])
+		return 62;
+	return c == alphabet[63] ? 63 : -1;
+}
+
+static ssize_t sextets_decode(const char *alphabet, struct slice text, uint8_t *out,
+			      size_t cap)
+{
+	unsigned bits = 0, held = 0;
+	size_t n = 0;
+
+	if (text.n % 4 == 1 || text.n > SSIZE_MAX || text.n / 4 * 3 > cap)
+		return -1;
+	for (size_t i = 0; i < text.n; i++) {
+		int value = sextet_value(alphabet, text.p[i]);
+		if (value < 0)
+			return -1;
+		bits = bits << 6 | (unsigned)value;
+		held += 6;
+		if (held >= 8) {
+			if (n == cap)
+				return -1;
+			held -= 8;
+			out[n++] = (uint8_t)(bits >> held);
+		}
+	}
+	return (bits & ((1u << held) - 1)) == 0 ? (ssize_t)n : -1;
+}
+
+void base64url_encode(struct slice bytes, char *out)
+{
+	*sextets_encode(base64_url, bytes, out) = '\0';
+}
+
+ssize_t base64url_decode(struct slice text, uint8_t *out, size_t cap)
+{
+	return sextets_decode(base64_url, text, out, cap);
+}
+
+void base64_encode(struct slice bytes, char *out)
+{
+	char *end = sextets_encode(base64_plain, bytes, out);
+
+	while ((end - out) % 4 != 0)
+		*end++ = '=';
+	*end = '\0';
+}
+
+ssize_t base64_decode(struct slice text, uint8_t *out, size_t cap)
+{
+	if (text.n % 4 != 0)
+		return -1;
+	for (int padding = 0; padding < 2; padding++)
+		if (text.n > 0 && text.p[text.n - 1] == '=')
+			text.n--;
+	return sextets_decode(base64_plain, text, out, cap);
+}
+
+static bool is_uuid_dash(size_t i)
+{
+	return i == 8 || i == 13 || i == 18 || i == 23;
+}
+
+void uuid_make(char out[UUID_CHARS + 1])
+{
+	uint8_t bytes[16];
+	char hex[2 * sizeof(bytes) + 1];
+
+	random_bytes(bytes, sizeof(bytes));
+	bytes[6] = (uint8_t)((bytes[6] & 0x0f) | 0x40);
+	bytes[8] = (uint8_t)((bytes[8] & 0x3f) | 0x80);
+	hex_encode(slice_make(bytes, sizeof(bytes)), hex);
+	for (size_t i = 0, from = 0; i < UUID_CHARS; i++)
+		out[i] = is_uuid_dash(i) ? '-' : hex[from++];
+	out[UUID_CHARS] = '\0';
+}
+
+bool uuid_is_valid(struct slice text)
+{
+	if (text.n != UUID_CHARS)
+		return false;
+	for (size_t i = 0; i < UUID_CHARS; i++) {
+		char c = text.p[i];
+		bool is_digit = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+		if (is_uuid_dash(i) ? c != '-' : !is_digit)
+			return false;
+	}
+	return true;
+}
+
+void sha256(struct slice bytes, uint8_t out[SHA256_BYTES])
+{
+	unsigned size = SHA256_BYTES;
+
+	int ok = EVP_Digest(bytes.p, bytes.n, out, &size, EVP_sha256(), NULL);
+	BUG_ON(ok != 1 || size != SHA256_BYTES);
+}
+
+void random_bytes(void *out, size_t n)
+{
+	BUG_ON(n > INT_MAX || RAND_bytes(out, (int)n) != 1);
+}
+
+/* Decimal, zero-padded; @p out holds @p width characters. */
+static void put_digits(char *out, int width, int64_t value)
+{
+	while (width-- > 0) {
+		out[width] = (char)('0' + value % 10);
+		value /= 10;
+	}
+}
+
+void time_format(int64_t unix_ms, char out[25])
+{
+	/* Years 0000 to 9999, all that RFC 3339 can write. */
+	const int64_t first_ms = -62167219200000, last_ms = 253402300799999;
+	struct tm tm;
+
+	unix_ms = unix_ms < first_ms ? first_ms : unix_ms > last_ms ? last_ms : unix_ms;
+	int64_t ms = (unix_ms % 1000 + 1000) % 1000;
+	time_t seconds = (time_t)((unix_ms - ms) / 1000);
+	BUG_ON(!gmtime_r(&seconds, &tm));
+	memcpy(out, "YYYY-MM-DDThh:mm:ss.mmmZ", 25);
+	put_digits(out, 4, tm.tm_year + 1900);
+	put_digits(out + 5, 2, tm.tm_mon + 1);
+	put_digits(out + 8, 2, tm.tm_mday);
+	put_digits(out + 11, 2, tm.tm_hour);
+	put_digits(out + 14, 2, tm.tm_min);
+	put_digits(out + 17, 2, tm.tm_sec);
+	put_digits(out + 20, 3, ms);
+}
+
+int64_t time_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}

@@ -1,0 +1,222 @@
+#include "base/log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/codec.h"
+
+#define VALUE_BYTES 2048
+/* A write of at most PIPE_BUF to a pipe is never mixed with another process's. */
+#define LINE_BYTES PIPE_BUF
+
+static const char *const level_names[] = {
+	[LOG_LEVEL_ERROR] = "ERROR",
+	[LOG_LEVEL_WARN] = "WARN",
+	[LOG_LEVEL_INFO] = "INFO",
+	[LOG_LEVEL_DEBUG] = "DEBUG",
+};
+#define N_LEVELS (sizeof(level_names) / sizeof(level_names[0]))
+
+static struct {
+	const char *program;
+	enum log_level level;
+	pid_t pid;
+	bool is_journal;
+} sink = { .program = "provbox", .level = LOG_LEVEL_INFO };
+
+struct line {
+	size_t n;
+	char p[LINE_BYTES];
+};
+
+/* JOURNAL_STREAM names the journal's socket as device:inode; it is inherited by
+ * processes whose stderr goes elsewhere (systemd.exec(5)). */
+static bool stderr_is_journal(void)
+{
+	struct slice rest = slice_of(getenv("JOURNAL_STREAM")), field;
+	uint64_t device, inode;
+	struct stat st;
+
+	return slice_next(&rest, ':', &field) &&
+	       slice_to_u64(field, UINT64_MAX, &device) &&
+	       slice_to_u64(rest, UINT64_MAX, &inode) &&
+	       fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device &&
+	       st.st_ino == inode;
+}
+
+void log_open(const char *program, enum log_level level)
+{
+	sink.program = program;
+	sink.level = level;
+	sink.pid = getpid();
+	sink.is_journal = stderr_is_journal();
+}
+
+void log_set_level(enum log_level level)
+{
+	sink.level = level;
+}
+
+bool log_level_parse(struct slice name, enum log_level *out)
+{
+	for (size_t i = 0; i < N_LEVELS; i++)
+		if (slice_eq_nocase(name, slice_of(level_names[i]))) {
+			*out = (enum log_level)i;
+			return true;
+		}
+	return false;
+}
+
+bool log_is_enabled(enum log_level level)
+{
+	return level <= sink.level;
+}
+
+/* Append what fits; one byte stays free for the newline. */
+static void put(struct line *line, struct slice s)
+{
+	size_t room = sizeof(line->p) - 1 - line->n;
+	size_t n = s.n < room ? s.n : room;
+
+	if (n > 0)
+		memcpy(line->p + line->n, s.p, n);
+	line->n += n;
+}
+
+__attribute__((format(printf, 2, 3))) static void put_format(struct line *line,
+							     const char *format, ...)
+{
+	char text[128];
+	va_list args;
+
+	va_start(args, format);
+	int n = vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	put(line,
+	    slice_make(text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1));
+}
+
+static bool is_graphic(char c)
+{
+	return c >= 0x20 && c < 0x7f;
+}
+
+static bool needs_quotes(struct slice s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!is_graphic(s.p[i]) || strchr(" \"=\\", s.p[i]))
+			return true;
+	return false;
+}
+
+static void put_quoted(struct line *line, struct slice s)
+{
+	put(line, SLICE("\""));
+	for (size_t i = 0; i < s.n; i++) {
+		if (!is_graphic(s.p[i]))
+			put_format(line, "\\x%02x", (unsigned char)s.p[i]);
+		else if (s.p[i] == '"' || s.p[i] == '\\')
+			put_format(line, "\\%c", s.p[i]);
+		else
+			put(line, (struct slice){ s.p + i, 1 });
+	}
+	put(line, SLICE("\""));
+}
+
+static void put_text(struct line *line, struct slice s)
+{
+	if (s.n == 0)
+		put(line, SLICE("-"));
+	else if (needs_quotes(s))
+		put_quoted(line, s);
+	else
+		put(line, s);
+}
+
+static void put_hex(struct line *line, struct slice s)
+{
+	if (s.n == 0)
+		put(line, SLICE("-"));
+	for (size_t i = 0; i < s.n; i++)
+		put_format(line, "%02x", (unsigned char)s.p[i]);
+}
+
+static void put_masked(struct line *line, struct slice s)
+{
+	const size_t shown = 3;
+	char text[VALUE_BYTES];
+
+	memset(text, '*', s.n);
+	if (s.n > shown)
+		memcpy(text + s.n - shown, s.p + s.n - shown, shown);
+	put_text(line, slice_make(text, s.n));
+}
+
+static void put_field(struct line *line, const struct log_field *field)
+{
+	struct slice text = field->text;
+	bool is_cut = text.n > VALUE_BYTES;
+
+	if (is_cut)
+		text.n = VALUE_BYTES;
+	put_format(line, " %s=", field->key);
+	switch (field->kind) {
+	case LOG_KIND_TEXT: put_text(line, text); break;
+	case LOG_KIND_NUMBER: put_format(line, "%" PRId64, field->number); break;
+	case LOG_KIND_HEX: put_hex(line, text); break;
+	case LOG_KIND_MASKED: put_masked(line, text); break;
+	}
+	if (is_cut)
+		put(line, SLICE("..."));
+}
+
+static void write_line(struct line *line)
+{
+	size_t done = 0;
+
+	line->p[line->n++] = '\n';
+	while (done < line->n) {
+		ssize_t n = write(STDERR_FILENO, line->p + done, line->n - done);
+		if (n < 0 && errno != EINTR)
+			return; /* nowhere left to say it */
+		if (n > 0)
+			done += (size_t)n;
+	}
+}
+
+void log_write(enum log_level level, const char *event, const struct log_field *fields,
+	       size_t n_fields)
+{
+	struct line line;
+	int saved_errno = errno;
+
+	if (!log_is_enabled(level))
+		return;
+	line.n = 0;
+	if (!sink.is_journal) {
+		char now[25];
+		time_format(time_now_ms(), now);
+		put_format(&line, "%s ", now);
+	}
+	if (sink.pid == 0)
+		sink.pid = getpid();
+	put_format(&line, "%s %s[%d] ev=%s", level_names[level], sink.program,
+		   (int)sink.pid, event);
+	for (size_t i = 0; i < n_fields; i++)
+		put_field(&line, &fields[i]);
+	write_line(&line);
+	errno = saved_errno;
+}
+
+_Noreturn void log_bug(const char *what, const char *file, int line)
+{
+	log_error("bug", log_str("what", what), log_str("file", file),
+		  log_num("line", line));
+	abort();
+}
