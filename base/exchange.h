@@ -19,7 +19,9 @@ enum exchange_event {
 	EXCHANGE_BODY, /* exchange_body() grew */
 	EXCHANGE_END,  /* the received message is complete */
 	EXCHANGE_WRITABLE, /* room again after exchange_is_full() */
-	EXCHANGE_DONE,     /* both messages complete and sent; the last event */
+	EXCHANGE_DONE, /* both messages complete and sent, and exchange_body() taken by
+			* its owner (a body nobody wants is dropped at exchange_reply());
+			* the last event */
 	EXCHANGE_FAILED, /* the link died or the peer broke the rules; the last event */
 };
 /** After DONE or FAILED the exchange is gone when the callback returns. */
@@ -71,7 +73,8 @@ void link_free(struct link *link);
 /** Client: begin an exchange on a ready link. Then send head, body, end. */
 struct exchange *link_request(struct link *link, exchange_fn *fn, void *arg);
 
-/** Server: set the owner of a new exchange; must happen within LINK_REQUEST. */
+/** Set the owner; a server must do so within LINK_REQUEST. May be set anew at any time,
+ * within the exchange's own callback too. */
 void exchange_on(struct exchange *exchange, exchange_fn *fn, void *arg);
 struct link *exchange_link(struct exchange *exchange);
 /** Memory that lives as long as the exchange. */
