@@ -10,7 +10,7 @@ from http import client
 import pytest
 import relay as relay_peer
 from harness import billing as billing_peer
-from harness import http, openapi, pki, process
+from harness import daemon, http, kannel, openapi, pki, process, wait
 
 
 def openssl(*arguments):
@@ -63,11 +63,11 @@ def test_processes_are_watched_and_none_is_left(tmp_path):
               "if os.fork() == 0: time.sleep(60)\n"
               "time.sleep(60)\n")
     before = set(process.children(os.getpid()))
-    daemon = process.Process("demo", [sys.executable, "-c", script], tmp_path)
-    assert daemon.wait_event("ready", port=4)["note"] == '"a b"'
-    daemon.wait_for(lambda: len(process.children(daemon.pid)) == 1, "its child")
-    assert len(daemon.complaints()) == 1 and not daemon.complaints({"broken"})
-    daemon.stop()
+    program = process.Process("demo", [sys.executable, "-c", script], tmp_path)
+    assert program.wait_event("ready", port=4)["note"] == '"a b"'
+    program.wait_for(lambda: len(process.children(program.pid)) == 1, "its child")
+    assert len(program.complaints()) == 1 and not program.complaints({"broken"})
+    program.stop()
     (left,) = process.left_behind(before)
     assert "left behind" in left
 
@@ -155,3 +155,21 @@ def test_answers_are_held_against_the_document(tmp_path):
                   answer(200, b'{"dev": "d"}', ETag='"1"'), answer(500), answer(404, b"x")):
         with pytest.raises(AssertionError):
             api.check("GET", "/v1/device", wrong)
+
+
+def test_bearerbox_starts_again_on_its_ports(tmp_path):
+    bearerbox = kannel.Bearerbox(tmp_path, wait.free_port(), "kannel", "secret12")
+    bearerbox.start()
+    assert "Kannel bearerbox" in bearerbox.status()
+    bearerbox.restart()
+    assert wait.is_listening(bearerbox.box_port)
+    bearerbox.stop()
+    assert not bearerbox.complaints()
+
+
+def test_configuration_is_written_in_its_syntax():
+    assert daemon.config_text({
+        "workers": 2, "demo": True, "listen": ["127.0.0.1:1"], "admin": 'a"b',
+        ("route", "p.example.com:1"): {"idle_timeout": "2s"},
+    }) == ('workers = 2\ndemo = yes\nlisten = {"127.0.0.1:1"}\nadmin = "a\\"b"\n'
+           'route "p.example.com:1" {\n    idle_timeout = "2s"\n}\n')

@@ -6,6 +6,7 @@ exists. As root the server runs as `postgres`: initdb refuses root.
 """
 
 import getpass
+import hashlib
 import os
 import pathlib
 import shutil
@@ -19,7 +20,7 @@ from harness import paths, process
 
 OS_USER = "postgres" if os.getuid() == 0 else None
 ADMINISTRATOR = "postgres"
-ROLES = ("provbox_owner", "provbox_server", "provbox_smsc", "provbox_operator")
+ROLES = ("provbox_server", "provbox_smsc", "provbox_operator")
 SQL = paths.SOURCE / "provisioning" / "sql"
 
 SETTINGS = """
@@ -118,6 +119,10 @@ class Cluster:
         return Database(self, name)
 
 
+def _plain(value):
+    return bytes(value) if isinstance(value, memoryview) else value
+
+
 class Database:
     """One database of a cluster, asked as the administrator."""
 
@@ -133,7 +138,8 @@ class Database:
         try:
             cursor = connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor)
             cursor.execute(statement, parameters)
-            return [dict(row) for row in cursor.fetchall()] if cursor.description else []
+            rows = cursor.fetchall() if cursor.description else []
+            return [{name: _plain(value) for name, value in row.items()} for row in rows]
         finally:
             connection.close()
 
@@ -142,6 +148,22 @@ class Database:
         (row,) = self.query(statement, *parameters)
         (value,) = row.values()
         return value
+
+    def run_sql(self, *arguments):
+        """psql as the administrator, stopping at the first error."""
+        subprocess.run(
+            [paths.POSTGRES / "psql", "-qX", "-v", "ON_ERROR_STOP=1", *arguments,
+             self.dsn(ADMINISTRATOR)], check=True, stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL)
+
+    def install_schema(self):
+        """Roles and migrations in the order of their numbers, as doc/database.md says."""
+        self.run_sql("-f", SQL / "roles.sql")
+        self.run_sql("-c", f"alter database {self.name} owner to provbox_owner")
+        for path in sorted(SQL.glob("[0-9]*.sql")):
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            self.run_sql("-1", "-c", "set role provbox_owner", "-f", path, "-c",
+                         f"select provbox.schema_record('{path.name}', '\\x{digest}')")
 
     def drop(self):
         self.cluster.execute(f"drop database {self.name} with (force)")

@@ -1,0 +1,81 @@
+"""A daemon of Provbox: its configuration as a dictionary, its process, its end.
+
+    gateway.config["pool_size"] = 2
+    gateway.config["route", "prov.example.com:8443"] = {"address": ["127.0.0.1:9443"]}
+"""
+
+from harness import paths, process
+
+
+def _value(value):
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, (list, tuple)):
+        return "{" + ", ".join(map(_value, value)) + "}"
+    text = str(value).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'
+
+
+def config_text(config, indent=""):
+    """The syntax of a configuration file; a key (name, title) is a section."""
+    lines = []
+    for key, value in config.items():
+        if isinstance(key, tuple):
+            name, title = key
+            lines.append(f"{indent}{name} {_value(title)} {{\n"
+                         f"{config_text(value, indent + '    ')}{indent}}}\n")
+        else:
+            lines.append(f"{indent}{key} = {_value(value)}\n")
+    return "".join(lines)
+
+
+class Daemon:
+    """start() returns when the daemon says ev=ready; stop() wants a clean end."""
+
+    def __init__(self, program, directory, config):
+        self.program = program
+        self.directory = directory
+        self.config = config
+        self.allowed_errors = set()
+        self.process = None
+
+    @property
+    def is_started(self):
+        return self.process is not None
+
+    def start(self):
+        path = self.directory / f"{self.program}.conf"
+        path.write_text(config_text(self.config))
+        self.process = process.Process(
+            self.program, [paths.program(self.program), "-c", path], self.directory)
+        self.process.wait_event("ready")
+
+    def restart(self):
+        self.stop()
+        self.start()
+
+    def stop(self):
+        status = self.process.stop()
+        assert status == 0, f"{self.program} ended with {status}\n{self.process.tail()}"
+
+    def kill(self):
+        self.process.kill()
+
+    def events(self, event=None, **fields):
+        return self.process.events(event, **fields)
+
+    def wait_event(self, event, **fields):
+        return self.process.wait_event(event, **fields)
+
+    def expect_errors(self, *events):
+        """Name ERROR events in advance that this test provokes."""
+        self.allowed_errors.update(events)
+
+    def workers(self):
+        """Pids of all processes below the supervisor."""
+        return process.descendants(self.process.pid)
+
+    def complaints(self):
+        return self.process.complaints(self.allowed_errors)
