@@ -1,0 +1,186 @@
+-- The provisioning request: its states, its items, and the two functions that move them.
+set local search_path = provbox, pg_temp;
+
+create table request_state (
+	state text primary key,
+	is_open boolean not null
+);
+insert into request_state values
+('received', true), ('verifying', true), ('offered', true), ('accepted', true), ('delivering', true),
+('done', false), ('declined', false), ('refused', false), ('failed', false), ('expired', false),
+('cancelled', false);
+
+create table request_transition (
+	from_state text references request_state,
+	event text,
+	to_state text not null references request_state,
+	primary key (from_state, event)
+);
+insert into request_transition values
+('received', 'verify', 'verifying'),
+('received', 'offer', 'offered'),
+('received', 'refuse', 'refused'),
+('received', 'cancel', 'cancelled'),
+('verifying', 'offer', 'offered'),
+('verifying', 'refuse', 'refused'),
+('verifying', 'cancel', 'cancelled'),
+('offered', 'accept', 'accepted'),
+('offered', 'decline', 'declined'),
+('offered', 'expire', 'expired'),
+('offered', 'refuse', 'refused'),
+('offered', 'cancel', 'cancelled'),
+('accepted', 'deliver', 'delivering'),
+('accepted', 'fail', 'failed'),
+('accepted', 'cancel', 'cancelled'),
+('delivering', 'complete', 'done'),
+('delivering', 'fail', 'failed'),
+('delivering', 'cancel', 'cancelled');
+
+create table item_state (
+	state text primary key,
+	is_open boolean not null
+);
+insert into item_state values
+('requested', true), ('ready', true), ('delivering', true),
+('installed', false), ('unavailable', false), ('conflict', false), ('failed', false);
+
+create table item_transition (
+	from_state text references item_state,
+	event text,
+	to_state text not null references item_state,
+	primary key (from_state, event)
+);
+insert into item_transition values
+('requested', 'ready', 'ready'),
+('requested', 'leave_out', 'unavailable'),
+('requested', 'clash', 'conflict'),
+('requested', 'drop', 'failed'),
+('ready', 'fetch', 'delivering'),
+('ready', 'install', 'installed'),
+('ready', 'fail', 'failed'),
+('ready', 'drop', 'failed'),
+('delivering', 'install', 'installed'),
+('delivering', 'fail', 'failed'),
+('delivering', 'drop', 'failed');
+
+-- rid is ours; id is the device's and unique for it alone. revision counts everything that a reader can see change.
+create table request (
+	rid bigint generated always as identity primary key,
+	dev text not null references device,
+	id uuid not null,
+	body_sha256 bytea not null check (length(body_sha256) = 32),
+	body jsonb not null,
+	catalogue int not null references catalogue,
+	state text not null default 'received' references request_state,
+	reason text references reason,
+	revision int not null default 1,
+	created timestamptz not null default clock_timestamp(),
+	changed timestamptz not null default clock_timestamp(),
+	unique (dev, id)
+);
+create index request_created on request (dev, created);
+create index request_open on request (state)
+	where state in ('received', 'verifying', 'offered', 'accepted', 'delivering');
+
+-- content is null for what the catalogue does not have.
+create table item (
+	request bigint not null references request,
+	feature text not null check (length(feature) between 1 and 64),
+	position int not null,
+	state text not null default 'requested' references item_state,
+	reason text references reason,
+	kind text,
+	name text,
+	version text,
+	content bytea references content,
+	installed_version text check (length(installed_version) <= 100),
+	changed timestamptz not null default clock_timestamp(),
+	primary key (request, feature)
+);
+
+-- The offer of terms: is_open as long as the request is offered. acked is when bearerbox had every part of the terms.
+create table offer (
+	request bigint primary key references request,
+	msisdn text not null,
+	code text not null check (code ~ '^[0-9]{4}$'),
+	catalogue int not null,
+	language text not null,
+	made timestamptz not null default clock_timestamp(),
+	expires timestamptz not null,
+	is_open boolean not null default true,
+	acked timestamptz,
+	wrong_codes int not null default 0,
+	foreign key (catalogue, language) references terms
+);
+create unique index offer_code on offer (msisdn, code) where is_open;
+create index offer_expires on offer (expires) where is_open;
+
+-- Who answered which text, when and from where. Never changed, never deleted.
+create table acceptance (
+	request bigint primary key references request,
+	answer text not null check (answer in ('accept', 'decline')),
+	terms_sha256 bytea not null,
+	terms_version text not null,
+	language text not null,
+	at timestamptz not null default clock_timestamp(),
+	channel text not null check (channel in ('wide_band', 'narrow_band')),
+	source jsonb not null
+);
+
+-- Note that a reader of the request would see something new.
+create function request_touch(p_rid bigint) returns void
+language sql set search_path = provbox, pg_temp as $$
+	update request set revision = revision + 1, changed = clock_timestamp() where rid = p_rid
+$$;
+
+-- Move an item by an event, or raise PB001. The only writer of item.state.
+create function item_move(p_rid bigint, p_feature text, p_event text, p_actor text, p_reason text, p_detail jsonb)
+returns text
+language plpgsql set search_path = provbox, pg_temp as $$
+declare
+	i item;
+	next_state text;
+begin
+	select * into strict i from item where request = p_rid and feature = p_feature for update;
+	select to_state into next_state from item_transition where from_state = i.state and event = p_event;
+	if not found then
+		raise 'item % of request %: no % when %', p_feature, p_rid, p_event, i.state using errcode = 'PB001';
+	end if;
+	update item set state = next_state, reason = p_reason, changed = clock_timestamp()
+	where request = p_rid and feature = p_feature;
+	perform request_touch(p_rid);
+	insert into event (dev, request, item, kind, actor, from_state, to_state, reason, detail)
+	select dev, rid, p_feature, p_event, p_actor, i.state, next_state, p_reason, coalesce(p_detail, '{}')
+	from request where rid = p_rid;
+	return next_state;
+end
+$$;
+
+-- Move a request by an event, or raise PB001. The only writer of request.state. A request that ends drops the items
+-- that are still open; one that is not offered any more has no open offer.
+create function request_move(p_rid bigint, p_event text, p_actor text, p_reason text, p_detail jsonb)
+returns text
+language plpgsql set search_path = provbox, pg_temp as $$
+declare
+	r request;
+	next_state text;
+begin
+	select * into strict r from request where rid = p_rid for update;
+	select to_state into next_state from request_transition where from_state = r.state and event = p_event;
+	if not found then
+		raise 'request %: no % when %', p_rid, p_event, r.state using errcode = 'PB001';
+	end if;
+	update request set state = next_state, reason = p_reason where rid = p_rid;
+	perform request_touch(p_rid);
+	insert into event (dev, request, kind, actor, from_state, to_state, reason, detail)
+	values (r.dev, p_rid, p_event, p_actor, r.state, next_state, p_reason, coalesce(p_detail, '{}'));
+	if r.state = 'offered' then
+		update offer set is_open = false where request = p_rid;
+	end if;
+	if not (select is_open from request_state where state = next_state) then
+		perform item_move(p_rid, feature, 'drop', p_actor, 'request_ended', null)
+		from item where request = p_rid and state in (select state from item_state where is_open);
+	end if;
+	return next_state;
+end
+$$;

@@ -1,0 +1,434 @@
+-- Notices: messages to a number, their wording, their parts, and what the SMSC link reports about them.
+set local search_path = provbox, pg_temp;
+
+-- Wording. {code}, {items} and {offers} are replaced where the kind has them. English is the fallback.
+create table template (
+	kind text not null check (kind in ('answer_line', 'accepted', 'completed', 'failed', 'left_out',
+		'code_list', 'wrong_code')),
+	language text not null,
+	text text not null,
+	primary key (kind, language)
+);
+insert into template (kind, language, text) values
+('answer_line', 'en', 'Reply YES {code} or NO {code}'),
+('accepted', 'en', 'You accepted the terms. On its way: {items}'),
+('completed', 'en', 'Ready to use: {items}'),
+('failed', 'en', 'This could not be set up: {items}'),
+('left_out', 'en', 'Not available for you: {items}'),
+('code_list', 'en', 'Please answer with the code of the offer.{offers}'),
+('wrong_code', 'en', 'No offer has this code. Please check it and answer again.'),
+('answer_line', 'de', 'Antworten Sie JA {code} oder NEIN {code}'),
+('accepted', 'de', 'Sie haben die Bedingungen angenommen. Unterwegs: {items}'),
+('completed', 'de', 'Bereit: {items}'),
+('failed', 'de', 'Das konnte nicht eingerichtet werden: {items}'),
+('left_out', 'de', 'Für Sie nicht verfügbar: {items}'),
+('code_list', 'de', 'Bitte antworten Sie mit dem Code des Angebots.{offers}'),
+('wrong_code', 'de', 'Kein Angebot hat diesen Code. Bitte prüfen Sie ihn und antworten Sie noch einmal.'),
+('answer_line', 'el', 'Απαντήστε ΝΑΙ {code} ή ΟΧΙ {code}'),
+('accepted', 'el', 'Αποδεχτήκατε τους όρους. Καθ'' οδόν: {items}'),
+('completed', 'el', 'Έτοιμο για χρήση: {items}'),
+('failed', 'el', 'Δεν ήταν δυνατή η εγκατάσταση: {items}'),
+('left_out', 'el', 'Δεν διατίθεται για εσάς: {items}'),
+('code_list', 'el', 'Παρακαλούμε απαντήστε με τον κωδικό της προσφοράς.{offers}'),
+('wrong_code', 'el', 'Καμία προσφορά δεν έχει αυτόν τον κωδικό. Ελέγξτε τον και απαντήστε ξανά.'),
+('answer_line', 'pl', 'Odpowiedz TAK {code} albo NIE {code}'),
+('accepted', 'pl', 'Warunki zostały przyjęte. W drodze: {items}'),
+('completed', 'pl', 'Gotowe do użycia: {items}'),
+('failed', 'pl', 'Nie udało się skonfigurować: {items}'),
+('left_out', 'pl', 'Niedostępne: {items}'),
+('code_list', 'pl', 'Odpowiedz, podając kod oferty.{offers}'),
+('wrong_code', 'pl', 'Żadna oferta nie ma tego kodu. Sprawdź go i odpowiedz ponownie.'),
+('answer_line', 'bg', 'Отговорете ДА {code} или НЕ {code}'),
+('accepted', 'bg', 'Приехте условията. Изпраща се: {items}'),
+('completed', 'bg', 'Готово за ползване: {items}'),
+('failed', 'bg', 'Не можа да бъде настроено: {items}'),
+('left_out', 'bg', 'Не се предлага за Вас: {items}'),
+('code_list', 'bg', 'Моля, отговорете с кода на офертата.{offers}'),
+('wrong_code', 'bg', 'Няма оферта с този код. Моля, проверете го и отговорете отново.');
+
+-- Words that answer, as folded() gives them. A word means the same in every language it is known in.
+create table answer_word (
+	word text primary key check (word = folded(word)),
+	language text not null,
+	answer text not null check (answer in ('accept', 'decline'))
+);
+insert into answer_word (language, word, answer) values
+('en', 'yes', 'accept'), ('en', 'no', 'decline'),
+('de', 'ja', 'accept'), ('de', 'nein', 'decline'),
+('el', 'ναι', 'accept'), ('el', 'οχι', 'decline'), ('el', 'όχι', 'decline'),
+('el', 'nai', 'accept'), ('el', 'oxi', 'decline'),
+('pl', 'tak', 'accept'), ('pl', 'nie', 'decline'),
+('bg', 'да', 'accept'), ('bg', 'не', 'decline'), ('bg', 'da', 'accept'), ('bg', 'ne', 'decline');
+
+-- Of these languages the best for a wanted one: itself, the same without region, else the fallback.
+create function language_match(p_wanted text, p_have text[], p_fallback text) returns text
+language sql immutable set search_path = provbox, pg_temp as $$
+	select coalesce(
+		(select h from unnest(p_have) h where lower(h) = lower(p_wanted)),
+		(select h from unnest(p_have) h where lower(h) = lower(split_part(p_wanted, '-', 1))),
+		p_fallback)
+$$;
+
+create function template_text(p_kind text, p_language text) returns text
+language sql stable set search_path = provbox, pg_temp as $$
+	select text from template where kind = p_kind and language = language_match(p_language,
+		(select array_agg(language) from template where kind = p_kind), 'en')
+$$;
+
+create function answer_line(p_language text, p_code text) returns text
+language sql stable set search_path = provbox, pg_temp as $$
+	select replace(template_text('answer_line', p_language), '{code}', p_code)
+$$;
+
+-- Does the text fit into 20 parts of 153 septets or 67 UCS-2 units (3GPP TS 23.038, 23.040), with a unit to spare in
+-- each because an escape or a surrogate pair is not split? Control characters but line feeds do not fit.
+create function message_fits(p_text text) returns boolean
+language sql immutable set search_path = provbox, pg_temp as $$
+	select case
+		when p_text ~ '[\u0001-\u0009\u000b-\u001f\u007f-\u009f]' then false
+		when rest.outside = '' then length(p_text) + length(rest.extended) <= 20 * 152
+		else length(p_text) + regexp_count(p_text, '[\U00010000-\U0010ffff]') <= 20 * 66 end
+	from (select translate(basic.left_over, '^{}\[~]|€', '') as outside, basic.left_over as extended
+		from (select translate(p_text, E'@£$¥èéùìòÇ\nØøÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !"#¤%&''()*+,-./0123456789:;<=>?'
+			|| '¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà', '') as left_over) basic) rest
+$$;
+
+-- concat_ref is the reference of a message in parts, counted per number; parts is null until it was first split.
+-- state is what the SMSC said of every part; acked is when bearerbox had every part.
+create table notice (
+	id bigint generated always as identity primary key,
+	request bigint references request,
+	dev text,
+	msisdn text not null check (msisdn ~ '^\+[1-9][0-9]{6,14}$'),
+	kind text not null check (kind in ('terms', 'accepted', 'status', 'reply')),
+	language text not null,
+	text text not null,
+	state text not null default 'queued' check (state in ('queued', 'sending', 'accepted', 'delivered', 'failed')),
+	reason text references reason,
+	concat_ref int not null check (concat_ref between 0 and 255),
+	parts int check (parts between 1 and 20),
+	retries int not null default 0,
+	acked timestamptz,
+	created timestamptz not null default clock_timestamp(),
+	changed timestamptz not null default clock_timestamp()
+);
+create index notice_msisdn on notice (msisdn, created);
+create index notice_request on notice (request);
+alter table outbox add foreign key (notice) references notice;
+
+-- One attempt at one part. The uuid is the id of the box message and comes back in acknowledgement and reports.
+create table notice_part (
+	notice bigint not null references notice,
+	part int not null check (part between 1 and 20),
+	attempt int not null,
+	uuid uuid not null unique,
+	state text not null default 'sent'
+		check (state in ('sent', 'acked', 'deferred', 'refused', 'accepted', 'delivered', 'failed')),
+	ack int,
+	foreign_id text,
+	answer text,
+	sent timestamptz not null default clock_timestamp(),
+	acked timestamptz,
+	reported timestamptz,
+	primary key (notice, part, attempt)
+);
+
+create table number_ref (
+	msisdn text primary key,
+	ref int not null
+);
+
+-- The newest attempt at each part.
+create view notice_part_now with (security_barrier) as
+	select distinct on (notice, part) * from notice_part order by notice, part, attempt desc;
+
+create function is_message_allowed(p_msisdn text) returns boolean
+language sql stable set search_path = provbox, pg_temp as $$
+	select count(*) < setting_int('messages_per_hour')
+	from notice where msisdn = p_msisdn and created > clock_timestamp() - interval '1 hour'
+$$;
+
+-- Queue a message. Terms are never left out here (request_put checks the limit before); the others are, with an event.
+create function notice_put(p_rid bigint, p_msisdn text, p_kind text, p_language text, p_text text) returns void
+language plpgsql set search_path = provbox, pg_temp as $$
+declare
+	r request;
+	next_ref int;
+	notice_id bigint;
+begin
+	select * into r from request where rid = p_rid;
+	if p_kind <> 'terms' and not is_message_allowed(p_msisdn) then
+		perform event_put(r.dev, p_rid, 'notice_left_out', 'server', 'message_limit',
+			jsonb_build_object('notice_kind', p_kind));
+		return;
+	end if;
+	insert into number_ref as n (msisdn, ref) values (p_msisdn, 0)
+	on conflict (msisdn) do update set ref = (n.ref + 1) % 256 returning ref into next_ref;
+	insert into notice (request, dev, msisdn, kind, language, text, concat_ref)
+	values (p_rid, r.dev, p_msisdn, p_kind, p_language, p_text, next_ref) returning id into notice_id;
+	perform outbox_put('sms', 'notice/' || notice_id, p_rid, notice_id, null);
+	perform event_put(r.dev, p_rid, 'notice_queued', 'server', null,
+		jsonb_build_object('notice', notice_id, 'notice_kind', p_kind, 'number', masked(p_msisdn)));
+end
+$$;
+
+-- Change the state of a notice, tell the story of its request, and let readers of the request see it.
+create function notice_move(p_notice bigint, p_state text, p_actor text, p_reason text, p_detail jsonb) returns void
+language plpgsql set search_path = provbox, pg_temp as $$
+declare
+	n notice;
+begin
+	select * into strict n from notice where id = p_notice for update;
+	if n.state = p_state then
+		return;
+	end if;
+	update notice set state = p_state, reason = p_reason, changed = clock_timestamp() where id = p_notice;
+	insert into event (dev, request, kind, actor, from_state, to_state, reason, detail)
+	values (n.dev, n.request, 'notice', p_actor, n.state, p_state, p_reason,
+		coalesce(p_detail, '{}') || jsonb_build_object('notice', n.id, 'notice_kind', n.kind));
+	if n.request is not null then
+		perform request_touch(n.request);
+	end if;
+end
+$$;
+
+-- The SMSC link -------------------------------------------------------------------------------------------------
+-- A notice stays in the outbox until the report that notice_done names. While bearerbox has every part it is due
+-- again only when part_validity has passed; then the parts without any report are sent once more.
+
+create function part_is_settled(p_state text, p_acked timestamptz) returns boolean
+language sql stable set search_path = provbox, pg_temp as $$
+	select p_state in ('accepted', 'delivered')
+		or p_state = 'acked' and p_acked > clock_timestamp() - setting_interval('part_validity')
+$$;
+
+create function smsc_lease(p_worker text, p_limit int, p_lease interval)
+returns table (notice bigint, token uuid, attempt int, msisdn text, sender text, text text, concat_ref int,
+	parts int, settled int[])
+language plpgsql security definer set search_path = provbox, pg_temp as $$
+#variable_conflict use_column
+declare
+	o outbox;
+	n notice;
+begin
+	for o in
+		select * from outbox
+		where kind = 'sms' and state = 'due' and due_at <= clock_timestamp()
+		order by due_at limit p_limit for update skip locked
+	loop
+		select * into strict n from notice where id = o.notice;
+		if o.attempt > 0 and is_given_up(o.created) then
+			if n.state = 'accepted' then -- delivery was never reported, and need not be
+				update outbox x set state = 'done', token = null where x.id = o.id;
+			else
+				perform outbox_bury(o.id, 'smsc', 'given_up', null);
+			end if;
+			continue;
+		end if;
+		select coalesce(array_agg(p.part order by p.part) filter (where part_is_settled(p.state, p.acked)), '{}')
+		into settled from notice_part_now p where p.notice = n.id;
+		if cardinality(settled) = n.parts then
+			update outbox x set due_at = least(o.created + setting_interval('give_up'),
+				clock_timestamp() + setting_interval('part_validity'))
+			where x.id = o.id;
+			continue;
+		end if;
+		update outbox x set due_at = clock_timestamp() + p_lease, attempt = x.attempt + 1,
+			token = gen_random_uuid(), worker = left(p_worker, 100), changed = clock_timestamp()
+		where x.id = o.id returning x.token, x.attempt into token, attempt;
+		notice := n.id;
+		msisdn := n.msisdn;
+		sender := setting_text('short_code');
+		text := n.text;
+		concat_ref := n.concat_ref;
+		parts := n.parts;
+		return next;
+	end loop;
+end
+$$;
+
+create function smsc_parts(p_notice bigint, p_token uuid, p_total int, p_parts int[], p_uuids uuid[])
+returns boolean
+language plpgsql security definer set search_path = provbox, pg_temp as $$
+begin
+	perform from outbox where notice = p_notice and token = p_token and state = 'due' for update;
+	if not found then
+		return false;
+	end if;
+	update notice set parts = p_total where id = p_notice;
+	insert into notice_part (notice, part, attempt, uuid)
+	select p_notice, u.part, 1 + coalesce((select max(attempt) from notice_part x
+		where x.notice = p_notice and x.part = u.part), 0), u.uuid
+	from unnest(p_parts, p_uuids) u (part, uuid);
+	perform notice_move(p_notice, 'sending', 'smsc', null, jsonb_build_object('parts', p_total))
+	from notice where id = p_notice and state = 'queued';
+	return true;
+end
+$$;
+
+-- Draw the conclusions from all parts of a notice after one of them changed; its outbox row is locked.
+create function notice_judge(p_notice bigint, p_detail jsonb) returns void
+language plpgsql set search_path = provbox, pg_temp as $$
+declare
+	n notice;
+	had int;
+	accepted int;
+	delivered int;
+begin
+	select * into strict n from notice where id = p_notice for update;
+	select count(*) filter (where state in ('acked', 'accepted', 'delivered')),
+		count(*) filter (where state in ('accepted', 'delivered')), count(*) filter (where state = 'delivered')
+	into had, accepted, delivered from notice_part_now where notice = p_notice;
+	if had = n.parts and n.acked is null then
+		update notice set acked = clock_timestamp() where id = p_notice;
+		perform event_put(n.dev, n.request, 'notice_acked', 'smsc', null,
+			jsonb_build_object('notice', n.id, 'notice_kind', n.kind, 'parts', n.parts));
+		if n.kind = 'terms' then
+			update offer set acked = clock_timestamp() where request = n.request;
+		end if;
+	end if;
+	if delivered = n.parts then
+		perform notice_move(p_notice, 'delivered', 'smsc', null, p_detail);
+	elsif accepted = n.parts and n.state in ('queued', 'sending') then
+		perform notice_move(p_notice, 'accepted', 'smsc', null, p_detail);
+	end if;
+	if delivered = n.parts or accepted = n.parts and setting_text('notice_done') = 'accepted' then
+		update outbox set state = 'done', token = null, reason = null, changed = clock_timestamp()
+		where notice = p_notice and state = 'due';
+	elsif had = n.parts then
+		update outbox set due_at = clock_timestamp() + setting_interval('part_validity')
+		where notice = p_notice and state = 'due';
+	end if;
+end
+$$;
+
+-- The SMSC failed a part: send it again where that is allowed, else the notice has failed.
+create function notice_fail(p_notice bigint, p_reason text, p_detail jsonb) returns void
+language plpgsql set search_path = provbox, pg_temp as $$
+declare
+	o outbox;
+begin
+	select * into strict o from outbox where notice = p_notice for update;
+	update notice set retries = retries + 1
+	where id = p_notice and retries < setting_int('notice_retries') and o.state <> 'dead';
+	if found then
+		update outbox set state = 'due', due_at = clock_timestamp() + backoff(attempt), token = null,
+			reason = p_reason, changed = clock_timestamp()
+		where id = o.id;
+		perform notice_move(p_notice, 'sending', 'smsc', p_reason, p_detail);
+	elsif o.state = 'due' then
+		perform outbox_bury(o.id, 'smsc', p_reason, p_detail);
+	else
+		perform notice_move(p_notice, 'failed', 'smsc', p_reason, p_detail);
+	end if;
+end
+$$;
+
+-- The part of an attempt, with the outbox row of its notice locked; null where there is none.
+create function part_lock(p_uuid uuid) returns notice_part
+language plpgsql set search_path = provbox, pg_temp as $$
+declare
+	p notice_part;
+begin
+	perform from outbox where notice = (select notice from notice_part where uuid = p_uuid) for update;
+	select * into p from notice_part where uuid = p_uuid for update;
+	return p;
+end
+$$;
+
+create function smsc_ack(p_uuid uuid, p_nack int) returns text
+language plpgsql security definer set search_path = provbox, pg_temp as $$
+declare
+	p notice_part := part_lock(p_uuid);
+begin
+	if p.uuid is null then
+		return null;
+	elsif p.ack is null then
+		update notice_part set ack = p_nack, acked = clock_timestamp(), state = case
+			when state <> 'sent' then state when p_nack in (0, 3) then 'acked'
+			when p_nack = 1 then 'refused' else 'deferred' end
+		where uuid = p_uuid returning * into p;
+		if p.state = 'refused' then
+			perform outbox_bury(id, 'smsc', 'message_refused', jsonb_build_object('part', p.part))
+			from outbox where notice = p.notice and state = 'due';
+		elsif p.state = 'deferred' then
+			perform outbox_fail(id, 'smsc', 'link_busy', false)
+			from outbox where notice = p.notice and state = 'due';
+		else
+			perform notice_judge(p.notice, null);
+		end if;
+	end if;
+	return (select state from notice where id = p.notice);
+end
+$$;
+
+-- p_event is one bit of Kannel's dlr_mask: 1 delivered, 2 failed, 4 buffered (the SMSC has it), 8 accepted by the
+-- SMSC, 16 rejected by it, 32 expired, 64 unknown. Reports may come before the acknowledgement, twice, and late.
+create function smsc_report(p_ref text, p_event int, p_foreign_id text, p_answer text) returns text
+language plpgsql security definer set search_path = provbox, pg_temp as $$
+declare
+	p notice_part;
+	detail jsonb;
+begin
+	if p_ref !~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
+		return null;
+	end if;
+	p := part_lock(p_ref::uuid);
+	if p.uuid is null then
+		return null;
+	end if;
+	detail := jsonb_strip_nulls(jsonb_build_object('part', p.part, 'answer', left(p_answer, 200),
+		'smsc_message', left(p_foreign_id, 100)));
+	update notice_part set reported = clock_timestamp(), acked = coalesce(acked, clock_timestamp()),
+		foreign_id = coalesce(left(p_foreign_id, 100), foreign_id), answer = left(p_answer, 200),
+		state = case when p_event = 1 then 'delivered'
+			when state = 'delivered' then state
+			when p_event in (4, 8) and state <> 'failed' then 'accepted'
+			when p_event in (2, 16, 32) then 'failed'
+			else state end
+	where uuid = p.uuid;
+	if p_event in (1, 4, 8) then
+		perform notice_judge(p.notice, detail);
+	elsif p_event in (2, 16, 32) and p.state not in ('delivered', 'failed') then
+		perform notice_fail(p.notice,
+			case p_event when 16 then 'message_rejected' else 'message_undelivered' end, detail);
+	end if;
+	return (select state from notice where id = p.notice);
+end
+$$;
+
+create function smsc_unacked(p_worker text) returns int
+language plpgsql security definer set search_path = provbox, pg_temp as $$
+declare
+	o record;
+	found_count int := 0;
+begin
+	for o in
+		select id from outbox
+		where kind = 'sms' and state = 'due' and token is not null and worker = left(p_worker, 100)
+		order by id for update
+	loop
+		update outbox set due_at = clock_timestamp(), token = null
+		where id = o.id and due_at > clock_timestamp() and exists (select from notice n where n.id = notice
+			and (n.parts is null or n.parts > (select count(*) from notice_part_now p
+				where p.notice = n.id and p.state in ('acked', 'accepted', 'delivered'))));
+		if found then
+			found_count := found_count + 1;
+		end if;
+	end loop;
+	return found_count;
+end
+$$;
+
+create function smsc_retry(p_notice bigint, p_token uuid, p_reason text, p_permanent boolean) returns text
+language plpgsql security definer set search_path = provbox, pg_temp as $$
+declare
+	outbox_id bigint;
+begin
+	select id into outbox_id from outbox where notice = p_notice and token = p_token and state = 'due' for update;
+	if not found then
+		return null;
+	end if;
+	return outbox_fail(outbox_id, 'smsc', p_reason, p_permanent);
+end
+$$;

@@ -1,0 +1,275 @@
+-- What happens in a request: verification, matching with the catalogue, the offer, the answer, the confirmation.
+set local search_path = provbox, pg_temp;
+
+-- What is on a device: the newest installation of each feature.
+create view device_feature with (security_barrier) as
+	select distinct on (r.dev, i.feature) r.dev, i.feature, coalesce(i.installed_version, i.version) as version,
+		i.state, i.changed
+	from item i join request r on r.rid = i.request
+	where i.state = 'installed'
+	order by r.dev, i.feature, i.changed desc;
+
+-- The state of the request for the device, as doc/database.md describes it.
+create function request_json(p_rid bigint) returns jsonb
+language sql stable set search_path = provbox, pg_temp as $$
+	select jsonb_strip_nulls(jsonb_build_object(
+		'id', r.id, 'state', r.state, 'reason', r.reason, 'catalogue', r.catalogue,
+		'created', rfc3339(r.created), 'changed', rfc3339(r.changed), 'expires', rfc3339(o.expires),
+		'offer', case when o.request is not null then jsonb_build_object(
+			'terms', jsonb_build_object('sha256', hex(t.sha256), 'version', t.version, 'language', t.language),
+			'notice', (select n.state from notice n where n.request = r.rid and n.kind = 'terms')) end,
+		'items', coalesce((select jsonb_agg(jsonb_build_object(
+				'id', i.feature, 'state', i.state, 'reason', i.reason, 'kind', i.kind, 'version', i.version,
+				'content', content_json(i.content)) order by i.position)
+			from item i where i.request = r.rid), '[]')))
+	from request r
+	left join offer o on o.request = r.rid
+	left join terms t on t.catalogue = o.catalogue and t.language = o.language
+	where r.rid = p_rid
+$$;
+
+create function request_answer(p_status int, p_rid bigint) returns api_result
+language sql stable set search_path = provbox, pg_temp as $$
+	select api_answer(p_status, format('"r%s"', revision), request_json(rid)) from request where rid = p_rid
+$$;
+
+-- Names of the items in these states for a message, shortened to what one can hold.
+create function item_names(p_rid bigint, p_states text[]) returns text
+language sql stable set search_path = provbox, pg_temp as $$
+	select left(string_agg(coalesce(name, feature), ', ' order by position), 900)
+	from item where request = p_rid and state = any (p_states)
+$$;
+
+-- Tell the subscriber what became of items; says nothing when there are none in these states.
+create function items_notice(p_rid bigint, p_msisdn text, p_kind text, p_template text, p_language text, p_states text[])
+returns void
+language sql set search_path = provbox, pg_temp as $$
+	select notice_put(p_rid, p_msisdn, p_kind, p_language,
+		replace(template_text(p_template, p_language), '{items}', names))
+	from item_names(p_rid, p_states) names where names is not null
+$$;
+
+-- Verification (A087 to A089) -----------------------------------------------------------------------------------
+
+-- Null when device and user information are those of the operator's record, else the reason. That the device is
+-- the one of the session is always demanded; the rest only before its first provisioning (A088).
+create function verification_problem(p_device device, p_body jsonb, p_is_first boolean) returns text
+language sql stable set search_path = provbox, pg_temp as $$
+	select case
+		when p_body #>> '{device,dev}' <> p_device.dev then 'device_mismatch'
+		when not p_is_first then null
+		when folded(p_body #>> '{device,model}') is distinct from folded(p_device.model) then 'device_mismatch'
+		when (folded(p_body #>> '{user,given_name}'), folded(p_body #>> '{user,family_name}'),
+				folded(p_body #>> '{user,postcode}'))
+			is distinct from (folded(p_device.given_name), folded(p_device.family_name),
+				folded(p_device.postcode)) then 'user_mismatch'
+	end
+$$;
+
+-- Matching with the catalogue (A098) ----------------------------------------------------------------------------
+
+-- Does a feature of this catalogue clash with another? Either may name the conflict.
+create function is_clash(p_catalogue int, p_a text, p_b text) returns boolean
+language sql stable set search_path = provbox, pg_temp as $$
+	select exists (select from feature where catalogue = p_catalogue
+		and (id = p_a and p_b = any (conflicts) or id = p_b and p_a = any (conflicts)))
+$$;
+
+-- Match each requested item; those that cannot be provided are moved out with their reason. Returns how many stay.
+-- Of two that clash, the one named first stays.
+create function items_match(p_rid bigint, p_model text) returns int
+language plpgsql set search_path = provbox, pg_temp as $$
+declare
+	r request;
+	i item;
+	f feature;
+	kept text[] := '{}';
+begin
+	select * into strict r from request where rid = p_rid;
+	for i in select * from item where request = p_rid order by position loop
+		select * into f from feature where catalogue = r.catalogue and id = i.feature;
+		if not found then
+			perform item_move(p_rid, i.feature, 'leave_out', 'server', 'feature_unknown', null);
+			continue;
+		end if;
+		update item set kind = f.kind, name = f.name, version = f.version, content = f.content
+		where request = p_rid and feature = i.feature;
+		if p_model <> all (f.models) then
+			perform item_move(p_rid, i.feature, 'leave_out', 'server', 'model_unfit', null);
+		elsif exists (select from device_feature d where d.dev = r.dev and d.feature <> i.feature
+				and is_clash(r.catalogue, i.feature, d.feature)) then
+			perform item_move(p_rid, i.feature, 'clash', 'server', 'conflict_installed', null);
+		elsif exists (select from unnest(kept) k where is_clash(r.catalogue, i.feature, k)) then
+			perform item_move(p_rid, i.feature, 'clash', 'server', 'conflict_requested', null);
+		else
+			kept := kept || i.feature;
+		end if;
+	end loop;
+	return cardinality(kept);
+end
+$$;
+
+-- Offer ---------------------------------------------------------------------------------------------------------
+
+-- A code that no open offer of this number has, from the system's random source.
+create function offer_put(p_rid bigint, p_msisdn text, p_catalogue int, p_language text) returns text
+language plpgsql set search_path = provbox, pg_temp as $$
+declare
+	new_code text;
+begin
+	for i in 1..1000 loop
+		new_code := 1000 + ('x' || right(gen_random_uuid()::text, 7))::bit(28)::int % 9000;
+		insert into offer (request, msisdn, code, catalogue, language, expires)
+		values (p_rid, p_msisdn, new_code, p_catalogue, p_language,
+			clock_timestamp() + setting_interval('terms_lifetime'))
+		on conflict (msisdn, code) where is_open do nothing;
+		if found then
+			return new_code;
+		end if;
+	end loop;
+	raise 'no free code for a number' using errcode = 'XX000';
+end
+$$;
+
+-- Verify a new request, match its items, and offer the terms; or refuse it. The terms go to the number of the device
+-- record, unchanged, followed by one line that says how to answer.
+create function request_process(p_rid bigint, p_device device) returns void
+language plpgsql set search_path = provbox, pg_temp as $$
+declare
+	r request;
+	is_first boolean := not exists (select from account where dev = p_device.dev);
+	wanted text;
+	problem text;
+	code text;
+	t terms;
+begin
+	select * into strict r from request where rid = p_rid;
+	wanted := r.body #>> '{user,language}';
+	if is_first then
+		perform request_move(p_rid, 'verify', 'server', null, null);
+	end if;
+	problem := verification_problem(p_device, r.body, is_first);
+	if problem is not null then
+		perform request_move(p_rid, 'refuse', 'server', problem, null);
+		return;
+	end if;
+	update device set firmware = r.body #>> '{device,firmware}' where dev = p_device.dev
+		and firmware is distinct from r.body #>> '{device,firmware}';
+	if items_match(p_rid, p_device.model) = 0 then
+		perform request_move(p_rid, 'refuse', 'server', 'no_item_available', null);
+		perform items_notice(p_rid, p_device.msisdn, 'status', 'left_out', wanted, '{unavailable,conflict}');
+		return;
+	end if;
+	select x.* into strict t from terms x join catalogue c on c.version = x.catalogue
+	where x.catalogue = r.catalogue and x.language = language_match(wanted,
+		(select array_agg(language) from terms where catalogue = r.catalogue), c.default_language);
+	code := offer_put(p_rid, p_device.msisdn, r.catalogue, t.language);
+	perform request_move(p_rid, 'offer', 'server', null, jsonb_build_object('terms', hex(t.sha256),
+		'version', t.version, 'language', t.language, 'verified', is_first));
+	perform notice_put(p_rid, p_device.msisdn, 'terms', t.language,
+		t.text || E'\n' || answer_line(t.language, code));
+	perform items_notice(p_rid, p_device.msisdn, 'status', 'left_out', wanted, '{unavailable,conflict}');
+end
+$$;
+
+-- Answer --------------------------------------------------------------------------------------------------------
+
+-- Take the answer to an open offer whose request is locked, with its proof.
+create function offer_answer(p_rid bigint, p_answer text, p_actor text, p_channel text, p_source jsonb) returns void
+language plpgsql set search_path = provbox, pg_temp as $$
+declare
+	o offer;
+begin
+	select * into strict o from offer where request = p_rid and is_open;
+	insert into acceptance (request, answer, terms_sha256, terms_version, language, channel, source)
+	select p_rid, p_answer, t.sha256, t.version, t.language, p_channel, p_source
+	from terms t where t.catalogue = o.catalogue and t.language = o.language;
+	perform request_move(p_rid, p_answer, p_actor, case p_answer when 'decline' then 'terms_declined' end,
+		jsonb_strip_nulls(p_source || jsonb_build_object('channel', p_channel,
+			'number', masked(p_source ->> 'number'))));
+	if p_answer = 'accept' then
+		perform item_move(p_rid, feature, 'ready', 'server', null, null)
+		from item where request = p_rid and state = 'requested';
+		perform items_notice(p_rid, o.msisdn, 'accepted', 'accepted', o.language, '{ready}');
+	end if;
+end
+$$;
+
+create function request_expire(p_rid bigint, p_actor text) returns void
+language sql set search_path = provbox, pg_temp as $$
+	select request_move(p_rid, 'expire', p_actor, 'offer_expired', null)
+$$;
+
+-- End the offers whose time is over, at most p_limit at once; returns how many.
+create function requests_expire(p_limit int) returns int
+language plpgsql security definer set search_path = provbox, pg_temp as $$
+declare
+	r record;
+	n int := 0;
+begin
+	for r in
+		select q.rid from offer o join request q on q.rid = o.request
+		where o.is_open and o.expires <= clock_timestamp() and q.state = 'offered'
+		order by o.expires limit p_limit for update of q skip locked
+	loop
+		perform request_expire(r.rid, 'courier');
+		n := n + 1;
+	end loop;
+	return n;
+end
+$$;
+
+-- Confirmation --------------------------------------------------------------------------------------------------
+
+-- The CloudEvents 1.0 event that tells billing what was provisioned: no name, no address, no number.
+create function billing_event(p_rid bigint, p_key text) returns jsonb
+language sql stable set search_path = provbox, pg_temp as $$
+	select jsonb_build_object('specversion', '1.0', 'id', p_key, 'source', setting_text('billing_source'),
+		'type', setting_text('billing_type_prefix') || '.provisioning.completed', 'subject', r.id::text,
+		'time', rfc3339(r.changed), 'datacontenttype', 'application/json',
+		'data', jsonb_build_object('request', r.id, 'accounting_reference', r.body #>> '{accounting,reference}',
+			'catalogue', r.catalogue, 'items', (select jsonb_agg(jsonb_build_object(
+				'id', feature, 'kind', kind, 'version', version) order by position)
+				from item where request = r.rid and state = 'installed')))
+	from request r where r.rid = p_rid
+$$;
+
+-- Open the account that the first provisioning makes, and give the device its standing.
+create function account_open(p_rid bigint) returns void
+language plpgsql set search_path = provbox, pg_temp as $$
+declare
+	r request;
+begin
+	select * into strict r from request where rid = p_rid;
+	insert into account (dev, accounting_reference, given_name, family_name, postcode, request)
+	values (r.dev, r.body #>> '{accounting,reference}', r.body #>> '{user,given_name}',
+		r.body #>> '{user,family_name}', r.body #>> '{user,postcode}', r.id)
+	on conflict (dev) do nothing;
+	if found then
+		perform event_put(r.dev, p_rid, 'account_opened', 'server', 'account_opened', null);
+	end if;
+	if exists (select from device where dev = r.dev and standing = 'unprovisioned') then
+		perform standing_move(r.dev, 'active', 'server', 'account_opened', jsonb_build_object('request', r.id));
+	end if;
+end
+$$;
+
+-- The last open item has its result: the request is done, or failed when nothing was installed.
+create function request_confirm(p_rid bigint) returns void
+language plpgsql set search_path = provbox, pg_temp as $$
+declare
+	o offer;
+	key text := 'request/' || p_rid || '/done';
+begin
+	select * into strict o from offer where request = p_rid;
+	if exists (select from item where request = p_rid and state = 'installed') then
+		perform request_move(p_rid, 'complete', 'device', null, null);
+		perform account_open(p_rid);
+		perform outbox_put('billing', key, p_rid, null, billing_event(p_rid, key));
+		perform items_notice(p_rid, o.msisdn, 'status', 'completed', o.language, '{installed}');
+	else
+		perform request_move(p_rid, 'fail', 'device', 'no_item_installed', null);
+	end if;
+	perform items_notice(p_rid, o.msisdn, 'status', 'failed', o.language, '{failed}');
+end
+$$;

@@ -1,0 +1,211 @@
+-- What an operator sees and does. Numbers are masked in everything that is only looked at.
+set local search_path = provbox, pg_temp;
+
+-- Devices -------------------------------------------------------------------------------------------------------
+
+-- Null when a row can be imported, else what is wrong with it.
+create function import_problem(p_row jsonb) returns text
+language sql immutable set search_path = provbox, pg_temp as $$
+	select case
+		when not is_text_at(p_row, '{dev}',
+			'^urn:(gsma:imei:[0-9]{8}-[0-9]{6}-0|device-id:meid:[0-9a-f]{14})$') then 'dev is not a canonical URN'
+		when not is_text_at(p_row, '{msisdn}', '^\+[1-9][0-9]{6,14}$') then 'msisdn is not + and 7 to 15 digits'
+		when not is_text_at(p_row, '{model}', '^[^\u0001-\u001f]{1,100}$') then 'model is missing or too long'
+		when not (is_text_at(p_row, '{given_name}', '^[^\u0001-\u001f]{1,100}$')
+			and is_text_at(p_row, '{family_name}', '^[^\u0001-\u001f]{1,100}$')
+			and is_text_at(p_row, '{postcode}', '^[^\u0001-\u001f]{1,100}$'))
+			then 'given_name, family_name or postcode is missing or too long'
+		when p_row ? 'language' and not is_text_at(p_row, '{language}', '^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$')
+			then 'language is not a language tag'
+		when p_row ? 'cred' and not is_text_at(p_row, '{cred}', '^([0-9a-f]{64})?$')
+			then 'cred is not 64 hex digits'
+	end
+$$;
+
+-- Add devices or change what is known of them, one row after the other; never changes a standing. A row without
+-- cred or language leaves them as they are; an empty cred takes the pin away.
+create function device_import(p_rows jsonb) returns table (n int, dev text, outcome text, problem text)
+language plpgsql security definer set search_path = provbox, pg_temp as $$
+#variable_conflict use_column
+declare
+	e record;
+	old device;
+	new device;
+begin
+	for e in select value, ordinality from jsonb_array_elements(p_rows) with ordinality loop
+		n := e.ordinality;
+		dev := left(e.value ->> 'dev', 100);
+		problem := import_problem(e.value);
+		outcome := 'refused';
+		if problem is not null then
+			return next;
+			continue;
+		end if;
+		insert into device (dev) values (e.value ->> 'dev') on conflict do nothing;
+		outcome := case when found then 'added' end;
+		select * into strict old from device d where d.dev = e.value ->> 'dev' for no key update;
+		new := old;
+		new.msisdn := e.value ->> 'msisdn';
+		new.model := e.value ->> 'model';
+		new.given_name := e.value ->> 'given_name';
+		new.family_name := e.value ->> 'family_name';
+		new.postcode := e.value ->> 'postcode';
+		new.language := coalesce(e.value ->> 'language', old.language);
+		if e.value ? 'cred' then
+			new.cred := decode(nullif(e.value ->> 'cred', ''), 'hex');
+		end if;
+		if new is distinct from old then
+			update device d set (msisdn, model, given_name, family_name, postcode, language, cred) = (new.msisdn,
+				new.model, new.given_name, new.family_name, new.postcode, new.language, new.cred)
+			where d.dev = old.dev;
+			outcome := coalesce(outcome, 'changed');
+			perform event_put(old.dev, null, 'import_' || outcome, 'operator', null, null);
+		end if;
+		outcome := coalesce(outcome, 'unchanged');
+		return next;
+	end loop;
+end
+$$;
+
+create function device_show(p_dev text)
+returns table (dev text, standing text, epoch bigint, number text, model text, firmware text, language text,
+	given_name text, family_name text, postcode text, cred text, account timestamptz, features text[],
+	created timestamptz, changed timestamptz)
+language sql stable security definer set search_path = provbox, pg_temp as $$
+	select d.dev, d.standing, d.epoch, masked(d.msisdn), d.model, d.firmware, d.language, d.given_name,
+		d.family_name, d.postcode, hex(d.cred), a.opened,
+		coalesce((select array_agg(f.feature || ' ' || f.version order by f.feature)
+			from device_feature f where f.dev = d.dev), '{}'), d.created, d.changed
+	from device d left join account a on a.dev = d.dev where d.dev = p_dev
+$$;
+
+create function device_events(p_dev text, p_limit int)
+returns table (at timestamptz, actor text, event text, request uuid, item text, from_state text, to_state text,
+	reason text, detail jsonb)
+language sql stable security definer set search_path = provbox, pg_temp as $$
+	select x.at, x.actor, x.kind, r.id, x.item, x.from_state, x.to_state, x.reason, x.detail
+	from (select * from event where dev = p_dev order by id desc limit p_limit) x
+	left join request r on r.rid = x.request
+	order by x.id
+$$;
+
+-- Block a device; p_reason is a code of the table, or a note in the operator's words.
+create function device_block(p_dev text, p_reason text) returns boolean
+language plpgsql security definer set search_path = provbox, pg_temp as $$
+begin
+	if not exists (select from device where dev = p_dev) then
+		return false;
+	end if;
+	perform standing_move(p_dev, 'blocked', 'operator',
+		coalesce((select code from reason where code = p_reason), 'operator_decision'),
+		jsonb_strip_nulls(jsonb_build_object('note', left(p_reason, 200))));
+	return true;
+end
+$$;
+
+-- Give a blocked device the standing back that it had.
+create function device_unblock(p_dev text) returns boolean
+language plpgsql security definer set search_path = provbox, pg_temp as $$
+declare
+	d device;
+begin
+	select * into d from device where dev = p_dev for no key update;
+	if found and d.standing = 'blocked' then
+		perform standing_move(p_dev, coalesce(d.blocked_standing, 'unprovisioned'), 'operator',
+			'operator_decision', null);
+	end if;
+	return d.dev is not null;
+end
+$$;
+
+-- Requests and notices ------------------------------------------------------------------------------------------
+
+create function request_list(p_filter jsonb)
+returns table (id uuid, dev text, number text, state text, reason text, items text, catalogue int,
+	created timestamptz, changed timestamptz)
+language sql stable security definer set search_path = provbox, pg_temp as $$
+	select r.id, r.dev, masked(coalesce(o.msisdn, d.msisdn)), r.state, r.reason,
+		(select string_agg(i.feature || '=' || i.state, ' ' order by i.position) from item i where i.request = r.rid),
+		r.catalogue, r.created, r.changed
+	from request r join device d on d.dev = r.dev left join offer o on o.request = r.rid
+	where (not p_filter ? 'dev' or r.dev = p_filter ->> 'dev')
+		and (not p_filter ? 'id' or r.id::text = p_filter ->> 'id')
+		and (not p_filter ? 'state' or r.state = any (string_to_array(p_filter ->> 'state', ',')))
+		and (not p_filter ? 'reason' or r.reason = p_filter ->> 'reason')
+	order by r.rid desc limit coalesce((p_filter ->> 'limit')::int, 50)
+$$;
+
+-- The whole story of a request in time order: its events and what became of each part of each message.
+create function request_show(p_dev text, p_id uuid)
+returns table (at timestamptz, actor text, event text, subject text, from_state text, to_state text, reason text,
+	detail jsonb)
+language sql stable security definer set search_path = provbox, pg_temp as $$
+	with r as (select rid from request where id = p_id and (p_dev is null or dev = p_dev)),
+	p as (select p.*, 'notice ' || n.id || ' part ' || p.part || '/' || n.parts as subject
+		from notice_part p join notice n on n.id = p.notice where n.request in (select rid from r))
+	select at, actor, event, subject, from_state, to_state, reason, detail from (
+		select at, id, actor, kind as event,
+			coalesce(item, 'notice ' || (detail ->> 'notice'), 'request') as subject,
+			from_state, to_state, reason, detail - 'notice' as detail
+		from event where request in (select rid from r)
+		union all
+		select sent, 0, 'smsc', 'part_sent', subject, null, 'sent', null,
+			jsonb_build_object('attempt', attempt)
+		from p
+		union all
+		select reported, 0, 'smsc', 'part_reported', subject, 'sent', state, null, jsonb_strip_nulls(
+			jsonb_build_object('attempt', attempt, 'smsc_message', foreign_id, 'answer', nullif(answer, '')))
+		from p where reported is not null) story
+	order by at, id
+$$;
+
+create function notice_list(p_filter jsonb)
+returns table (id bigint, request uuid, dev text, number text, kind text, language text, state text, reason text,
+	parts int, characters int, created timestamptz, changed timestamptz)
+language sql stable security definer set search_path = provbox, pg_temp as $$
+	select n.id, r.id, n.dev, masked(n.msisdn), n.kind, n.language, n.state, n.reason, n.parts, length(n.text),
+		n.created, n.changed
+	from notice n left join request r on r.rid = n.request
+	where (not p_filter ? 'dev' or n.dev = p_filter ->> 'dev')
+		and (not p_filter ? 'request' or r.id::text = p_filter ->> 'request')
+		and (not p_filter ? 'state' or n.state = any (string_to_array(p_filter ->> 'state', ',')))
+	order by n.id desc limit coalesce((p_filter ->> 'limit')::int, 50)
+$$;
+
+-- Policy and status ---------------------------------------------------------------------------------------------
+
+create function policy_list() returns table (subject text, reason text, outcome text)
+language sql stable security definer set search_path = provbox, pg_temp as $$
+	select subject, reason, outcome from policy order by 1, 2
+$$;
+
+create function policy_put(p_subject text, p_reason text, p_outcome text) returns void
+language plpgsql security definer set search_path = provbox, pg_temp as $$
+begin
+	update policy set outcome = p_outcome where subject = p_subject and reason = p_reason;
+	if not found then
+		raise 'no such policy: % %', p_subject, p_reason using errcode = '22023';
+	end if;
+end
+$$;
+
+create function status_read() returns table (section text, name text, value text)
+language sql stable security definer set search_path = provbox, pg_temp as $$
+	select section, name, value from (
+		select 1 as n, 'schema' as section, 'version' as name, schema_version_read()::text as value
+		union all
+		select 2, 'catalogue', 'version', coalesce(catalogue_current()::text, 'none')
+		union all
+		select 3, 'devices', standing, count(*)::text from device group by standing
+		union all
+		select 4, 'requests', state, count(*)::text from request group by state
+		union all
+		select 5, 'notices', state, count(*)::text from notice group by state
+		union all
+		select 6, 'outbox', kind || ' due', due::text from queue_read() where due + dead > 0
+		union all
+		select 7, 'outbox', kind || ' dead', dead::text from queue_read() where dead > 0
+		union all
+		select 8, 'outbox', kind || ' oldest', round(oldest_s)::text || ' s' from queue_read() where due > 0) s
+	order by n, name
+$$;
