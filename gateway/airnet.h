@@ -1,0 +1,46 @@
+/*
+ * One gateway worker: its TLS contexts, routes and sessions. Accepts handsets and
+ * makes a session of each.
+ */
+#ifndef GATEWAY_AIRNET_H
+#define GATEWAY_AIRNET_H
+
+#include <sys/queue.h>
+
+#include "base/supervisor.h"
+#include "gateway/report.h"
+#include "gateway/route.h"
+
+struct session;
+
+struct airnet {
+	struct loop *loop;
+	const struct gateway_config *config;
+	struct tls_context *tls;         /* towards handsets */
+	struct tls_context *landnet_tls; /* towards servers */
+	uint8_t gw[SHA256_BYTES];        /* SPKI of our landnet certificate */
+	struct route_table *routes;
+	struct report_queue **reports; /* one for each route */
+	struct link_settings link;     /* for handsets */
+	struct listener **listeners;
+	size_t n_listeners;
+	TAILQ_HEAD(, session) sessions;
+	bool is_stopping;
+};
+
+/** Private keys of both legs, in a worker's memory alone. */
+struct airnet_keys {
+	EVP_PKEY *airnet;
+	EVP_PKEY *landnet;
+};
+
+/** supervisor_role.load: read the keys. */
+bool airnet_load(const void *config, void **keys);
+/** supervisor_role.start: be a worker. */
+bool airnet_start(struct worker *worker);
+/** supervisor_role.stop: take no one new, end sessions at their answer boundary. */
+void airnet_stop(struct worker *worker);
+/** A session is over. */
+void airnet_session_gone(struct airnet *airnet);
+
+#endif

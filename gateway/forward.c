@@ -1,0 +1,358 @@
+#include "gateway/forward.h"
+
+#include <stdlib.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "gateway/gateway_metrics.h"
+#include "gateway/landnet.h"
+
+#define PROBLEM_BYTES 4096
+
+struct forward {
+	struct forward_settings settings;
+	struct exchange *device;  /* NULL when over */
+	struct exchange *landnet; /* NULL before and after */
+	struct pool_wait *wait;
+	uint64_t tx_start;     /* bytes of the link before this exchange */
+	bool is_request_sent;  /* whole */
+	bool is_response_sent; /* whole */
+	bool is_refused;       /* 401: the body is read here, not returned */
+	bool is_retried;
+	forward_fn *fn;
+	void *arg;
+};
+
+/* The only names that pass; everything else from outside ends here (F11). */
+static const char *const request_names[] = {
+	"accept",   "accept-language", "content-type", "if-none-match",
+	"if-range", "prefer",          "range",
+};
+static const char *const response_names[] = {
+	"accept-ranges", "allow",       "cache-control", "content-range",
+	"content-type",  "etag",        "location",      "preference-applied",
+	"repr-digest",   "retry-after",
+};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static void forward_ask(struct forward *forward);
+
+static size_t fields_allowed(const struct http_head *head, const char *const *names,
+			     size_t n_names, const char *withheld,
+			     struct http_field *fields)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < n_names; i++) {
+		const struct http_field *field = http_field(head, names[i]);
+
+		if (field && (!withheld || strcmp(names[i], withheld)))
+			fields[n++] = *field;
+	}
+	return n;
+}
+
+static void forward_free(struct forward *forward)
+{
+	if (forward->wait)
+		pool_cancel(forward->wait);
+	free(forward);
+}
+
+static void forward_count(struct forward *forward)
+{
+	struct conn *conn = link_conn(exchange_link(forward->landnet));
+
+	metrics_add(GATEWAY_FORWARDED_BYTES,
+		    (int64_t)(conn_tx_total(conn) - forward->tx_start));
+	metrics_add(GATEWAY_RETURNED_BYTES,
+		    (int64_t)exchange_received_bytes(forward->landnet));
+}
+
+/* Half an exchange cannot be taken back: its link goes, and nobody else sees its bytes.
+ */
+static void landnet_drop(struct forward *forward)
+{
+	if (!forward->landnet)
+		return;
+	forward_count(forward);
+	exchange_cancel(forward->landnet);
+	forward->landnet = NULL;
+}
+
+static void forward_end(struct forward *forward, enum auth_reason reason)
+{
+	landnet_drop(forward);
+	forward->fn(forward->arg, reason);
+	forward_free(forward);
+}
+
+/* Over when both sides are; the handset's side decides the result. */
+static void forward_check_over(struct forward *forward)
+{
+	if (!forward->device && !forward->landnet)
+		forward_end(forward, REASON_NONE);
+}
+
+/* The landnet side failed: tell the caller while nothing was answered, else cut off. */
+static void forward_fail(struct forward *forward, enum auth_reason reason)
+{
+	landnet_drop(forward);
+	if (!exchange_head_sent(forward->device)) {
+		forward_end(forward, reason);
+		return;
+	}
+	log_warn("forward_cut", log_str("srv", forward->settings.route->srv),
+		 log_str("reason", auth_reason_name(reason)));
+	exchange_cancel(forward->device);
+	forward->device = NULL;
+	forward_end(forward, REASON_NONE);
+}
+
+/* Move what arrived on one side to the other, and the end with it. */
+static void relay(struct exchange *from, struct exchange *to, bool *is_sent)
+{
+	struct evbuffer *body = exchange_body(from);
+
+	if (*is_sent || exchange_is_full(to))
+		return;
+	if (evbuffer_get_length(body)) {
+		exchange_send_body(to, body);
+		exchange_resume(from);
+	}
+	if (exchange_is_received(from) && !evbuffer_get_length(body)) {
+		*is_sent = true;
+		exchange_send_end(to);
+	}
+}
+
+static void relay_request(struct forward *forward)
+{
+	if (!forward->landnet || !forward->device)
+		return;
+	if (exchange_received_bytes(forward->device) >
+	    (uint64_t)forward->settings.body_limit) {
+		forward_fail(forward, REASON_BODY_TOO_LARGE);
+		return;
+	}
+	relay(forward->device, forward->landnet, &forward->is_request_sent);
+}
+
+static void relay_response(struct forward *forward)
+{
+	if (forward->device && forward->landnet && exchange_head_sent(forward->device))
+		relay(forward->landnet, forward->device, &forward->is_response_sent);
+}
+
+static void on_device(struct exchange *device, enum exchange_event event, void *arg)
+{
+	struct forward *forward = arg;
+
+	(void)device;
+	switch (event) {
+	case EXCHANGE_BODY:
+	case EXCHANGE_END: relay_request(forward); break;
+	case EXCHANGE_WRITABLE: relay_response(forward); break;
+	case EXCHANGE_DONE:
+		forward->device = NULL;
+		forward_check_over(forward);
+		break;
+	case EXCHANGE_FAILED:
+		forward->device = NULL;
+		forward_end(forward, REASON_NONE);
+		break;
+	case EXCHANGE_HEAD: break;
+	}
+}
+
+static void send_request_head(struct forward *forward)
+{
+	const struct http_head *in = exchange_head(forward->device);
+	struct http_field fields[COUNT(request_names) + 2];
+	char number[LANDNET_NUMBER_CHARS];
+	struct http_head out = *in;
+
+	landnet_exchange_number(forward->landnet, number);
+	out.host = slice_of(forward->settings.route->srv);
+	out.fields = fields;
+	out.n_fields = fields_allowed(
+		in, request_names, COUNT(request_names),
+		pool_is_crowded(forward->settings.route->pool) ? "prefer" : NULL,
+		fields);
+	fields[out.n_fields++] =
+		(struct http_field){ SLICE("Provbox-Grant"), forward->settings.grant };
+	fields[out.n_fields++] =
+		(struct http_field){ SLICE("Provbox-Exchange"), slice_of(number) };
+	out.keep_alive = true;
+	out.expects_continue = false;
+	exchange_send_head(forward->landnet, &out);
+}
+
+static void send_response_head(struct forward *forward)
+{
+	const struct http_head *in = exchange_head(forward->landnet);
+	struct http_field fields[COUNT(response_names)];
+	struct http_head out = *in;
+
+	out.fields = fields;
+	out.n_fields =
+		fields_allowed(in, response_names, COUNT(response_names), NULL, fields);
+	out.keep_alive = true;
+	exchange_send_head(forward->device, &out);
+}
+
+/* The reason of a 401, from its problem document. */
+static enum auth_reason refusal_reason(struct forward *forward)
+{
+	struct evbuffer *body = exchange_body(forward->landnet);
+	size_t n = evbuffer_get_length(body);
+	enum auth_reason reason = REASON_GRANT_INVALID;
+	char why[128];
+	json_t *problem =
+		json_parse(slice_make(evbuffer_pullup(body, -1), n), why, sizeof(why));
+	const char *name = json_string_value(json_object_get(problem, "reason"));
+
+	if (name && !auth_reason_parse(slice_of(name), &reason))
+		reason = REASON_GRANT_INVALID;
+	json_decref(problem);
+	return reason;
+}
+
+/* Server, 4.5: one more authentication only if no body byte has left. */
+static void on_refused(struct forward *forward)
+{
+	enum auth_reason reason = refusal_reason(forward);
+	const struct http_head *request = exchange_head(forward->device);
+	bool is_renewable =
+		reason == REASON_GRANT_EXPIRED || reason == REASON_GRANT_EPOCH;
+
+	if (is_renewable && request->framing != HTTP_NO_BODY)
+		reason = REASON_GRANT_INVALID;
+	forward_end(forward, reason);
+}
+
+static void on_response_head(struct forward *forward)
+{
+	if (!landnet_check_exchange(forward->landnet)) {
+		forward_fail(forward, REASON_LANDNET_DESYNC);
+		return;
+	}
+	if (exchange_head(forward->landnet)->status == 401)
+		forward->is_refused = true;
+	else
+		send_response_head(forward);
+}
+
+static void on_response_body(struct forward *forward)
+{
+	if (!forward->is_refused)
+		relay_response(forward);
+	else if (exchange_received_bytes(forward->landnet) > PROBLEM_BYTES)
+		forward_fail(forward, REASON_LANDNET_FAILED);
+	else
+		exchange_resume(forward->landnet);
+}
+
+static void on_response_end(struct forward *forward)
+{
+	if (forward->is_refused) {
+		on_refused(forward);
+		return;
+	}
+	relay_response(forward);
+	/* Answered before the request was whole: the rest of it goes nowhere. */
+	if (forward->is_response_sent && !forward->is_request_sent)
+		landnet_drop(forward);
+}
+
+/* A server may close a kept link just when it is used. What has no body and is safe
+ * goes once more, on another link, while nothing has come back. */
+static void on_landnet_failed(struct forward *forward)
+{
+	const struct http_head *request = exchange_head(forward->device);
+	bool is_reused = link_count(exchange_link(forward->landnet)) > 0;
+	bool is_safe = (request->method == HTTP_GET || request->method == HTTP_HEAD) &&
+		       request->framing == HTTP_NO_BODY;
+
+	log_warn("landnet_exchange", log_str("srv", forward->settings.route->srv),
+		 log_str("reason", exchange_reason(forward->landnet)));
+	forward_count(forward);
+	forward->landnet = NULL;
+	if (is_reused && is_safe && !forward->is_retried &&
+	    !exchange_head_sent(forward->device)) {
+		forward->is_retried = true;
+		forward_ask(forward);
+		return;
+	}
+	forward_fail(forward, REASON_LANDNET_FAILED);
+}
+
+static void on_landnet(struct exchange *landnet, enum exchange_event event, void *arg)
+{
+	struct forward *forward = arg;
+
+	(void)landnet;
+	switch (event) {
+	case EXCHANGE_HEAD: on_response_head(forward); break;
+	case EXCHANGE_BODY: on_response_body(forward); break;
+	case EXCHANGE_END: on_response_end(forward); break;
+	case EXCHANGE_WRITABLE: relay_request(forward); break;
+	case EXCHANGE_DONE:
+		forward_count(forward);
+		forward->landnet = NULL;
+		forward_check_over(forward);
+		break;
+	case EXCHANGE_FAILED: on_landnet_failed(forward); break;
+	}
+}
+
+static void on_link(void *arg, struct link *link, enum auth_reason reason)
+{
+	struct forward *forward = arg;
+
+	forward->wait = NULL;
+	if (!link) {
+		forward_fail(forward, reason);
+		return;
+	}
+	forward->tx_start = conn_tx_total(link_conn(link));
+	forward->landnet = link_request(link, on_landnet, forward);
+	metrics_add(GATEWAY_FORWARDED, 1);
+	send_request_head(forward);
+	if (exchange_head(forward->device)->framing == HTTP_NO_BODY) {
+		forward->is_request_sent = true;
+		return;
+	}
+	exchange_continue(forward->device);
+	relay_request(forward);
+}
+
+static void forward_ask(struct forward *forward)
+{
+	forward->wait = pool_get(forward->settings.route->pool,
+				 forward->settings.pool_wait_ms, on_link, forward);
+}
+
+struct forward *forward_begin(struct exchange *device,
+			      const struct forward_settings *settings, forward_fn *fn,
+			      void *arg)
+{
+	struct forward *forward = calloc(1, sizeof(*forward));
+
+	BUG_ON(!forward);
+	*forward = (struct forward){
+		.settings = *settings, .device = device, .fn = fn, .arg = arg
+	};
+	exchange_on(device, on_device, forward);
+	forward_ask(forward);
+	return forward;
+}
+
+void forward_cancel(struct forward *forward)
+{
+	landnet_drop(forward);
+	if (forward->device)
+		exchange_cancel(forward->device);
+	forward_free(forward);
+}

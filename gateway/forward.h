@@ -1,0 +1,38 @@
+/*
+ * One request of an authenticated handset, forwarded to its provisioning server and
+ * the answer brought back. The request is written anew from what was parsed, with
+ * fields by allow-list; bodies stream with back-pressure both ways.
+ */
+#ifndef GATEWAY_FORWARD_H
+#define GATEWAY_FORWARD_H
+
+#include "gateway/route.h"
+
+struct forward;
+
+/**
+ * @p reason REASON_NONE: the exchange with the handset is over (answered, or the
+ * handset went away). REASON_GRANT_EXPIRED, _EPOCH: the server wants a new grant and
+ * nothing of a body has left: authenticate, then begin again. Any other: nothing was
+ * answered yet and the exchange is the caller's again.
+ */
+typedef void forward_fn(void *arg, enum auth_reason reason);
+
+struct forward_settings {
+	struct route *route;
+	struct slice grant; /* base64url; borrowed until the call comes back */
+	int64_t pool_wait_ms;
+	int64_t body_limit;
+};
+
+/**
+ * Begin. Takes over the callbacks of @p device until @p fn is called, exactly once,
+ * unless cancelled.
+ */
+struct forward *forward_begin(struct exchange *device,
+			      const struct forward_settings *settings, forward_fn *fn,
+			      void *arg);
+/** Abort both sides; @p fn will not come. */
+void forward_cancel(struct forward *forward);
+
+#endif

@@ -1,0 +1,308 @@
+#include "gateway/gateway_config.h"
+
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+
+#include "auth/auth.h"
+#include "base/conn.h"
+#include "base/log.h"
+
+#define AT(member)       offsetof(struct gateway_config, member)
+#define AT_ROUTE(member) offsetof(struct route_config, member)
+
+static bool is_log_level(const void *section, char *why, size_t why_size)
+{
+	const struct gateway_config *config = section;
+	enum log_level level;
+
+	if (log_level_parse(slice_of(config->log_level), &level))
+		return true;
+	snprintf(why, why_size, "is none of error, warn, info, debug");
+	return false;
+}
+
+static const struct config_key top_keys[] = {
+	{ .name = "airnet_listen",
+	  .type = CONFIG_LIST,
+	  .offset = AT(airnet_listen),
+	  .help = "Addresses for handsets, {\"ip:port\", ...}." },
+	{ .name = "airnet_certificate",
+	  .type = CONFIG_PATH,
+	  .offset = AT(airnet_certificate),
+	  .help = "PEM chain shown to handsets." },
+	{ .name = "airnet_key",
+	  .type = CONFIG_SECRET,
+	  .offset = AT(airnet_key),
+	  .help = "Its private key, readable by its owner alone." },
+	{ .name = "airnet_trust",
+	  .type = CONFIG_PATH,
+	  .offset = AT(airnet_trust),
+	  .help = "PEM anchors of device certificates." },
+	{ .name = "airnet_crl",
+	  .type = CONFIG_PATH,
+	  .offset = AT(airnet_crl),
+	  .help = "PEM revocation lists, one for every CA of airnet_trust." },
+	{ .name = "airnet_tls12",
+	  .type = CONFIG_BOOL,
+	  .offset = AT(airnet_tls12),
+	  .fallback = "yes",
+	  .help = "Also accept TLS 1.2 (with extended master secret) from handsets." },
+	{ .name = "landnet_certificate",
+	  .type = CONFIG_PATH,
+	  .offset = AT(landnet_certificate),
+	  .help = "PEM chain shown to provisioning servers." },
+	{ .name = "landnet_key",
+	  .type = CONFIG_SECRET,
+	  .offset = AT(landnet_key),
+	  .help = "Its private key; never the key of the airnet leg." },
+	{ .name = "landnet_trust",
+	  .type = CONFIG_PATH,
+	  .offset = AT(landnet_trust),
+	  .help = "PEM anchors of provisioning servers." },
+	{ .name = "landnet_crl",
+	  .type = CONFIG_PATH,
+	  .offset = AT(landnet_crl),
+	  .help = "PEM revocation lists, one for every CA of landnet_trust." },
+	{ .name = "workers",
+	  .type = CONFIG_NUMBER,
+	  .offset = AT(workers),
+	  .fallback = "1",
+	  .min = 1,
+	  .max = 64,
+	  .help = "Worker processes; one for each core." },
+	{ .name = "pool_size",
+	  .type = CONFIG_NUMBER,
+	  .offset = AT(pool_size),
+	  .fallback = "64",
+	  .min = 1,
+	  .max = 4096,
+	  .help = "Landnet connections for each worker and route." },
+	{ .name = "pool_wait",
+	  .type = CONFIG_DURATION,
+	  .offset = AT(pool_wait_ms),
+	  .fallback = "5s",
+	  .min = 10,
+	  .max = 60000,
+	  .help = "How long a request may wait for one; then 503 landnet_busy." },
+	{ .name = "body_limit",
+	  .type = CONFIG_SIZE,
+	  .offset = AT(body_limit),
+	  .fallback = "256k",
+	  .min = 1024,
+	  .max = 1073741824,
+	  .help = "Largest request body taken from a handset." },
+	{ .name = "handshake_timeout",
+	  .type = CONFIG_DURATION,
+	  .offset = AT(handshake_timeout_ms),
+	  .fallback = "10s",
+	  .min = 10,
+	  .max = 600000,
+	  .help = "Connecting and TLS handshake, on either leg." },
+	{ .name = "head_timeout",
+	  .type = CONFIG_DURATION,
+	  .offset = AT(head_timeout_ms),
+	  .fallback = "10s",
+	  .min = 10,
+	  .max = 600000,
+	  .help = "From the first byte of a head to its end." },
+	{ .name = "body_timeout",
+	  .type = CONFIG_DURATION,
+	  .offset = AT(body_timeout_ms),
+	  .fallback = "30s",
+	  .min = 10,
+	  .max = 600000,
+	  .help = "A body without progress." },
+	{ .name = "write_timeout",
+	  .type = CONFIG_DURATION,
+	  .offset = AT(write_timeout_ms),
+	  .fallback = "30s",
+	  .min = 10,
+	  .max = 600000,
+	  .help = "A peer that takes nothing of what is sent." },
+	{ .name = "idle_timeout",
+	  .type = CONFIG_DURATION,
+	  .offset = AT(idle_timeout_ms),
+	  .fallback = "5m",
+	  .min = 10,
+	  .max = 86400000,
+	  .help = "A session between two requests." },
+	{ .name = "authentication_timeout",
+	  .type = CONFIG_DURATION,
+	  .offset = AT(authentication_timeout_ms),
+	  .fallback = "5s",
+	  .min = 10,
+	  .max = 60000,
+	  .help = "The authentication request, waiting for a connection included." },
+	{ .name = "demo",
+	  .type = CONFIG_BOOL,
+	  .offset = AT(is_demo),
+	  .fallback = "no",
+	  .help = "Accept trust anchors that are marked for demonstration." },
+	{ .name = "admin",
+	  .type = CONFIG_STRING,
+	  .offset = AT(admin),
+	  .fallback = "unix:/run/provbox/gateway.sock",
+	  .help = "Admin listener, \"unix:/path\" or loopback \"ip:port\"; \"\" for "
+		  "none." },
+	{ .name = "user",
+	  .type = CONFIG_STRING,
+	  .offset = AT(user),
+	  .fallback = "provbox",
+	  .help = "User to become when started as root." },
+	{ .name = "log_level",
+	  .type = CONFIG_STRING,
+	  .offset = AT(log_level),
+	  .fallback = "info",
+	  .check = is_log_level,
+	  .help = "error, warn, info or debug." },
+};
+
+static const struct config_key route_keys[] = {
+	{ .name = "address",
+	  .type = CONFIG_LIST,
+	  .offset = AT_ROUTE(addresses),
+	  .help = "Its provisioning servers, {\"ip:port\", ...}, used in turn." },
+	{ .name = "care",
+	  .type = CONFIG_LIST,
+	  .offset = AT_ROUTE(care),
+	  .fallback = "{\"/v1/device\"}",
+	  .help = "Path prefixes that a limited device may use, too." },
+	{ .name = "provision",
+	  .type = CONFIG_LIST,
+	  .offset = AT_ROUTE(provision),
+	  .fallback = "{\"/v1/catalogue\", \"/v1/requests\", \"/v1/content\"}",
+	  .help = "Path prefixes for devices in good standing; others are not "
+		  "forwarded." },
+	{ .name = "proof_root",
+	  .type = CONFIG_STRING,
+	  .offset = AT_ROUTE(proof_root),
+	  .fallback = "",
+	  .help = "PEM root of the server's proofs." },
+	{ .name = "proof_pins",
+	  .type = CONFIG_LIST,
+	  .offset = AT_ROUTE(proof_pins),
+	  .fallback = "{}",
+	  .help = "Or thumbprints (RFC 7638) of its proof keys, at most two." },
+};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static const struct config_section sections[] = {
+	{ .keys = top_keys,
+	  .n_keys = COUNT(top_keys),
+	  .size = sizeof(struct gateway_config) },
+	{ .name = "route",
+	  .help = "A provisioning server, by the host:port of its provisioning URI.",
+	  .keys = route_keys,
+	  .n_keys = COUNT(route_keys),
+	  .size = sizeof(struct route_config),
+	  .offset = AT(routes),
+	  .min_count = 1 },
+};
+
+const struct config_spec gateway_config_spec = {
+	.program = "provbox-gateway",
+	.sections = sections,
+	.n_sections = COUNT(sections),
+};
+
+static bool leaf_spki_hash(const char *path, uint8_t out[SHA256_BYTES])
+{
+	FILE *file = fopen(path, "r");
+	X509 *leaf = file ? PEM_read_X509(file, NULL, NULL, NULL) : NULL;
+	bool is_read = leaf && tls_spki_hash(leaf, out);
+
+	X509_free(leaf);
+	if (file)
+		fclose(file);
+	return is_read;
+}
+
+/* A294: the legs never share a key. */
+static bool check_legs(const struct gateway_config *config, FILE *errors)
+{
+	uint8_t airnet[SHA256_BYTES], landnet[SHA256_BYTES];
+
+	if (!leaf_spki_hash(config->airnet_certificate, airnet)) {
+		fprintf(errors, "airnet_certificate: %s holds no PEM certificate\n",
+			config->airnet_certificate);
+		return false;
+	}
+	if (!leaf_spki_hash(config->landnet_certificate, landnet)) {
+		fprintf(errors, "landnet_certificate: %s holds no PEM certificate\n",
+			config->landnet_certificate);
+		return false;
+	}
+	if (!memcmp(airnet, landnet, sizeof(airnet))) {
+		fprintf(errors, "landnet_key: is the key of the airnet leg, too; "
+				"make a key of its own for each leg\n");
+		return false;
+	}
+	return true;
+}
+
+static bool check_demo(const struct gateway_config *config, FILE *errors)
+{
+	const char *const anchors[] = { config->airnet_trust, config->landnet_trust };
+	bool is_good = true;
+
+	for (size_t i = 0; i < COUNT(anchors); i++) {
+		if (config->is_demo || !keys_are_demo(anchors[i]))
+			continue;
+		fprintf(errors,
+			"%s: is marked for demonstration; use anchors of your own "
+			"or set demo = yes\n",
+			anchors[i]);
+		is_good = false;
+	}
+	return is_good;
+}
+
+static bool check_route(const struct route_config *route, FILE *errors)
+{
+	char srv[AUTH_SRV_CHARS + 1];
+	struct sockaddr_storage address;
+	socklen_t size;
+	bool is_good = true;
+
+	if (!identity_srv(slice_of(route->title), 443, srv) ||
+	    strcmp(srv, route->title)) {
+		fprintf(errors,
+			"route \"%s\": is not a lower-case host:port with its port\n",
+			route->title);
+		is_good = false;
+	}
+	if (!route->addresses.n) {
+		fprintf(errors, "route \"%s\": has no address\n", route->title);
+		is_good = false;
+	}
+	for (size_t i = 0; i < route->addresses.n; i++) {
+		if (conn_address(route->addresses.items[i], &address, &size))
+			continue;
+		fprintf(errors, "route \"%s\": address \"%s\" is not ip:port\n",
+			route->title, route->addresses.items[i]);
+		is_good = false;
+	}
+	if (!route->proof_root[0] && !route->proof_pins.n) {
+		fprintf(errors, "route \"%s\": needs proof_root or proof_pins\n",
+			route->title);
+		is_good = false;
+	}
+	if (route->proof_pins.n > 2) {
+		fprintf(errors, "route \"%s\": has more than two proof_pins\n",
+			route->title);
+		is_good = false;
+	}
+	return is_good;
+}
+
+bool gateway_config_check(const void *top, FILE *errors)
+{
+	const struct gateway_config *config = top;
+	const struct route_config *routes = config->routes.items;
+	bool is_good = check_legs(config, errors) & check_demo(config, errors);
+
+	for (size_t i = 0; i < config->routes.n; i++)
+		is_good &= check_route(&routes[i], errors);
+	return is_good;
+}

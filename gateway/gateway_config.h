@@ -1,0 +1,55 @@
+/*
+ * Configuration of provbox-gateway: one table of keys, one struct. Knows what may
+ * stand in the file, not what is done with it.
+ */
+#ifndef GATEWAY_CONFIG_H
+#define GATEWAY_CONFIG_H
+
+#include "base/config.h"
+
+/** route "host:port" { ... }: one provisioning server, by the name devices hold. */
+struct route_config {
+	char *title;                   /* srv */
+	struct config_list addresses;  /* of its servers, tried in turn */
+	struct config_list care;       /* path prefixes a limited device may use */
+	struct config_list provision;  /* path prefixes for everybody else */
+	char *proof_root;              /* "" : pins only */
+	struct config_list proof_pins; /* RFC 7638 thumbprints, at most two */
+};
+
+struct gateway_config {
+	char *title; /* unused at the top level */
+	struct config_list airnet_listen;
+	char *airnet_certificate;
+	char *airnet_key;
+	char *airnet_trust;
+	char *airnet_crl;
+	bool airnet_tls12;
+	char *landnet_certificate;
+	char *landnet_key;
+	char *landnet_trust;
+	char *landnet_crl;
+	struct config_array routes; /* of struct route_config */
+	int64_t workers;
+	int64_t pool_size;
+	int64_t pool_wait_ms;
+	int64_t body_limit;
+	int64_t handshake_timeout_ms;
+	int64_t head_timeout_ms;
+	int64_t body_timeout_ms;
+	int64_t write_timeout_ms;
+	int64_t idle_timeout_ms;
+	int64_t authentication_timeout_ms;
+	bool is_demo;
+	char *admin;
+	char *user;
+	char *log_level;
+};
+
+extern const struct config_spec gateway_config_spec;
+
+/** What no single key can know: keys of the two legs differ, srv names are canonical,
+ * demo anchors only with demo = yes. Writes one line for each error. */
+bool gateway_config_check(const void *config, FILE *errors);
+
+#endif

@@ -1,0 +1,60 @@
+#include "gateway/gateway_metrics.h"
+
+#include <stdio.h>
+
+static struct metric table[GATEWAY_N_METRICS] = {
+	[GATEWAY_SESSIONS] = { "provbox_gateway_sessions_total", NULL, METRIC_COUNTER,
+			       "Airnet sessions whose device was verified." },
+	[GATEWAY_SESSIONS_OPEN] = { "provbox_gateway_sessions", NULL, METRIC_GAUGE,
+				    "Airnet connections open now." },
+	[GATEWAY_REQUESTS] = { "provbox_gateway_requests_total", NULL, METRIC_COUNTER,
+			       "Requests received from handsets." },
+	[GATEWAY_AUTHENTICATIONS] = { "provbox_gateway_authentications_total", NULL,
+				      METRIC_COUNTER, "Authentication requests sent." },
+	[GATEWAY_PROOFS] = { "provbox_gateway_proofs_total", NULL, METRIC_COUNTER,
+			     "Proofs of servers verified." },
+	[GATEWAY_FORWARDED] = { "provbox_gateway_forwarded_total", NULL, METRIC_COUNTER,
+				"Requests forwarded to provisioning servers." },
+	[GATEWAY_FORWARDED_BYTES] = { "provbox_gateway_forwarded_bytes_total", NULL,
+				      METRIC_COUNTER,
+				      "Bytes of forwarded requests, heads included." },
+	[GATEWAY_RETURNED_BYTES] = { "provbox_gateway_returned_bytes_total", NULL,
+				     METRIC_COUNTER,
+				     "Bytes of answers to forwarded requests." },
+	[GATEWAY_LANDNET_OPEN] = { "provbox_gateway_landnet_connections", NULL,
+				   METRIC_GAUGE, "Landnet connections now." },
+	[GATEWAY_LANDNET_CONNECTS] = { "provbox_gateway_landnet_connects_total", NULL,
+				       METRIC_COUNTER, "Landnet connections begun." },
+	[GATEWAY_LANDNET_WAITING] = { "provbox_gateway_landnet_waiting", NULL,
+				      METRIC_GAUGE,
+				      "Exchanges that wait for a landnet connection." },
+	[GATEWAY_ENDS_SENT] = { "provbox_gateway_session_end_messages_total", NULL,
+				METRIC_COUNTER, "Session ends told to servers." },
+	[GATEWAY_ENDS_DROPPED] = { "provbox_gateway_session_end_dropped_total", NULL,
+				   METRIC_COUNTER,
+				   "Session ends given up while a server was away." },
+};
+
+const struct metric *gateway_metrics(void)
+{
+	static char labels[REASON_N][64];
+	static char failures[TLS_N_FAILURES][64];
+
+	for (size_t i = 0; i < REASON_N; i++) {
+		snprintf(labels[i], sizeof(labels[i]), "reason=\"%s\"",
+			 auth_reason_name(i));
+		table[GATEWAY_SESSION_ENDS + i] =
+			(struct metric){ "provbox_gateway_session_ends_total",
+					 labels[i], METRIC_COUNTER,
+					 "Sessions ended, by reason." };
+	}
+	for (size_t i = 0; i < TLS_N_FAILURES; i++) {
+		snprintf(failures[i], sizeof(failures[i]), "reason=\"%s\"",
+			 tls_failure_name(i));
+		table[GATEWAY_HANDSHAKE_FAILURES + i] =
+			(struct metric){ "provbox_gateway_handshake_failures_total",
+					 failures[i], METRIC_COUNTER,
+					 "Airnet handshakes that failed, by reason." };
+	}
+	return table;
+}

@@ -1,0 +1,35 @@
+/*
+ * What provbox-gateway counts. Rows by reason follow the fixed ones, one for each
+ * reason code of auth/ and each way a handshake can fail.
+ */
+#ifndef GATEWAY_METRICS_H
+#define GATEWAY_METRICS_H
+
+#include "auth/auth.h"
+#include "base/metrics.h"
+#include "base/tls.h"
+
+enum gateway_metric {
+	GATEWAY_SESSIONS,
+	GATEWAY_SESSIONS_OPEN,
+	GATEWAY_REQUESTS,
+	GATEWAY_AUTHENTICATIONS,
+	GATEWAY_PROOFS,
+	GATEWAY_FORWARDED,
+	GATEWAY_FORWARDED_BYTES,
+	GATEWAY_RETURNED_BYTES,
+	GATEWAY_LANDNET_OPEN,
+	GATEWAY_LANDNET_CONNECTS,
+	GATEWAY_LANDNET_WAITING,
+	GATEWAY_ENDS_SENT,
+	GATEWAY_ENDS_DROPPED,
+	GATEWAY_SESSION_ENDS, /* + enum auth_reason */
+	GATEWAY_HANDSHAKE_FAILURES =
+		GATEWAY_SESSION_ENDS + REASON_N, /* + tls_failure */
+	GATEWAY_N_METRICS = GATEWAY_HANDSHAKE_FAILURES + TLS_N_FAILURES,
+};
+
+/** The table for metrics_open(); built once, then const. */
+const struct metric *gateway_metrics(void);
+
+#endif

@@ -1,0 +1,24 @@
+/*
+ * What every exchange on the landnet leg has in common: the exchange number that
+ * is sent and must come back, and requests of the gateway's own.
+ */
+#ifndef GATEWAY_LANDNET_H
+#define GATEWAY_LANDNET_H
+
+#include "gateway/route.h"
+
+/** Decimal digits of a u64 and a NUL. */
+#define LANDNET_NUMBER_CHARS 21
+
+/** Value of Provbox-Exchange for an exchange that has just begun. */
+void landnet_exchange_number(struct exchange *exchange, char out[LANDNET_NUMBER_CHARS]);
+/** Whether the answer's head carries exactly our number. False: cancel the exchange. */
+bool landnet_check_exchange(struct exchange *exchange);
+/** Send a whole POST with a JSON body of the gateway's own. */
+void landnet_send_request(struct exchange *exchange, const struct route *route,
+			  struct slice path, struct slice json);
+/** An exchange_fn for exchanges whose rest does not matter; takes bytes, does nothing.
+ */
+void landnet_ignore(struct exchange *exchange, enum exchange_event event, void *arg);
+
+#endif

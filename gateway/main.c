@@ -1,0 +1,70 @@
+#include "base/log.h"
+#include "gateway/airnet.h"
+#include "gateway/gateway_config.h"
+#include "gateway/gateway_metrics.h"
+
+#define OPTIONS(config) ((const struct gateway_config *)(config))
+
+static size_t count_workers(const void *config)
+{
+	return (size_t)OPTIONS(config)->workers;
+}
+
+static size_t list_addresses(const void *config, const char **addresses, size_t cap)
+{
+	const struct config_list *list = &OPTIONS(config)->airnet_listen;
+	size_t n = 0;
+
+	for (; n < list->n && n < cap; n++)
+		addresses[n] = list->items[n];
+	return n;
+}
+
+static const char *admin_address(const void *config)
+{
+	return OPTIONS(config)->admin;
+}
+
+static const char *user_name(const void *config)
+{
+	return OPTIONS(config)->user;
+}
+
+static enum log_level level_of(const void *config)
+{
+	enum log_level level = LOG_LEVEL_INFO;
+
+	log_level_parse(slice_of(OPTIONS(config)->log_level), &level);
+	return level;
+}
+
+static const struct supervisor_role roles[] = {
+	{ .name = "worker",
+	  .count = count_workers,
+	  .listeners = list_addresses,
+	  .load = airnet_load,
+	  .start = airnet_start,
+	  .stop = airnet_stop },
+};
+
+int main(int argc, char **argv)
+{
+	const struct supervisor_spec spec = {
+		.program = "provbox-gateway",
+		.summary =
+			"Bridge handsets to provisioning servers, each authenticated "
+			"to the other.",
+		.default_config = PROVBOX_SYSCONFDIR "/gateway.conf",
+		.config = &gateway_config_spec,
+		.roles = roles,
+		.n_roles = sizeof(roles) / sizeof(roles[0]),
+		.metrics = gateway_metrics(),
+		.n_metrics = GATEWAY_N_METRICS,
+		.check = gateway_config_check,
+		.admin = admin_address,
+		.user = user_name,
+		.level = level_of,
+	};
+
+	return supervisor_main(&spec, argc, argv);
+}

@@ -1,0 +1,19 @@
+/*
+ * Tells a provisioning server why a verified session ended: one POST for each sid, kept
+ * while the server is away, at most 1,000 for each route.
+ */
+#ifndef GATEWAY_REPORT_H
+#define GATEWAY_REPORT_H
+
+#include "gateway/route.h"
+
+struct report_queue;
+
+struct report_queue *report_queue_new(struct loop *loop, struct route *route,
+				      int64_t deadline_ms);
+void report_queue_free(struct report_queue *queue);
+/** Queue one; past the bound the oldest goes, counted and logged. */
+void report_session_end(struct report_queue *queue, const struct auth_claims *claims,
+			enum auth_reason reason);
+
+#endif

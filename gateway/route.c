@@ -1,0 +1,137 @@
+#include "gateway/route.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+
+struct route_table {
+	struct route *routes;
+	size_t n;
+};
+
+static bool route_open(struct route *route, struct loop *loop,
+		       const struct gateway_config *config, struct tls_context *landnet)
+{
+	const struct route_config *own = route->config;
+	char why[256];
+	char *colon;
+
+	snprintf(route->srv, sizeof(route->srv), "%s", own->title);
+	snprintf(route->host, sizeof(route->host), "%s", own->title);
+	colon = strrchr(route->host, ':');
+	BUG_ON(!colon); /* gateway_config_check() */
+	*colon = '\0';
+	route->trust = proof_trust_new(
+		&(struct proof_trust_settings){
+			.srv = route->srv,
+			.root_path = own->proof_root[0] ? own->proof_root : NULL,
+			.pins = (const char *const *)own->proof_pins.items,
+			.n_pins = own->proof_pins.n,
+		},
+		why, sizeof(why));
+	if (!route->trust) {
+		log_error("route_trust", log_str("srv", route->srv),
+			  log_str("why", why));
+		return false;
+	}
+	route->pool = pool_new(
+		loop, &(struct pool_settings){
+			      .srv = route->srv,
+			      .host = route->host,
+			      .addresses = (const char *const *)own->addresses.items,
+			      .n_addresses = own->addresses.n,
+			      .size = (size_t)config->pool_size,
+			      .link = {
+				      .conn = { .tls = landnet,
+						.server_name = route->host,
+						.handshake_timeout_ms =
+							config->handshake_timeout_ms,
+						.write_timeout_ms =
+							config->write_timeout_ms },
+				      /* the server may wait 5 s before it answers */
+				      .head_timeout_ms = config->head_timeout_ms + 5000,
+				      .body_timeout_ms = config->body_timeout_ms,
+				      .idle_timeout_ms = config->idle_timeout_ms,
+			      },
+		      });
+	return true;
+}
+
+struct route_table *route_table_new(struct loop *loop,
+				    const struct gateway_config *config,
+				    struct tls_context *landnet)
+{
+	const struct route_config *own = config->routes.items;
+	struct route_table *table = calloc(1, sizeof(*table));
+
+	BUG_ON(!table);
+	table->routes = calloc(config->routes.n, sizeof(*table->routes));
+	BUG_ON(!table->routes);
+	for (table->n = 0; table->n < config->routes.n; table->n++) {
+		struct route *route = &table->routes[table->n];
+
+		route->config = &own[table->n];
+		route->index = table->n;
+		if (!route_open(route, loop, config, landnet))
+			goto fail;
+	}
+	return table;
+fail:
+	route_table_free(table);
+	return NULL;
+}
+
+void route_table_free(struct route_table *table)
+{
+	if (!table)
+		return;
+	for (size_t i = 0; i < table->n; i++) {
+		pool_free(table->routes[i].pool);
+		proof_trust_free(table->routes[i].trust);
+	}
+	free(table->routes);
+	free(table);
+}
+
+size_t route_count(const struct route_table *table)
+{
+	return table->n;
+}
+
+struct route *route_find(struct route_table *table, struct slice host)
+{
+	char srv[AUTH_SRV_CHARS + 1];
+
+	if (!identity_srv(host, 443, srv))
+		return NULL;
+	for (size_t i = 0; i < table->n; i++) {
+		if (!strcmp(table->routes[i].srv, srv))
+			return &table->routes[i];
+	}
+	return NULL;
+}
+
+/* A prefix covers itself and what follows it after a slash. */
+static bool has_prefix(const struct config_list *prefixes, struct slice path)
+{
+	for (size_t i = 0; i < prefixes->n; i++) {
+		struct slice prefix = slice_of(prefixes->items[i]);
+
+		if (slice_starts(path, prefix) &&
+		    (path.n == prefix.n || path.p[prefix.n] == '/'))
+			return true;
+	}
+	return false;
+}
+
+bool route_permission(const struct route *route, struct slice path,
+		      enum permission *out)
+{
+	if (has_prefix(&route->config->care, path))
+		*out = PERMISSION_CARE;
+	else if (has_prefix(&route->config->provision, path))
+		*out = PERMISSION_PROVISION;
+	else
+		return false;
+	return true;
+}

@@ -1,0 +1,39 @@
+/*
+ * The route table: for each srv (host:port of a provisioning URI) its pool, whose
+ * proofs are believed, and what permission a path needs. The path never decides
+ * where a request goes.
+ */
+#ifndef GATEWAY_ROUTE_H
+#define GATEWAY_ROUTE_H
+
+#include "gateway/gateway_config.h"
+#include "gateway/pool.h"
+
+struct route {
+	char srv[AUTH_SRV_CHARS + 1];
+	char host[AUTH_SRV_CHARS + 1];
+	const struct route_config *config;
+	struct proof_trust *trust;
+	struct pool *pool;
+	size_t index; /* of sessions' per-route state */
+};
+
+struct route_table;
+
+/**
+ * @param landnet  borrowed; the landnet TLS context of this worker
+ * @return NULL after logging what is wrong with a proof root or pin
+ */
+struct route_table *route_table_new(struct loop *loop,
+				    const struct gateway_config *config,
+				    struct tls_context *landnet);
+void route_table_free(struct route_table *table);
+size_t route_count(const struct route_table *table);
+/** @param host  value of a Host field; the port 443 may be left out. NULL: no such srv
+ */
+struct route *route_find(struct route_table *table, struct slice host);
+/** @return false when the path is not one of the route's: never forward it */
+bool route_permission(const struct route *route, struct slice path,
+		      enum permission *out);
+
+#endif
