@@ -219,6 +219,7 @@ static void session_forward(struct session *session)
 {
 	const struct gateway_config *config = session->airnet->config;
 	const struct access *access = &session->accesses[session->route->index];
+	const struct http_head *head = exchange_head(session->exchange);
 	enum permission permission;
 
 	if (!route_permission(session->route, session_path(session), &permission)) {
@@ -228,6 +229,11 @@ static void session_forward(struct session *session)
 	}
 	if (!standing_permits(access->standing, permission)) {
 		session_refuse(session, REASON_STANDING_LIMITED);
+		return;
+	}
+	if (head->framing == HTTP_LENGTH &&
+	    head->content_length > (uint64_t)config->body_limit) {
+		session_refuse(session, REASON_BODY_TOO_LARGE);
 		return;
 	}
 	session->forward = forward_begin(session->exchange,
@@ -323,11 +329,6 @@ static void on_request(struct session *session, struct exchange *exchange)
 	session->route = route_find(airnet->routes, head->host);
 	if (!session->route) {
 		session_refuse(session, REASON_ROUTE_UNKNOWN);
-		return;
-	}
-	if (head->framing == HTTP_LENGTH &&
-	    head->content_length > (uint64_t)airnet->config->body_limit) {
-		session_refuse(session, REASON_BODY_TOO_LARGE);
 		return;
 	}
 	if (slice_starts(session_path(session), SLICE(RESOURCE_PREFIX)))
