@@ -29,20 +29,27 @@ format:
 	cd $(srcdir) && git ls-files -z '*.[ch]' | xargs -0 $(CLANG_FORMAT) -i
 
 # Fuzz targets are programs test/fuzz/fuzz_NAME, added to fuzz_targets by the folder whose
-# parser they drive; `make fuzz` runs each for FUZZ_SECONDS.
+# parser they drive; `make fuzz` runs each for FUZZ_SECONDS, from the samples that
+# test/fuzz/corpus/fuzz_NAME may hold.
 FUZZ_SECONDS = 20
 if FUZZ
 noinst_PROGRAMS += $(fuzz_targets)
+$(fuzz_targets): LDFLAGS += -fsanitize=fuzzer
 fuzz: $(fuzz_targets)
 	for target in $(fuzz_targets); do \
-		$$target -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 || exit 1; \
+		found=$$target.corpus samples=$(srcdir)/test/fuzz/corpus/$${target##*/}; \
+		test -d $$samples || samples=; \
+		$(MKDIR_P) $$found && \
+		$$target -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 \
+			-artifact_prefix=$$target. $$found $$samples || exit 1; \
 	done
 else
 fuzz:
 	@echo "configure with --enable-fuzz CC=clang first" >&2; exit 2
 endif
 
-EXTRA_DIST += test/pytest.ini test/flow test/lint test/mutants test/peers
+EXTRA_DIST += test/pytest.ini test/flow test/lint test/mutants test/peers \
+	test/vectors
 
 # Folders in EXTRA_DIST are copied whole.
 dist-hook:
