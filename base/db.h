@@ -15,33 +15,39 @@
 struct db;
 struct db_call;
 
+#define DB_PARAMS_MAX 16
+
 struct db_statement {
 	const char *name;
 	const char *sql; /* one statement, $1.. */
-	int n_params;
+	int n_params;    /* at most DB_PARAMS_MAX */
+	bool is_binary;  /* results in binary format, for bytea columns: see db_value()
+			  */
 };
 
 struct db_settings {
-	const char *dsn; /* libpq conninfo; numeric hosts or socket paths */
+	const char *dsn; /* libpq conninfo; see base/dsn.h */
 	const char *application_name;
 	const struct db_statement *statements;
 	size_t n_statements;
 	size_t connections;
 	size_t queue_limit; /* calls waiting and in flight */
-	int64_t timeout_ms; /* of one call, queueing included; also statement_timeout */
+	int64_t timeout_ms; /* of one call, queueing included; also statement_timeout,
+			     * where prepare (through PgBouncer set it for the role) */
 	bool prepare;
 };
 
 enum db_status {
 	DB_OK,
-	DB_UNAVAILABLE, /* not connected, connection lost, queue full; outcome unknown
-			 * if it was in flight: repeat only what is idempotent */
-	DB_TIMEOUT,
-	DB_FAILED, /* the server refused it: see PQresultErrorField(); our bug or a
-		      broken schema */
+	DB_UNAVAILABLE, /* not connected in time, connection lost, deadlock; outcome
+			 * unknown: repeat only what is idempotent */
+	DB_TIMEOUT,     /* no answer in time; outcome unknown */
+	DB_FAILED, /* the server refused it: our bug or a broken schema; logged here as
+		    * ERROR ev=db_failed */
 };
 
-/** @p result is borrowed; rows for DB_OK, the error for DB_FAILED, else NULL. */
+/** @p result is borrowed; rows for DB_OK, the error for DB_FAILED, else NULL. The
+ * transaction of DB_OK is committed. Must not call db_close(). */
 typedef void db_fn(void *arg, enum db_status status, const PGresult *result);
 
 struct db_param {
@@ -55,7 +61,10 @@ struct db_param db_slice(
 struct db_param db_bytes(const void *p, size_t n); /* bytea, binary */
 struct db_param db_null(void);
 
-/** @return NULL when the DSN cannot be parsed (written to @p why) */
+/**
+ * Begin to connect. Settings are copied, statements borrowed for the life of the db.
+ * @return NULL when the DSN fails dsn_check(), with @p why
+ */
 struct db *db_open(struct loop *loop, const struct db_settings *settings, char *why,
 		   size_t why_size);
 /** Ends all connections; open calls are dropped without a callback. */
@@ -74,9 +83,8 @@ struct db_call *db_call(struct db *db, size_t statement, const struct db_param *
 /** @p fn will not be called; the statement may still run. */
 void db_cancel(struct db_call *call);
 
-/** Value of a row as a slice; empty for NULL. Text format, or raw bytes of bytea
- * columns asked for in binary. Results come in text format; bytea is decoded by
- * db_bytea(). */
+/** Value of a row as a slice; empty for NULL. Text, or the raw bytes of a bytea column
+ * of a statement with is_binary. */
 struct slice db_value(const PGresult *result, int row, int column);
 /** Decode a bytea in text format ("\x...") into @p out. @return length or -1 */
 ssize_t db_bytea(const PGresult *result, int row, int column, uint8_t *out, size_t cap);

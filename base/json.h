@@ -10,15 +10,18 @@
 
 #include "base/slice.h"
 
+#define JSON_TEXT_LIMIT  (1 << 20) /* bytes of one text */
+#define JSON_DEPTH_LIMIT 16        /* brackets open at a time */
+
 enum json_shape {
 	JSON_TEXT,          /* struct slice; min..max bytes; no control characters */
 	JSON_TEXT_OPTIONAL, /* {NULL,0} when absent */
 	JSON_INT,           /* int64_t; min..max */
 	JSON_FLAG,          /* bool */
 	JSON_BYTES,         /* struct json_bytes; base64url text of exactly max bytes */
-	JSON_BYTES_OPTIONAL,
-	JSON_OBJECT_OF, /* json_t *, borrowed; an object */
-	JSON_LIST_OF,   /* json_t *, borrowed; an array of min..max elements */
+	JSON_BYTES_OPTIONAL, /* n is 0 when absent */
+	JSON_OBJECT_OF,      /* json_t *, borrowed; an object */
+	JSON_LIST_OF,        /* json_t *, borrowed; an array of min..max elements */
 };
 
 struct json_bytes {
@@ -34,14 +37,17 @@ struct json_member {
 };
 
 /**
- * Parse one JSON object that fills @p text.
- * @param why  on failure "member `x`: what", for the problem document
+ * Parse one JSON object that fills @p text: UTF-8, no member twice, no \u0000.
+ *
+ * @param why  on failure one clause for the problem document; holds nothing of @p text
  * @return new reference, or NULL
  */
 json_t *json_parse(struct slice text, char *why, size_t why_size);
 /**
  * Fill @p out from exactly the members of the table. Slices borrow from @p object.
- * @return false with @p why set
+ *
+ * @param out  written at each row's offset; what was read before a failure stays
+ * @return false with @p why = "member `x`: what"; it holds nothing of the values
  */
 bool json_read(const json_t *object, const struct json_member *members,
 	       size_t n_members, void *out, char *why, size_t why_size);

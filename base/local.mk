@@ -7,9 +7,13 @@ base_libbase_a_SOURCES = \
 	base/config.c base/config.h \
 	base/conn.c base/conn.h \
 	base/db.c base/db.h \
+	base/db_backend.c base/db_private.h \
+	base/db_value.c \
 	base/dsn.c base/dsn.h \
 	base/exchange.c base/exchange.h \
 	base/http.c base/http.h \
+	base/http_body.c base/http_chars.h \
+	base/http_head.c base/http_target.c base/http_write.c \
 	base/json.c base/json.h \
 	base/log.c base/log.h \
 	base/loop.c base/loop.h \
@@ -21,6 +25,17 @@ base_libbase_a_SOURCES = \
 check_PROGRAMS += \
 	test/unit/test_arena \
 	test/unit/test_codec \
+	test/unit/test_db \
+	test/unit/test_dsn \
+	test/unit/test_http \
+	test/unit/test_json \
 	test/unit/test_log \
 	test/unit/test_loop \
 	test/unit/test_slice
+
+test_unit_test_http_CPPFLAGS = $(AM_CPPFLAGS) \
+	-DVECTORS_DIR='"$(abs_top_srcdir)/test/vectors"'
+
+fuzz_targets += test/fuzz/fuzz_http
+
+EXTRA_DIST += test/unit/cluster.h

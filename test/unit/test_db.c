@@ -1,0 +1,392 @@
+#include "base/db.h"
+
+#include "base/log.h"
+#include "test/unit/cluster.h"
+#include "test/unit/test.h"
+
+enum {
+	ADD_ONE,
+	BYTES,
+	INSERT,
+	COUNT,
+	DIVIDE,
+	CAST,
+	SLEEP,
+	SHAPE,
+	SHAPE_ONE,
+	SHAPE_TWO,
+	LATER,
+	LATER_MAKE,
+};
+
+static const struct db_statement statements[] = {
+	[ADD_ONE] = { "add_one", "select $1::int + 1", 1, false },
+	[BYTES] = { "bytes", "select $1::bytea || '\\x00ff'", 1, true },
+	[INSERT] = { "insert", "insert into seen values ($1::text)", 1, false },
+	[COUNT] = { "count", "select count(*) from seen", 0, false },
+	[DIVIDE] = { "divide", "select 1 / $1::int", 1, false },
+	[CAST] = { "cast", "select $1::text::int", 1, false },
+	[SLEEP] = { "sleep", "select pg_sleep($1::float8)", 1, false },
+	[SHAPE] = { "shape", "select * from shape()", 0, false },
+	[SHAPE_ONE] = { "shape_one",
+			"create function shape() returns table (a int) language sql "
+			"as 'select 1'",
+			0, false },
+	[SHAPE_TWO] = { "shape_two",
+			"do $$ begin drop function shape(); create function shape() "
+			"returns table (a int, b int) language sql as 'select 1, 2'; "
+			"end $$",
+			0, false },
+	[LATER] = { "later", "select * from later_made", 0, false },
+	[LATER_MAKE] = { "later_make", "create table later_made (a int)", 0, false },
+};
+
+static struct cluster cluster;
+static struct loop *loop;
+static struct db *db;
+static bool do_prepare;
+
+/* What came of one call. */
+struct answer {
+	int times;
+	enum db_status status;
+	char value[64];
+	char sqlstate[6];
+};
+static int n_open;
+
+static void on_answer(void *arg, enum db_status status, const PGresult *result)
+{
+	struct answer *a = arg;
+	a->times++;
+	a->status = status;
+	CU_ASSERT_EQUAL(result != NULL, status == DB_OK || status == DB_FAILED);
+	if (status == DB_OK && PQntuples(result) > 0) {
+		struct slice value = db_value(result, 0, 0);
+		snprintf(a->value, sizeof(a->value), "%.*s", (int)value.n, value.p);
+	}
+	if (status == DB_FAILED)
+		snprintf(a->sqlstate, sizeof(a->sqlstate), "%s",
+			 PQresultErrorField(result, PG_DIAG_SQLSTATE));
+	if (--n_open == 0)
+		loop_stop(loop);
+}
+
+static struct db_call *ask(size_t statement, const char *text, struct answer *a)
+{
+	*a = (struct answer){ 0 };
+	struct db_param param = db_text(text);
+	struct db_call *call =
+		db_call(db, statement, &param, (size_t)statements[statement].n_params,
+			on_answer, a);
+	n_open += call != NULL;
+	return call;
+}
+
+static void on_stop(void *arg)
+{
+	loop_stop(arg);
+}
+
+static void run_for(int64_t ms)
+{
+	struct timer timer;
+	timer_init(&timer, loop, on_stop, loop);
+	timer_start(&timer, ms);
+	loop_run(loop);
+	timer_cancel(&timer);
+}
+
+/* Run until every call has been answered. */
+static void run(void)
+{
+	if (n_open > 0)
+		run_for(20000);
+	CU_ASSERT_EQUAL(n_open, 0);
+	n_open = 0;
+}
+
+static enum db_status ask_and_run(size_t statement, const char *text)
+{
+	struct answer a;
+	CU_ASSERT_PTR_NOT_NULL(ask(statement, text, &a));
+	run();
+	CU_ASSERT_EQUAL(a.times, 1);
+	return a.status;
+}
+
+static void open_db(size_t connections, size_t queue_limit, int64_t timeout_ms)
+{
+	char why[256] = "";
+	struct db_settings settings = {
+		.dsn = cluster.dsn,
+		.application_name = "test_db",
+		.statements = statements,
+		.n_statements = sizeof(statements) / sizeof(statements[0]),
+		.connections = connections,
+		.queue_limit = queue_limit,
+		.timeout_ms = timeout_ms,
+		.prepare = do_prepare,
+	};
+	loop = loop_new();
+	db = db_open(loop, &settings, why, sizeof(why));
+	CU_ASSERT_STRING_EQUAL(why, "");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(db);
+}
+
+static void close_db(void)
+{
+	db_close(db);
+	loop_free(loop);
+}
+
+static void answers_calls(void)
+{
+	open_db(2, 100, 5000);
+	struct answer a[40];
+	char text[8];
+	for (int i = 0; i < 40; i++) {
+		snprintf(text, sizeof(text), "%d", i);
+		CU_ASSERT_PTR_NOT_NULL(ask(ADD_ONE, text, &a[i]));
+	}
+	run();
+	for (int i = 0; i < 40; i++) {
+		snprintf(text, sizeof(text), "%d", i + 1);
+		CU_ASSERT_EQUAL(a[i].times, 1);
+		CU_ASSERT_EQUAL(a[i].status, DB_OK);
+		CU_ASSERT_STRING_EQUAL(a[i].value, text);
+	}
+	CU_ASSERT_TRUE(db_is_ready(db));
+	close_db();
+}
+
+static void answers_calls_without_preparing(void)
+{
+	do_prepare = false;
+	answers_calls();
+	do_prepare = true;
+}
+
+static void on_bytes(void *arg, enum db_status status, const PGresult *result)
+{
+	CU_ASSERT_EQUAL_FATAL(status, DB_OK);
+	CU_ASSERT(slice_eq(db_value(result, 0, 0), SLICE("\1\0\2\0\xff")));
+	*(bool *)arg = true;
+	loop_stop(loop);
+}
+
+static void carries_bytes(void)
+{
+	open_db(1, 10, 5000);
+	bool is_done = false;
+	struct db_param param = db_bytes("\1\0\2", 3);
+	CU_ASSERT_PTR_NOT_NULL(db_call(db, BYTES, &param, 1, on_bytes, &is_done));
+	run_for(5000);
+	CU_ASSERT_TRUE(is_done);
+	close_db();
+}
+
+/* Pipelined on one connection: the error of one is nobody else's. */
+static void keeps_neighbours_apart(void)
+{
+	open_db(1, 10, 5000);
+	struct answer before, wrong, after, count;
+	ask(INSERT, "before", &before);
+	ask(DIVIDE, "0", &wrong);
+	ask(INSERT, "after", &after);
+	ask(COUNT, NULL, &count);
+	run();
+	CU_ASSERT_EQUAL(before.status, DB_OK);
+	CU_ASSERT_EQUAL(wrong.status, DB_FAILED);
+	CU_ASSERT_STRING_EQUAL(wrong.sqlstate, "22012");
+	CU_ASSERT_EQUAL(after.status, DB_OK);
+	CU_ASSERT_STRING_EQUAL(count.value, "2");
+	CU_ASSERT_EQUAL(ask_and_run(CAST, "no number"), DB_FAILED);
+	close_db();
+}
+
+static void prepares_again_after_a_failure(void)
+{
+	open_db(1, 10, 5000);
+	CU_ASSERT_EQUAL(ask_and_run(LATER, NULL), DB_FAILED);
+	CU_ASSERT_EQUAL(ask_and_run(LATER_MAKE, NULL), DB_OK);
+	CU_ASSERT_EQUAL(ask_and_run(LATER, NULL), DB_OK);
+	close_db();
+}
+
+/* A migration may change what a function returns under a prepared statement. */
+static void reconnects_when_a_plan_is_outdated(void)
+{
+	open_db(1, 10, 5000);
+	CU_ASSERT_EQUAL(ask_and_run(SHAPE_ONE, NULL), DB_OK);
+	CU_ASSERT_EQUAL(ask_and_run(SHAPE, NULL), DB_OK);
+	CU_ASSERT_EQUAL(ask_and_run(SHAPE_TWO, NULL), DB_OK);
+	CU_ASSERT_EQUAL(ask_and_run(SHAPE, NULL), DB_UNAVAILABLE);
+	CU_ASSERT_EQUAL(ask_and_run(SHAPE, NULL), DB_OK);
+	close_db();
+}
+
+static void refuses_nul_and_overflow(void)
+{
+	open_db(1, 2, 5000);
+	struct answer a;
+	struct db_param nul = db_slice(slice_make("a\0b", 3));
+	CU_ASSERT_PTR_NULL(db_call(db, INSERT, &nul, 1, on_answer, &a));
+	CU_ASSERT_PTR_NOT_NULL(ask(ADD_ONE, "1", &a));
+	CU_ASSERT_PTR_NOT_NULL(ask(ADD_ONE, "1", &a));
+	CU_ASSERT_PTR_NULL(ask(ADD_ONE, "1", &a));
+	run();
+	CU_ASSERT_PTR_NOT_NULL(ask(ADD_ONE, "1", &a));
+	run();
+	close_db();
+}
+
+static void ends_a_call_that_takes_too_long(void)
+{
+	open_db(1, 10, 300);
+	CU_ASSERT_EQUAL(ask_and_run(ADD_ONE, "1"), DB_OK);
+	CU_ASSERT_EQUAL(ask_and_run(SLEEP, "5"), DB_TIMEOUT);
+	run_for(200); /* statement_timeout has freed the connection */
+	CU_ASSERT_EQUAL(ask_and_run(ADD_ONE, "1"), DB_OK);
+	close_db();
+}
+
+/* Without a statement_timeout of its own the connection itself is given up. */
+static void gives_a_dead_connection_up(void)
+{
+	do_prepare = false;
+	open_db(1, 10, 200);
+	CU_ASSERT_EQUAL(ask_and_run(ADD_ONE, "1"), DB_OK);
+	CU_ASSERT_EQUAL(ask_and_run(SLEEP, "30"), DB_TIMEOUT);
+	CU_ASSERT_EQUAL(ask_and_run(ADD_ONE, "1"), DB_UNAVAILABLE);
+	run_for(300);
+	CU_ASSERT_EQUAL(ask_and_run(ADD_ONE, "1"), DB_OK);
+	close_db();
+	do_prepare = true;
+}
+
+static void never_answers_a_cancelled_call(void)
+{
+	open_db(1, 20, 2000);
+	CU_ASSERT_EQUAL(ask_and_run(ADD_ONE, "1"), DB_OK);
+	struct answer gone[12], a;
+	struct db_call *calls[12]; /* some in flight, some waiting */
+	for (int i = 0; i < 12; i++)
+		calls[i] = ask(INSERT, "cancelled", &gone[i]);
+	for (int i = 0; i < 12; i++)
+		db_cancel(calls[i]);
+	n_open -= 12;
+	ask(ADD_ONE, "1", &a);
+	run();
+	for (int i = 0; i < 12; i++)
+		CU_ASSERT_EQUAL(gone[i].times, 0);
+	CU_ASSERT_EQUAL(a.status, DB_OK);
+	close_db();
+}
+
+static int n_ready_changes;
+static void on_ready(void *arg, bool is_ready)
+{
+	(void)arg;
+	n_ready_changes++;
+	CU_ASSERT_EQUAL(is_ready, db_is_ready(db));
+}
+
+static void survives_a_restart(void)
+{
+	open_db(2, 10, 1000);
+	n_ready_changes = 0;
+	db_on_ready(db, on_ready, NULL);
+	CU_ASSERT_EQUAL(ask_and_run(ADD_ONE, "1"), DB_OK);
+	CU_ASSERT_EQUAL(n_ready_changes, 1);
+	struct answer a;
+	ask(SLEEP, "10", &a);
+	run_for(50);
+	cluster_stop(&cluster);
+	run();
+	CU_ASSERT_EQUAL(a.times, 1);
+	CU_ASSERT_EQUAL(a.status, DB_UNAVAILABLE);
+	CU_ASSERT_EQUAL(ask_and_run(ADD_ONE, "1"), DB_UNAVAILABLE);
+	CU_ASSERT_FALSE(db_is_ready(db));
+	CU_ASSERT_EQUAL(n_ready_changes, 2);
+	cluster_start(&cluster);
+	enum db_status status = DB_UNAVAILABLE;
+	for (int i = 0; i < 20 && status != DB_OK; i++)
+		status = ask_and_run(ADD_ONE, "1");
+	CU_ASSERT_EQUAL(status, DB_OK);
+	CU_ASSERT_EQUAL(n_ready_changes, 3);
+	close_db();
+}
+
+static void drops_open_calls_when_closed(void)
+{
+	open_db(1, 20, 2000);
+	struct answer a[12];
+	CU_ASSERT_EQUAL(ask_and_run(ADD_ONE, "1"), DB_OK);
+	for (int i = 0; i < 12; i++)
+		ask(ADD_ONE, "1", &a[i]);
+	close_db();
+	n_open = 0;
+	for (int i = 0; i < 12; i++)
+		CU_ASSERT_EQUAL(a[i].times, 0);
+}
+
+static void decodes_bytea_text(void)
+{
+	PGresult *result = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
+	PGresAttDesc column = { .name = "b" };
+	PQsetResultAttrs(result, 1, &column);
+	static char *const values[] = { "\\x00ff", "\\x", "\\x0", "\\xzz", "00ff", "" };
+	for (int i = 0; i < 6; i++)
+		PQsetvalue(result, i, 0, values[i], (int)strlen(values[i]));
+	PQsetvalue(result, 6, 0, NULL, -1);
+	uint8_t out[2];
+	CU_ASSERT_EQUAL(db_bytea(result, 0, 0, out, 2), 2);
+	CU_ASSERT_EQUAL(memcmp(out, "\0\xff", 2), 0);
+	CU_ASSERT_EQUAL(db_bytea(result, 0, 0, out, 1), -1);
+	CU_ASSERT_EQUAL(db_bytea(result, 1, 0, out, 2), 0);
+	for (int i = 2; i < 7; i++)
+		CU_ASSERT_EQUAL(db_bytea(result, i, 0, out, 2), -1);
+	PQclear(result);
+}
+
+static void make_table(void)
+{
+	PGconn *pg = PQconnectdb(cluster.dsn);
+	for (int i = 0; i < 100 && PQstatus(pg) != CONNECTION_OK; i++) {
+		usleep(50000);
+		PQreset(pg);
+	}
+	PQclear(PQexec(pg, "create table seen (what text)"));
+	PQfinish(pg);
+}
+
+int main(void)
+{
+	static const struct test_case cases[] = {
+		TEST(answers_calls),
+		TEST(answers_calls_without_preparing),
+		TEST(carries_bytes),
+		TEST(keeps_neighbours_apart),
+		TEST(prepares_again_after_a_failure),
+		TEST(reconnects_when_a_plan_is_outdated),
+		TEST(refuses_nul_and_overflow),
+		TEST(ends_a_call_that_takes_too_long),
+		TEST(gives_a_dead_connection_up),
+		TEST(never_answers_a_cancelled_call),
+		TEST(survives_a_restart),
+		TEST(drops_open_calls_when_closed),
+		TEST(decodes_bytea_text),
+	};
+	if (!cluster_open(&cluster)) {
+		cluster_close(&cluster);
+		puts("db: skipped, no PostgreSQL server found");
+		return TEST_SKIPPED;
+	}
+	do_prepare = true;
+	log_open("test_db", LOG_LEVEL_ERROR);
+	make_table();
+	int status = test_main("db", cases, sizeof(cases) / sizeof(cases[0]));
+	cluster_close(&cluster);
+	return status;
+}
