@@ -2,8 +2,9 @@
  * HTTP/1.1 on the wire, strictly (RFC 9110, RFC 9112): one parser for requests and
  * responses, a decoder for bodies, a writer. Does no I/O, allocates from the arena
  * it is given, keeps no pointer after a call but into the caller's bytes. Whatever
- * two parties could read differently is refused. No Upgrade, no CONNECT, trailers
- * are parsed and dropped.
+ * two parties could read differently is refused. HTTP/1.1 only; no Upgrade, no
+ * CONNECT, trailers are parsed and dropped. http.c has the tables, http_head.c reads
+ * heads, http_body.c bodies, http_target.c targets, http_write.c writes.
  */
 #ifndef BASE_HTTP_H
 #define BASE_HTTP_H
@@ -34,28 +35,31 @@ enum http_framing {
 enum http_error {
 	HTTP_OK,
 	HTTP_BAD_LINE,    /* request or status line */
-	HTTP_BAD_VERSION, /* not HTTP/1.x */
+	HTTP_BAD_VERSION, /* not HTTP/1.1 */
 	HTTP_UNKNOWN_METHOD,
 	HTTP_BAD_TARGET,
-	HTTP_BAD_FIELD, /* name, value, obs-fold, space before colon, NUL */
+	HTTP_TARGET_TOO_LONG, /* no end of the request line within the limit */
+	HTTP_BAD_FIELD,       /* name, value, obs-fold, space before colon, NUL */
 	HTTP_BARE_LF,
-	HTTP_BAD_LENGTH, /* Content-Length: two, sign, overflow, with Transfer-Encoding
-			  */
+	HTTP_BAD_LENGTH, /* Content-Length: two, sign, overflow, leading zero, with
+			    Transfer-Encoding; a response without any framing */
 	HTTP_BAD_CODING, /* Transfer-Encoding other than one `chunked` */
 	HTTP_BAD_CHUNK,
 	HTTP_BAD_HOST,   /* none, two, malformed */
-	HTTP_BAD_EXPECT, /* other than 100-continue */
+	HTTP_BAD_EXPECT, /* other than one 100-continue */
 	HTTP_UNWANTED_UPGRADE,
-	HTTP_HEAD_TOO_LARGE,
+	HTTP_HEAD_TOO_LARGE, /* head or trailers */
 	HTTP_TOO_MANY_FIELDS,
-	HTTP_BODY_TOO_LARGE,
-	HTTP_NO_MEMORY, /* the arena is full */
+	HTTP_BODY_TOO_LARGE, /* never from this module: for owners with a limit */
+	HTTP_NO_MEMORY,      /* the arena is full */
 	HTTP_N_ERRORS,
 };
 /** Lower_snake_case, for logs and problem documents: "bad_field". */
 const char *http_error_name(enum http_error error);
-/** Status a server answers it with: 400, 405, 413, 414, 417, 431, 501, 505. */
+/** Status a server answers it with: 400, 413, 414, 417, 431, 501, 505; 200 for OK. */
 unsigned http_error_status(enum http_error error);
+/** One sentence for the `detail` of a problem document. */
+const char *http_error_words(enum http_error error);
 
 struct http_limits {
 	size_t head_bytes; /* 0: 16 KiB */
@@ -76,12 +80,17 @@ struct http_head {
 	/* response */
 	unsigned status; /* 0 in requests */
 	/* both */
-	struct http_field *fields; /* without framing fields and Host when written */
+	/* The end-to-end fields. Not here: Host, Content-Length and Transfer-Encoding,
+	 * which are above and below, Expect, and what speaks of this hop alone:
+	 * Connection and all fields it names, Keep-Alive, Proxy-Connection, TE,
+	 * Trailer, Upgrade. A head as read may be written as it stands. */
+	const struct http_field *fields;
 	size_t n_fields;
 	enum http_framing framing;
-	uint64_t content_length; /* of HTTP_LENGTH */
+	uint64_t
+		content_length; /* of HTTP_LENGTH; also as read without a body (HEAD) */
 	bool keep_alive;
-	bool expects_continue;
+	bool expects_continue; /* request as read: waits for 100 before its body */
 };
 
 /** Progress of the search for the end of a head, over calls with ever more bytes. */
@@ -89,7 +98,8 @@ struct http_scan {
 	size_t seen;
 };
 /**
- * Look for the empty line.
+ * Look for the empty line. Looks at each byte once.
+ * @param scan   zeroed before the first call for a head
  * @param bytes  all bytes received of this head so far
  * @param size   set to the length of the head with its empty line
  * @return 1 found, 0 more bytes are needed, -1 with *error (bare LF, too large)
@@ -97,7 +107,12 @@ struct http_scan {
 int http_scan(struct http_scan *scan, struct slice bytes,
 	      const struct http_limits *limits, size_t *size, enum http_error *error);
 
-/** Parse a whole request head. Slices point into @p bytes or the arena. */
+/**
+ * Parse a whole request head, as measured by http_scan(). Slices of @p out point into
+ * @p bytes or the arena.
+ * Cost: two passes over the bytes, one allocation for the fields and one for Host.
+ * Source: RFC 9112, 2 to 7, and stricter where it leaves a choice.
+ */
 enum http_error http_request_parse(struct slice bytes, const struct http_limits *limits,
 				   struct arena *arena, struct http_head *out);
 /**
@@ -114,10 +129,12 @@ const struct http_field *http_field(const struct http_head *head, const char *na
 size_t http_field_count(const struct http_head *head, const char *name);
 
 /**
- * One spelling for one resource: starts with `/`, no empty or dot segments, no
- * fragment, percent escapes of two upper-case hex digits only where they are
- * needed, none for `/ \ . %` or controls, no backslash or bytes over 0x7e.
- * The query (after `?`) allows the same characters and `/ ?`.
+ * One spelling for one resource: starts with `/`, no empty or dot segments (`/` alone
+ * is the root), no `;` parameters, no fragment, percent escapes of two upper-case hex
+ * digits only where they are needed, none for `/ \ . ; %` or controls, no backslash or
+ * bytes over 0x7e. The query (after `?`) allows the same characters and `/ ? ;`, and
+ * escapes of its delimiters.
+ * Source: RFC 3986, 3.3 and 3.4.
  */
 bool http_target_is_canonical(struct slice target);
 /** Split at `?`; query is {NULL,0} when there is none. */
@@ -126,17 +143,19 @@ void http_target_split(struct slice target, struct slice *path, struct slice *qu
 /** Decoder of one body, push style. */
 struct http_body {
 	enum http_framing framing;
-	int state;
+	int state; /* of http_body.c */
 	uint64_t left;
 	unsigned line_bytes; /* of the chunk line or trailers so far */
 };
 void http_body_init(struct http_body *body, const struct http_head *head);
 /**
- * Eat bytes.
+ * Eat bytes. The outcome does not depend on how the bytes are cut into calls. Chunk
+ * extensions are refused.
  * @param in       what arrived; may be empty
  * @param eaten    how many bytes of @p in belong to the body and are done with
  * @param payload  the next run of body bytes, inside @p in; may be empty
  * @return HTTP_OK or the error. Call again while *eaten > 0 and bytes are left.
+ * Source: RFC 9112, 6 and 7.1.
  */
 enum http_error http_body_feed(struct http_body *body, struct slice in, size_t *eaten,
 			       struct slice *payload);
@@ -145,10 +164,12 @@ bool http_body_is_done(const struct http_body *body);
 /**
  * Append a head. Adds the framing fields itself (Content-Length,
  * Transfer-Encoding), Host for requests, Connection: close unless keep_alive, and
- * Date for responses. A CR, LF or NUL in any part is our bug and aborts.
+ * Date for responses that have none. A CR, LF or NUL in any part is our bug and
+ * aborts, as does a field that this function writes itself.
  */
 void http_write_head(struct evbuffer *out, const struct http_head *head);
-/** Append one chunk, taking the bytes out of @p data without copying. */
+/** Append one chunk, taking the bytes out of @p data without copying; nothing when it
+ * is empty. */
 void http_write_chunk(struct evbuffer *out, struct evbuffer *data);
 void http_write_last_chunk(struct evbuffer *out);
 /** "Not Found" and the like; "" for unknown codes. */
