@@ -1,0 +1,187 @@
+"""The functions of the schema, called as the programs call them, without the programs."""
+
+import datetime
+import hashlib
+import json
+import uuid
+
+DEV = "urn:gsma:imei:35209900-176148-0"
+DEV2 = "urn:gsma:imei:35209900-176149-0"
+NUMBER = "+447700900123"
+CRED = bytes(range(32))
+GATEWAY = bytes(32)
+SHORT_CODE = "1234"
+
+MODULE = b"#!/bin/sh\necho 1.4.0\n"
+ACTIVATION = b'{"enable": "voice-mail"}'
+TERMS = {"en": "Terms of the example operator. " * 7 + "End.",
+         "el": "Όροι χρήσης της εταιρείας. " * 7 + "Τέλος."}
+
+
+def digest(content):
+    return hashlib.sha256(content).digest()
+
+
+def feature(name, content=MODULE, **knobs):
+    return {"id": name, "version": "1.4.0", "name": name.title(), "description": "",
+            "kind": "module", "uri": f"https://content.example.com/{name}",
+            "content": {"sha256": digest(content).hex(), "size": len(content),
+                        "media_type": "application/octet-stream"}, **knobs}
+
+
+FEATURES = [
+    feature("compass"),
+    feature("voice-mail", ACTIVATION, kind="activation"),
+    feature("torch", conflicts=["strobe"]),
+    feature("strobe"),
+    feature("other-model", models=["Example Two"]),
+]
+
+
+def manifest(features=None, terms=None):
+    return {"default_language": "en", "features": FEATURES if features is None else features,
+            "terms": [{"language": language, "version": "2026-11", "text": text}
+                      for language, text in (terms or TERMS).items()]}
+
+
+def device(dev=DEV, msisdn=NUMBER, **knobs):
+    return {"dev": dev, "msisdn": msisdn, "model": "Example One", "given_name": "Ada",
+            "family_name": "Lovelace", "postcode": "SW1A 1AA", **knobs}
+
+
+class Schema:
+    """A database with a catalogue and one device, asked in the role of each program."""
+
+    def __init__(self, database):
+        self.database = database
+        self.catalogue = self.load(manifest(), [MODULE, ACTIVATION])
+        self.import_devices(device())
+
+    def rows(self, role, function, *parameters):
+        marks = ", ".join("%s" for _ in parameters)
+        return self.database.query(f"select * from provbox.{function}({marks})", *parameters,
+                                   role=f"provbox_{role}")
+
+    def row(self, role, function, *parameters):
+        (row,) = self.rows(role, function, *parameters)
+        return row
+
+    def value(self, role, function, *parameters):
+        (value,) = self.row(role, function, *parameters).values()
+        return value
+
+    def table(self, statement, *parameters):
+        """What only the administrator can see."""
+        return self.database.query("set search_path = provbox; " + statement, *parameters)
+
+    def setting(self, **values):
+        for key, value in values.items():
+            self.rows("operator", "setting_put", key, str(value))
+
+    # Operator
+
+    def load(self, content_manifest, contents):
+        begun = self.row("operator", "catalogue_begin", json.dumps(content_manifest))
+        for content in contents:
+            if digest(content).hex() in begun["missing"]:
+                self.upload(content)
+        self.rows("operator", "catalogue_publish", begun["version"])
+        return begun["version"]
+
+    def upload(self, content, size=262144):
+        for n in range(0, -(-len(content) // size)):
+            self.rows("operator", "content_chunk_put", digest(content), n,
+                      content[n * size:(n + 1) * size])
+        return self.value("operator", "content_finish", digest(content))
+
+    def import_devices(self, *devices):
+        return self.rows("operator", "device_import", json.dumps(devices))
+
+    # Device API
+
+    def epoch(self, dev=DEV):
+        found = self.table("select epoch from device where dev = %s", dev)
+        return found[0]["epoch"] if found else 1
+
+    def api(self, function, *parameters, dev=DEV, permission="provision", epoch=None):
+        """(status, reason, body) as the server would answer it."""
+        row = self.row("server", function, dev, self.epoch(dev) if epoch is None else epoch,
+                       permission, *parameters)
+        return row["status"], row["reason"], json.loads(row["body"] or "null")
+
+    def body(self, *items, dev=DEV, language="en", reference="acct-0123456789", **user):
+        known = {"given_name": "Ada", "family_name": "Lovelace", "postcode": "SW1A 1AA",
+                 "language": language, **user}
+        return {"user": known, "accounting": {"reference": reference},
+                "device": {"dev": dev, "model": "Example One", "firmware": "7.1"},
+                "catalogue": self.catalogue, "items": list(items or ["compass"])}
+
+    def put(self, body=None, request=None, **knobs):
+        text = json.dumps(self.body() if body is None else body)
+        return self.api("request_put", request or str(uuid.uuid4()), digest(text.encode()), text,
+                        **knobs)
+
+    def offered(self, *items, dev=DEV, **knobs):
+        """The id of a new request whose terms are offered."""
+        status, reason, body = self.put(self.body(*items, dev=dev, **knobs), dev=dev)
+        assert (status, reason, body["state"]) == (201, None, "offered")
+        return body["id"]
+
+    def answer(self, request, answer="accept", language="en", **knobs):
+        return self.api("answer_put", request, answer, digest(TERMS[language].encode()),
+                        "session 00112233", **knobs)
+
+    def result(self, request, item, result="installed", version="1.4.0", reason=None, **knobs):
+        return self.api("item_result_put", request, item, result, version, reason, **knobs)
+
+    def finished(self, *items):
+        request = self.offered(*items)
+        assert self.answer(request)[0] == 200
+        for item in items:
+            assert self.result(request, item)[0] == 200
+        return request
+
+    def code(self, request):
+        (row,) = self.table("select code from offer join request on rid = request"
+                            " where id = %s", request)
+        return row["code"]
+
+    def events(self, request):
+        """(actor, event, from, to, reason) of a request and its items, oldest first."""
+        return [(e["actor"], e["kind"], e["from_state"], e["to_state"], e["reason"])
+                for e in self.table("select e.* from event e join request r on r.rid = e.request"
+                                    " where r.id = %s order by e.id", request)]
+
+    # SMSC link
+
+    def lease(self, limit=100, seconds=60):
+        return self.rows("smsc", "smsc_lease", "link-1", limit,
+                         datetime.timedelta(seconds=seconds))
+
+    def split(self, leased, total=2, parts=None):
+        """Record an attempt at parts; returns their UUIDs."""
+        parts = parts or [n for n in range(1, total + 1) if n not in leased["settled"]]
+        made = [str(uuid.uuid4()) for _ in parts]
+        assert self.value("smsc", "smsc_parts", leased["notice"], leased["token"], total, parts,
+                          "{" + ",".join(made) + "}")
+        return made
+
+    def ack(self, part, nack=0):
+        return self.value("smsc", "smsc_ack", part, nack)
+
+    def report(self, part, event, answer=""):
+        return self.value("smsc", "smsc_report", part, event, "smsc-1", answer)
+
+    def send_all(self):
+        """Send what is due, as a link whose bearerbox and SMSC take everything."""
+        sent = self.lease()
+        for leased in sent:
+            for part in self.split(leased):
+                self.ack(part)
+                self.report(part, 8)
+        return sent
+
+    def receive(self, text, sender=NUMBER, receiver=SHORT_CODE, message=None, link="sim"):
+        row = self.row("smsc", "mo_receive", message or str(uuid.uuid4()), sender, receiver, link,
+                       text)
+        return row["outcome"], row["request"]

@@ -1,0 +1,121 @@
+"""What an operator imports, sees and changes."""
+
+import psycopg2
+import pytest
+from harness.postgres import SQL, Database
+from harness.schema import DEV, DEV2, NUMBER, Schema, device
+
+
+@pytest.fixture
+def schema(cluster):
+    database = cluster.new_database(Database.install_schema)
+    yield Schema(database)
+    database.drop()
+
+
+def test_import_adds_changes_and_refuses_row_by_row(schema):
+    rows = schema.import_devices(
+        device(), device(language="el"), device(DEV2, "+447700900124", cred="ab" * 32),
+        device("urn:gsma:imei:35209900-176148-9"), device(DEV2, "07700900124"),
+        device(DEV2, "+447700900124", cred="short"), {"dev": DEV2}, "no object")
+    assert [(row["n"], row["outcome"]) for row in rows] == [
+        (1, "unchanged"), (2, "changed"), (3, "added"), (4, "refused"), (5, "refused"),
+        (6, "refused"), (7, "refused"), (8, "refused")]
+    assert [row["problem"] for row in rows[3:6]] == [
+        "dev is not a canonical URN", "msisdn is not + and 7 to 15 digits",
+        "cred is not 64 hex digits"]
+    assert [row["outcome"] for row in schema.import_devices(
+        device(DEV2, "+447700900124"), device(DEV2, "+447700900124", cred=""))] == [
+            "unchanged", "changed"]
+
+
+def test_an_import_changes_no_standing_and_the_epoch_only_with_the_credential(schema):
+    schema.finished("compass")
+    epoch = schema.epoch()
+    schema.import_devices(device(model="Example Two"))
+    assert schema.epoch() == epoch
+    schema.import_devices(device(model="Example Two", cred="ab" * 32))
+    (shown,) = schema.rows("operator", "device_show", DEV)
+    assert (shown["standing"], shown["epoch"], shown["cred"]) == ("active", epoch + 1, "ab" * 32)
+    assert (shown["features"], shown["number"]) == (["compass 1.4.0"], "+44*******123")
+    assert schema.rows("operator", "device_show", DEV2) == []
+
+
+def test_lists_filter_and_mask(schema):
+    done, open_one = schema.finished("compass"), schema.offered("torch")
+
+    def listed(filters):
+        return [str(row["id"]) for row in schema.rows("operator", "request_list", filters)]
+
+    assert listed("{}") == [open_one, done]
+    assert listed('{"state": "done,failed"}') == [done]
+    assert listed('{"limit": 1}') == [open_one]
+    assert listed(f'{{"dev": "{DEV2}"}}') == []
+    assert listed(f'{{"id": "{done}"}}') == [done]
+    notices = schema.rows("operator", "notice_list", f'{{"request": "{done}"}}')
+    assert [row["kind"] for row in notices] == ["status", "accepted", "terms"]
+    everything = str(notices) + str(schema.rows("operator", "request_list", "{}"))
+    assert NUMBER not in everything and "Terms of" not in everything
+
+
+def test_the_history_of_a_device(schema):
+    schema.finished("compass")
+    schema.value("operator", "device_block", DEV, "reported stolen")
+    events = schema.rows("operator", "device_events", DEV, 1000)
+    moves = [(e["actor"], e["from_state"], e["to_state"], e["reason"])
+             for e in events if e["event"] == "standing"]
+    assert moves == [("server", "unprovisioned", "active", "account_opened"),
+                     ("operator", "active", "blocked", "operator_decision")]
+    assert events[-1]["detail"] == {"note": "reported stolen"}
+    assert events[0]["event"] == "import_added"
+
+
+def test_status_tells_the_counts(schema):
+    schema.finished("compass")
+    status = {(row["section"], row["name"]): row["value"]
+              for row in schema.rows("operator", "status_read")}
+    assert status["schema", "version"] == str(len(list(SQL.glob("[0-9]*.sql"))))
+    assert status["requests", "done"] == "1"
+    assert status["devices", "active"] == "1"
+    assert status["outbox", "billing due"] == "1"
+
+
+@pytest.mark.parametrize("key, value, is_good", [
+    ("terms_lifetime", "2 seconds", True), ("terms_lifetime", "soon", False),
+    ("terms_lifetime", "-1 day", False), ("open_requests", "7", True),
+    ("open_requests", "-1", False), ("open_requests", "many", False),
+    ("short_code", "12345", True), ("short_code", "a word", False),
+    ("mo_smsc_ids", "a,b", True), ("mo_smsc_ids", "a b", False),
+    ("notice_done", "never", False), ("no_such_key", "1", False),
+    ("terms_lifetime", None, False)])
+def test_settings_have_a_shape(schema, key, value, is_good):
+    def put():
+        schema.rows("operator", "setting_put", key, value)
+
+    if is_good:
+        put()
+        assert {row["key"]: row["value"] for row in schema.rows("operator", "setting_list")}[
+            key] == value
+    else:
+        with pytest.raises(psycopg2.errors.InvalidParameterValue):
+            put()
+
+
+def test_every_default_is_a_good_value(schema):
+    for row in schema.rows("operator", "setting_list"):
+        schema.rows("operator", "setting_put", row["key"], row["value"])
+        assert row["meaning"]
+
+
+def test_every_reason_has_words_and_advice(schema):
+    reasons = schema.rows("operator", "reason_list", None)
+    assert len(reasons) > 50
+    assert all(row["meaning"].endswith(".") and row["advice"].endswith(".") for row in reasons)
+    (row,) = schema.rows("operator", "reason_list", "user_mismatch")
+    assert row["code"] == "user_mismatch"
+
+
+def test_versions_are_recorded_with_their_digest(schema):
+    listed = schema.rows("operator", "schema_list")
+    assert [row["name"] for row in listed] == sorted(p.name for p in SQL.glob("[0-9]*.sql"))
+    assert [row["version"] for row in listed] == list(range(1, len(listed) + 1))

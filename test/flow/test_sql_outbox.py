@@ -1,0 +1,132 @@
+"""The outbox: leased by one, given back by silence, tried again with back-off, buried."""
+
+import datetime
+import time
+import uuid
+
+import pytest
+from harness.postgres import Database
+from harness.schema import Schema
+
+
+@pytest.fixture
+def schema(cluster):
+    database = cluster.new_database(Database.install_schema)
+    yield Schema(database)
+    database.drop()
+
+
+def lease(schema, worker="courier-1", kinds=("billing",), seconds=60.0):
+    return schema.rows("server", "outbox_lease", list(kinds), worker, 10,
+                       datetime.timedelta(seconds=seconds))
+
+
+def retry(schema, row, permanent=False, reason="effect_failed"):
+    return schema.value("server", "outbox_retry", row["id"], row["token"], reason, permanent)
+
+
+def make_due(schema):
+    schema.table("update outbox set due_at = now() - interval '1 second' returning 1")
+
+
+def test_a_row_is_leased_by_one_and_done_once(schema):
+    request = schema.finished("compass")
+    (row,) = lease(schema)
+    assert (row["kind"], row["attempt"]) == ("billing", 1)
+    assert lease(schema, "courier-2") == []
+    done = (row["id"], row["token"])
+    assert schema.value("server", "outbox_done", row["id"], str(uuid.uuid4())) is False
+    assert schema.value("server", "outbox_done", *done) is True
+    assert schema.value("server", "outbox_done", *done) is False
+    assert retry(schema, row) is None
+    make_due(schema)
+    assert lease(schema) == []
+    assert ("courier", "billing_done", None, None, None) in schema.events(request)
+
+
+def test_two_workers_never_lease_the_same_row(schema):
+    schema.finished("compass")
+    connections = [schema.database.cluster.connect(schema.database.name, "provbox_server")
+                   for _ in range(2)]
+    cursors = []
+    for connection in connections:
+        connection.autocommit = False
+        cursor = connection.cursor()
+        cursor.execute("select id from provbox.outbox_lease('{billing}', 'w', 10, '1 minute')")
+        cursors.append(cursor.fetchall())
+    assert [len(rows) for rows in cursors] == [1, 0]
+    for connection in connections:
+        connection.rollback()
+        connection.close()
+    assert len(lease(schema)) == 1
+
+
+def test_a_worker_that_dies_gives_its_rows_back(schema):
+    schema.finished("compass")
+    (first,) = lease(schema, seconds=0.2)
+    assert lease(schema, "courier-2") == []
+    time.sleep(0.3)
+    (second,) = lease(schema, "courier-2")
+    assert (second["id"], second["key"], second["attempt"]) == (first["id"], first["key"], 2)
+    assert second["token"] != first["token"]
+    assert schema.value("server", "outbox_done", first["id"], first["token"]) is False
+    assert schema.value("server", "outbox_done", second["id"], second["token"]) is True
+
+
+def test_failures_wait_twice_as_long_each_time_up_to_a_cap(schema):
+    schema.finished("compass")
+    schema.setting(backoff_first="1 second", backoff_cap="10 seconds")
+    waits = []
+    for _ in range(6):
+        (row,) = lease(schema)
+        assert retry(schema, row) == "due"
+        waits.append(schema.table(
+            "select round(extract(epoch from due_at - changed))::int as s from outbox"
+            " where kind = 'billing'")[0]["s"])
+        make_due(schema)
+    assert waits == [1, 2, 4, 8, 10, 10]
+    assert schema.table("select backoff(1000) = setting_interval('backoff_cap') as it")[0]["it"]
+
+
+def test_what_fails_for_too_long_is_dead_with_an_event(schema):
+    request = schema.finished("compass")
+    (row,) = lease(schema)
+    schema.setting(give_up="0 seconds")
+    assert retry(schema, row) == "dead"
+    make_due(schema)
+    assert lease(schema) == []
+    assert ("courier", "billing_dead", None, None, "given_up") in schema.events(request)
+    (queue,) = [q for q in schema.rows("server", "queue_read") if q["kind"] == "billing"]
+    assert (queue["due"], queue["dead"], queue["oldest_s"]) == (0, 1, 0)
+
+
+def test_workers_that_only_die_end_it_too(schema):
+    request = schema.finished("compass")
+    assert len(lease(schema)) == 1
+    make_due(schema)
+    schema.setting(give_up="0 seconds")
+    assert lease(schema) == []
+    assert ("courier", "billing_dead", None, None, "given_up") in schema.events(request)
+
+
+def test_a_permanent_failure_is_dead_at_once(schema):
+    request = schema.finished("compass")
+    (row,) = lease(schema)
+    assert retry(schema, row, permanent=True, reason="never heard of") == "dead"
+    assert ("courier", "billing_dead", None, None, "reason_unlisted") in schema.events(request)
+
+
+def test_messages_are_not_for_couriers(schema):
+    schema.offered()
+    assert lease(schema, kinds=("sms",)) == []
+    (row,) = schema.lease()
+    (stored,) = schema.table("select id, token from outbox where token = %s", row["token"])
+    assert schema.value("server", "outbox_done", stored["id"], stored["token"]) is False
+    assert schema.value("server", "outbox_retry", stored["id"], stored["token"], "x", True) is None
+
+
+def test_the_queue_counts(schema):
+    schema.offered()
+    time.sleep(0.05)
+    (queue,) = [q for q in schema.rows("smsc", "queue_read") if q["kind"] == "sms"]
+    assert (queue["due"], queue["dead"]) == (1, 0) and 0.05 <= queue["oldest_s"] < 10

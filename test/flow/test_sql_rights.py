@@ -1,0 +1,95 @@
+"""Roles reach the data through their functions and in no other way."""
+
+import re
+
+import psycopg2
+import pytest
+from harness import paths
+from harness.postgres import Database
+
+ROLES = ("provbox_server", "provbox_smsc", "provbox_operator")
+
+
+@pytest.fixture
+def database(cluster):
+    made = cluster.new_database(Database.install_schema)
+    yield made
+    made.drop()
+
+
+def documented():
+    """Functions of each role, from the tables of doc/database.md."""
+    text = (paths.SOURCE / "doc" / "database.md").read_text()
+    parts = re.split(r"^## .*?`(provbox_\w+)`.*$", text, flags=re.M)
+    return {role: {name for line in part.split("\n## ")[0].splitlines() if line.startswith("| `")
+                   for name in re.findall(r"`(\w+)\(", line.split(" | ")[0])}
+            for role, part in zip(parts[1::2], parts[2::2])}
+
+
+def test_each_role_may_call_what_is_documented_and_nothing_else(database):
+    found = {role: set() for role in ROLES}
+    for row in database.query(
+            "select r.rolname as role, p.proname as name from pg_proc p, pg_roles r"
+            " where p.pronamespace = 'provbox'::regnamespace and r.rolname = any (%s)"
+            " and has_function_privilege(r.oid, p.oid, 'execute')", list(ROLES)):
+        found[row["role"]].add(row["name"])
+    assert found == documented()
+
+
+def test_no_role_reads_or_writes_a_table(database):
+    relations = [row["name"] for row in database.query(
+        "select oid::regclass::text as name from pg_class where relkind in ('r', 'v', 'S')"
+        " and relnamespace = 'provbox'::regnamespace")]
+    assert len(relations) > 20
+    rights = database.query(
+        "select r.rolname, c.oid::regclass::text as relation from pg_class c, pg_roles r"
+        " where c.relnamespace = 'provbox'::regnamespace and r.rolname = any (%s)"
+        " and c.relkind in ('r', 'v') and (has_any_column_privilege(r.oid, c.oid,"
+        " 'select, insert, update, references')"
+        " or has_table_privilege(r.oid, c.oid, 'delete, truncate, trigger'))", list(ROLES))
+    assert rights == []
+    for role in ROLES:
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            database.query("select * from provbox.device", role=role)
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            database.query("create table provbox.mine (n int)", role=role)
+
+
+def test_functions_have_a_fixed_search_path(database):
+    loose = database.query(
+        "select proname from pg_proc where pronamespace = 'provbox'::regnamespace"
+        " and not 'search_path=provbox, pg_temp' = any (coalesce(proconfig, '{}'))")
+    assert loose == []
+
+
+def test_only_functions_with_the_owners_rights_are_granted(database):
+    granted = database.query(
+        "select distinct proname from pg_proc p, pg_roles r"
+        " where p.pronamespace = 'provbox'::regnamespace and r.rolname = any (%s)"
+        " and has_function_privilege(r.oid, p.oid, 'execute') and not prosecdef", list(ROLES))
+    assert granted == []
+
+
+def test_a_temporary_table_shadows_nothing(database):
+    connection = database.cluster.connect(database.name, "provbox_server")
+    cursor = connection.cursor()
+    cursor.execute("create temp table policy (subject text, reason text, outcome text, epoch int)")
+    cursor.execute("insert into policy values ('device', 'device_unknown', 'limited', 1)")
+    cursor.execute("select * from provbox.authentication_read(%s, %s, 'certificate', %s, %s)",
+                   ("urn:gsma:imei:35209900-000000-0", bytes(32), bytes(32), bytes(16)))
+    assert cursor.fetchone()[0] == "unknown"
+    connection.close()
+
+
+def test_every_reason_code_is_in_the_table(database):
+    """Codes stand in the sources of the functions as literals."""
+    known = {row["code"] for row in database.query("select code from provbox.reason")}
+    sources = "\n".join(row["prosrc"] for row in database.query(
+        "select prosrc from pg_proc where pronamespace = 'provbox'::regnamespace"))
+    used = set(re.findall(r"api_refusal\(\d+, '(\w+)'\)", sources))
+    used |= set(re.findall(r"(?:then|else|reason :=) '(\w+_(?:mismatch|invalid|requests|messages"
+                           r"|unknown|blocked|refused|rejected|undelivered))'", sources))
+    assert len(used) > 20
+    assert used <= known
+    assert {f"mo_{word}" for word in ("not_understood", "code_needed", "wrong_code", "too_early")
+            } <= known
