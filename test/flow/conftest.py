@@ -4,6 +4,9 @@ import os
 
 import pytest
 from harness import postgres, process
+from harness import site as site_module
+
+LOG_LINES = 40
 
 
 def pytest_configure():
@@ -27,3 +30,26 @@ def no_process_is_left(request):
     yield
     left = process.left_behind(before)
     assert not left, "\n".join(left)
+
+
+@pytest.fixture
+def site(request, cluster):
+    """A site with nothing started. Its directory is kept when the test fails."""
+    made = site_module.Site(cluster)
+    yield made
+    problems = made.finish()
+    has_failed = problems or getattr(request.node, "has_failed", True)
+    if has_failed:
+        for name, text in made.logs().items():
+            print(f"---- {made.directory}/{name}")
+            print("\n".join(text.splitlines()[-LOG_LINES:]))
+    else:
+        made.remove()
+    assert not problems, "\n".join(problems)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    if report.when == "call":
+        item.has_failed = report.failed

@@ -44,3 +44,6 @@ class Billing:
 
     def stop(self):
         self.process.kill()
+
+    def complaints(self):
+        return [f"billing: {line}" for line in self.process.lines() if "Traceback" in line]
