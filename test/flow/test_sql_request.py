@@ -130,7 +130,7 @@ def test_every_function_of_the_api_asks_the_gate(schema):
 def test_a_session_ends_once(schema):
     end = (bytes(16), DEV, "certificate", CRED, GATEWAY)
     assert schema.value("server", "session_end", *end, "idle_timeout") is True
-    assert schema.value("server", "session_end", *end, "session_closed") is False
+    assert schema.value("server", "session_end", *end, "client_closed") is False
     other = (b"b" * 16, *end[1:], "a reason from the future")
     assert schema.value("server", "session_end", *other) is True
     stored = schema.table("select reason, detail ->> 'reason' as said from event"

@@ -93,3 +93,11 @@ def test_every_reason_code_is_in_the_table(database):
     assert used <= known
     assert {f"mo_{word}" for word in ("not_understood", "code_needed", "wrong_code", "too_early")
             } <= known
+
+
+def test_every_reason_of_a_session_is_in_the_table(database):
+    known = {row["code"] for row in database.query("select code from provbox.reason")}
+    source = (paths.SOURCE / "auth" / "reason.c").read_text()
+    named = set(re.findall(r"\[REASON_\w+\] = \{ \"(\w+)\"", source))
+    assert len(named) > 20
+    assert named <= known
