@@ -20,7 +20,8 @@ base_libbase_a_SOURCES = \
 	base/metrics.c base/metrics.h \
 	base/slice.c base/slice.h \
 	base/supervisor.c base/supervisor.h \
-	base/tls.c base/tls.h
+	base/tls.c base/tls.h \
+	base/tls_load.c base/tls_load.h
 
 check_PROGRAMS += \
 	test/unit/test_arena \
@@ -31,10 +32,8 @@ check_PROGRAMS += \
 	test/unit/test_json \
 	test/unit/test_log \
 	test/unit/test_loop \
-	test/unit/test_slice
-
-test_unit_test_http_CPPFLAGS = $(AM_CPPFLAGS) \
-	-DVECTORS_DIR='"$(abs_top_srcdir)/test/vectors"'
+	test/unit/test_slice \
+	test/unit/test_tls
 
 fuzz_targets += test/fuzz/fuzz_http
 

@@ -79,12 +79,17 @@ static void take_word(struct slice *rest, char *out, size_t size)
 
 static size_t walk_vectors(void (*visit)(const struct vector *vector))
 {
-	FILE *file = fopen(VECTORS_DIR "/http.txt", "r");
+	const char *srcdir = getenv("srcdir");
+	char *path = NULL;
+	FILE *file;
 	char *out = malloc(VECTOR_BYTES);
 	char *line = NULL;
 	size_t size = 0, count = 0;
 	ssize_t n;
 
+	CU_ASSERT_FATAL(
+		asprintf(&path, "%s/test/vectors/http.txt", srcdir ? srcdir : ".") > 0);
+	file = fopen(path, "r");
 	CU_ASSERT_FATAL(file != NULL && out != NULL);
 	while ((n = getline(&line, &size, file)) > 0) {
 		struct slice rest = slice_make(line, (size_t)n - 1);
@@ -99,6 +104,7 @@ static size_t walk_vectors(void (*visit)(const struct vector *vector))
 		visit(&vector);
 		count++;
 	}
+	free(path);
 	free(line);
 	free(out);
 	fclose(file);

@@ -1,0 +1,314 @@
+#include "base/tls.h"
+
+#include <arpa/inet.h>
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/tls_load.h"
+
+#define CHAIN_BYTES 16384 /* of all certificates a peer may present */
+#define CHAIN_DEPTH 3     /* intermediates between leaf and anchor */
+#define CIPHERS_13                                       \
+	"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:" \
+	"TLS_CHACHA20_POLY1305_SHA256"
+#define CIPHERS_12 "ECDHE+AESGCM:ECDHE+CHACHA20"
+#define GROUPS     "X25519:P-256"
+#define SIGNATURES                           \
+	"ECDSA+SHA256:ed25519:ECDSA+SHA384:" \
+	"RSA-PSS+SHA256:RSA-PSS+SHA384:RSA+SHA256:RSA+SHA384"
+
+struct tls_context {
+	SSL_CTX *ssl_ctx;
+	enum tls_role role;
+};
+
+/* ---- Checking a peer's chain ---------------------------------------------------- */
+
+/*
+ * Runs after OpenSSL's own purpose check, which lets a leaf without an extended key
+ * usage pass: here it must name the role.
+ */
+static int has_purpose(X509_STORE_CTX *store_ctx, uint32_t usage)
+{
+	X509 *cert = X509_STORE_CTX_get_current_cert(store_ctx);
+
+	if (X509_STORE_CTX_get_error_depth(store_ctx) != 0)
+		return 1;
+	if ((X509_get_extension_flags(cert) & EXFLAG_XKUSAGE) &&
+	    (X509_get_extended_key_usage(cert) & usage))
+		return 1;
+	X509_STORE_CTX_set_error(store_ctx, X509_V_ERR_INVALID_PURPOSE);
+	return 0;
+}
+
+static int verify_client(int ok, X509_STORE_CTX *store_ctx)
+{
+	return ok && has_purpose(store_ctx, XKU_SSL_CLIENT);
+}
+
+static int verify_server(int ok, X509_STORE_CTX *store_ctx)
+{
+	return ok && has_purpose(store_ctx, XKU_SSL_SERVER);
+}
+
+/* ---- Contexts ----------------------------------------------------------------------
+ */
+
+static bool set_protocol(SSL_CTX *ssl_ctx, const struct tls_settings *settings)
+{
+	/* Off means all three: a resumed session would not be verified again. */
+	SSL_CTX_set_options(ssl_ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION |
+					     SSL_OP_NO_COMPRESSION |
+					     SSL_OP_CIPHER_SERVER_PREFERENCE);
+	SSL_CTX_set_session_cache_mode(ssl_ctx, SSL_SESS_CACHE_OFF);
+	if (SSL_CTX_set_num_tickets(ssl_ctx, 0) != 1)
+		return false;
+	SSL_CTX_set_mode(ssl_ctx, SSL_MODE_RELEASE_BUFFERS |
+					  SSL_MODE_ENABLE_PARTIAL_WRITE |
+					  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	/* A record's header and body in one read; conn never trusts SSL_pending(). */
+	SSL_CTX_set_read_ahead(ssl_ctx, 1);
+	SSL_CTX_set_max_cert_list(ssl_ctx, CHAIN_BYTES);
+	return SSL_CTX_set_min_proto_version(
+		       ssl_ctx, settings->tls12 ? TLS1_2_VERSION : TLS1_3_VERSION) &&
+	       SSL_CTX_set_ciphersuites(ssl_ctx, CIPHERS_13) &&
+	       SSL_CTX_set_cipher_list(ssl_ctx, CIPHERS_12) &&
+	       SSL_CTX_set1_groups_list(ssl_ctx, GROUPS) &&
+	       SSL_CTX_set1_sigalgs_list(ssl_ctx, SIGNATURES);
+}
+
+static void set_verification(SSL_CTX *ssl_ctx, enum tls_role role)
+{
+	X509_VERIFY_PARAM *param = SSL_CTX_get0_param(ssl_ctx);
+
+	SSL_CTX_set_verify_depth(ssl_ctx, CHAIN_DEPTH);
+	if (role == TLS_SERVER) {
+		SSL_CTX_set_verify(ssl_ctx,
+				   SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
+				   verify_client);
+		return;
+	}
+	SSL_CTX_set_verify(ssl_ctx, SSL_VERIFY_PEER, verify_server);
+	X509_VERIFY_PARAM_set_hostflags(param,
+					X509_CHECK_FLAG_NEVER_CHECK_SUBJECT |
+						X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+}
+
+struct tls_context *tls_context_new(const struct tls_settings *settings, char *why,
+				    size_t why_size)
+{
+	struct tls_context *context = calloc(1, sizeof(*context));
+
+	BUG_ON(!context);
+	ERR_clear_error();
+	context->role = settings->role;
+	context->ssl_ctx =
+		SSL_CTX_new(settings->role == TLS_SERVER ? TLS_server_method()
+							 : TLS_client_method());
+	if (!context->ssl_ctx || !set_protocol(context->ssl_ctx, settings)) {
+		snprintf(why, why_size, "TLS cannot be set up: %s",
+			 ERR_reason_error_string(ERR_peek_error()));
+		goto fail;
+	}
+	set_verification(context->ssl_ctx, settings->role);
+	if (!tls_load_identity(context->ssl_ctx, settings, why, why_size) ||
+	    !tls_load_trust(context->ssl_ctx, settings, why, why_size))
+		goto fail;
+	return context;
+fail:
+	tls_context_free(context);
+	ERR_clear_error();
+	return NULL;
+}
+
+void tls_context_free(struct tls_context *context)
+{
+	if (!context)
+		return;
+	SSL_CTX_free(context->ssl_ctx);
+	free(context);
+}
+
+enum tls_role tls_context_role(const struct tls_context *context)
+{
+	return context->role;
+}
+
+const X509 *tls_context_leaf(const struct tls_context *context)
+{
+	return SSL_CTX_get0_certificate(context->ssl_ctx);
+}
+
+static bool is_address(const char *name)
+{
+	uint8_t address[16];
+
+	return inet_pton(AF_INET, name, address) == 1 ||
+	       inet_pton(AF_INET6, name, address) == 1;
+}
+
+/* Demand @p name of the certificate, and ask for it where the protocol allows. */
+static bool expect_name(SSL *ssl, const char *name)
+{
+	if (is_address(name))
+		return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) == 1;
+	return SSL_set1_host(ssl, name) == 1 &&
+	       SSL_set_tlsext_host_name(ssl, name) == 1;
+}
+
+SSL *tls_new(struct tls_context *context, const char *server_name)
+{
+	SSL *ssl;
+
+	/* A client that verifies no name verifies nothing. */
+	BUG_ON(context->role == TLS_CLIENT && (!server_name || !*server_name));
+	ERR_clear_error();
+	ssl = SSL_new(context->ssl_ctx);
+	if (!ssl)
+		return NULL;
+	if (context->role == TLS_SERVER) {
+		SSL_set_accept_state(ssl);
+		return ssl;
+	}
+	SSL_set_connect_state(ssl);
+	if (expect_name(ssl, server_name))
+		return ssl;
+	SSL_free(ssl);
+	return NULL;
+}
+
+/* ---- Failures
+ * ------------------------------------------------------------------------ */
+
+static const char *const failure_names[TLS_N_FAILURES] = {
+	[TLS_FAILURE_NONE] = "none",
+	[TLS_FAILURE_PROTOCOL] = "tls_protocol",
+	[TLS_FAILURE_NO_CERTIFICATE] = "certificate_missing",
+	[TLS_FAILURE_UNKNOWN_CA] = "certificate_unknown_ca",
+	[TLS_FAILURE_EXPIRED] = "certificate_expired",
+	[TLS_FAILURE_NOT_YET_VALID] = "certificate_not_yet_valid",
+	[TLS_FAILURE_REVOKED] = "certificate_revoked",
+	[TLS_FAILURE_CRL_STALE] = "crl_stale",
+	[TLS_FAILURE_WRONG_PURPOSE] = "certificate_wrong_purpose",
+	[TLS_FAILURE_WRONG_NAME] = "certificate_wrong_name",
+	[TLS_FAILURE_CHAIN] = "certificate_chain",
+	[TLS_FAILURE_WEAK] = "tls_weak",
+	[TLS_FAILURE_ALERT] = "tls_alert",
+};
+
+/* What X509_verify_cert() said; all others are TLS_FAILURE_CHAIN. */
+static const struct {
+	long verdict;
+	enum tls_failure failure;
+} verdicts[] = {
+	{ X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, TLS_FAILURE_UNKNOWN_CA },
+	{ X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, TLS_FAILURE_UNKNOWN_CA },
+	{ X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, TLS_FAILURE_UNKNOWN_CA },
+	{ X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, TLS_FAILURE_UNKNOWN_CA },
+	{ X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, TLS_FAILURE_UNKNOWN_CA },
+	{ X509_V_ERR_CERT_UNTRUSTED, TLS_FAILURE_UNKNOWN_CA },
+	{ X509_V_ERR_CERT_HAS_EXPIRED, TLS_FAILURE_EXPIRED },
+	{ X509_V_ERR_CERT_NOT_YET_VALID, TLS_FAILURE_NOT_YET_VALID },
+	{ X509_V_ERR_CERT_REVOKED, TLS_FAILURE_REVOKED },
+	{ X509_V_ERR_CRL_HAS_EXPIRED, TLS_FAILURE_CRL_STALE },
+	{ X509_V_ERR_CRL_NOT_YET_VALID, TLS_FAILURE_CRL_STALE },
+	{ X509_V_ERR_UNABLE_TO_GET_CRL, TLS_FAILURE_CRL_STALE },
+	{ X509_V_ERR_INVALID_PURPOSE, TLS_FAILURE_WRONG_PURPOSE },
+	{ X509_V_ERR_HOSTNAME_MISMATCH, TLS_FAILURE_WRONG_NAME },
+	{ X509_V_ERR_IP_ADDRESS_MISMATCH, TLS_FAILURE_WRONG_NAME },
+};
+
+const char *tls_failure_name(enum tls_failure failure)
+{
+	return failure_names[failure];
+}
+
+static enum tls_failure failure_of_verdict(long verdict)
+{
+	for (size_t i = 0; i < sizeof(verdicts) / sizeof(verdicts[0]); i++)
+		if (verdicts[i].verdict == verdict)
+			return verdicts[i].failure;
+	return TLS_FAILURE_CHAIN;
+}
+
+enum tls_failure tls_failure_of(SSL *ssl)
+{
+	const unsigned long error = ERR_peek_error();
+	const int reason = ERR_GET_REASON(error);
+
+	ERR_clear_error();
+	if (ERR_GET_LIB(error) != ERR_LIB_SSL)
+		return TLS_FAILURE_PROTOCOL;
+	switch (reason) {
+	case SSL_R_CERTIFICATE_VERIFY_FAILED:
+		return failure_of_verdict(SSL_get_verify_result(ssl));
+	case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE: return TLS_FAILURE_NO_CERTIFICATE;
+	case SSL_R_EXCESSIVE_MESSAGE_SIZE: return TLS_FAILURE_CHAIN;
+	default:
+		return reason >= SSL_AD_REASON_OFFSET ? TLS_FAILURE_ALERT
+						      : TLS_FAILURE_PROTOCOL;
+	}
+}
+
+/* ---- Finished connections
+ * -------------------------------------------------------------- */
+
+/* TLS 1.2 binds its keys to the handshake only with this extension; TLS 1.3 always
+ * does, and OpenSSL answers 0 for it. */
+static bool is_bound_to_handshake(SSL *ssl)
+{
+	return SSL_version(ssl) >= TLS1_3_VERSION ||
+	       (SSL_version(ssl) == TLS1_2_VERSION && SSL_get_extms_support(ssl) == 1);
+}
+
+enum tls_failure tls_check_peer(SSL *ssl)
+{
+	const long verdict = SSL_get_verify_result(ssl);
+
+	if (!SSL_is_init_finished(ssl))
+		return TLS_FAILURE_PROTOCOL;
+	if (!SSL_get0_peer_certificate(ssl))
+		return TLS_FAILURE_NO_CERTIFICATE;
+	if (verdict != X509_V_OK)
+		return failure_of_verdict(verdict);
+	return is_bound_to_handshake(ssl) ? TLS_FAILURE_NONE : TLS_FAILURE_WEAK;
+}
+
+bool tls_channel_binding(SSL *ssl, uint8_t out[SHA256_BYTES])
+{
+	static const char label[] = "EXPORTER-Channel-Binding";
+
+	if (!SSL_is_init_finished(ssl) || !is_bound_to_handshake(ssl))
+		return false;
+	ERR_clear_error();
+	/* The context is present and empty, which TLS 1.2 tells from none. */
+	return SSL_export_keying_material(ssl, out, SHA256_BYTES, label,
+					  sizeof(label) - 1, (const uint8_t *)"", 0,
+					  1) == 1;
+}
+
+bool tls_peer_hash(SSL *ssl, uint8_t out[SHA256_BYTES])
+{
+	const X509 *cert = SSL_get0_peer_certificate(ssl);
+	unsigned n;
+
+	ERR_clear_error();
+	return cert && X509_digest(cert, EVP_sha256(), out, &n) == 1 &&
+	       n == SHA256_BYTES;
+}
+
+bool tls_spki_hash(const X509 *cert, uint8_t out[SHA256_BYTES])
+{
+	uint8_t *der = NULL;
+	int n = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &der);
+
+	ERR_clear_error();
+	if (n <= 0)
+		return false;
+	sha256(slice_make(der, (size_t)n), out);
+	OPENSSL_free(der);
+	return true;
+}

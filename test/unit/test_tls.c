@@ -1,0 +1,475 @@
+#include "test/unit/test.h"
+
+#include "base/tls.h"
+#include "test/unit/pki.h"
+
+#include <openssl/err.h>
+#include <stdlib.h>
+
+/* What a server and a client show each other, and what they trust. */
+struct world {
+	struct pki *airnet, *other;
+	struct pki_leaf *server, *wrong_server, *named_by_cn;
+	struct pki_leaf *device, *expired, *early, *revoked, *no_usage, *any_usage,
+		*stranger;
+};
+
+static struct world world_new(void)
+{
+	struct world w = { .airnet = pki_new("Airnet"), .other = pki_new("Other") };
+	const char *san = "DNS:gw.example.com,IP:127.0.0.1";
+	const struct pki_options device = { .eku = "clientAuth" };
+
+	w.server = pki_issue(w.airnet, "server",
+			     &(struct pki_options){ .san = san, .eku = "serverAuth" });
+	w.wrong_server =
+		pki_issue(w.airnet, "wrong_server",
+			  &(struct pki_options){ .san = san, .eku = "clientAuth" });
+	w.named_by_cn = pki_issue(w.airnet, "gw.example.com",
+				  &(struct pki_options){ .eku = "serverAuth" });
+	w.device = pki_issue(w.airnet, "device", &device);
+	w.expired = pki_issue(w.airnet, "expired",
+			      &(struct pki_options){ .eku = "clientAuth",
+						     .from_s = -3600,
+						     .to_s = -1800 });
+	w.early =
+		pki_issue(w.airnet, "early",
+			  &(struct pki_options){
+				  .eku = "clientAuth", .from_s = 1800, .to_s = 3600 });
+	w.revoked = pki_issue(w.airnet, "revoked", &device);
+	w.revoked->is_revoked = true;
+	w.no_usage =
+		pki_issue(w.airnet, "no_usage", &(struct pki_options){ .eku = NULL });
+	w.any_usage = pki_issue(w.airnet, "any_usage",
+				&(struct pki_options){ .eku = "anyExtendedKeyUsage" });
+	w.stranger = pki_issue(w.other, "stranger", &device);
+	pki_write_crl(w.airnet, 3600);
+	pki_write_crl(w.other, 3600);
+	return w;
+}
+
+static void world_free(struct world *w)
+{
+	pki_free(w->airnet);
+	pki_free(w->other);
+}
+
+static struct tls_settings settings_of(enum tls_role role, const struct pki *pki,
+				       const struct pki_leaf *leaf)
+{
+	return (struct tls_settings){
+		.role = role,
+		.chain_path = leaf->path,
+		.key = leaf->key,
+		.trust_path = pki->ca_path,
+		.crl_path = pki->crl_path,
+		.tls12 = true,
+	};
+}
+
+static struct tls_context *context_new(const struct tls_settings *settings)
+{
+	char why[256] = "";
+	struct tls_context *context = tls_context_new(settings, why, sizeof(why));
+
+	if (!context)
+		printf("\n%s", why);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(context);
+	return context;
+}
+
+/* One handshake in memory. */
+struct pair {
+	SSL *server, *client;
+	enum tls_failure server_failure, client_failure;
+};
+
+static enum tls_failure step(SSL *ssl)
+{
+	int result, error;
+
+	ERR_clear_error();
+	result = SSL_do_handshake(ssl);
+	if (result == 1) {
+		/* A TLS 1.3 client learns its fate only by reading. */
+		char byte;
+
+		ERR_clear_error();
+		result = SSL_read(ssl, &byte, 1);
+	}
+	error = SSL_get_error(ssl, result);
+	return error == SSL_ERROR_SSL ? tls_failure_of(ssl) : TLS_FAILURE_NONE;
+}
+
+static struct pair pair_new(SSL *server, SSL *client)
+{
+	struct pair pair = { .server = server, .client = client };
+	BIO *a, *b;
+
+	CU_ASSERT_FATAL(server && client && BIO_new_bio_pair(&a, 65536, &b, 65536));
+	SSL_set_bio(server, a, a);
+	SSL_set_bio(client, b, b);
+	for (int turn = 0; turn < 8; turn++) {
+		if (!pair.client_failure)
+			pair.client_failure = step(client);
+		if (!pair.server_failure)
+			pair.server_failure = step(server);
+	}
+	return pair;
+}
+
+static void pair_free(struct pair *pair)
+{
+	SSL_free(pair->server);
+	SSL_free(pair->client);
+}
+
+static struct pair shake(const struct tls_settings *server,
+			 const struct tls_settings *client, const char *name)
+{
+	struct tls_context *s = context_new(server), *c = context_new(client);
+	struct pair pair = pair_new(tls_new(s, NULL), tls_new(c, name));
+
+	tls_context_free(s);
+	tls_context_free(c);
+	return pair;
+}
+
+/* ---- Good ones ---------------------------------------------------------------------
+ */
+
+static void expect_bound(struct pair *pair)
+{
+	uint8_t here[SHA256_BYTES], there[SHA256_BYTES];
+
+	CU_ASSERT_EQUAL(pair->server_failure, TLS_FAILURE_NONE);
+	CU_ASSERT_EQUAL(pair->client_failure, TLS_FAILURE_NONE);
+	CU_ASSERT_EQUAL(tls_check_peer(pair->server), TLS_FAILURE_NONE);
+	CU_ASSERT_EQUAL(tls_check_peer(pair->client), TLS_FAILURE_NONE);
+	CU_ASSERT(tls_channel_binding(pair->server, here));
+	CU_ASSERT(tls_channel_binding(pair->client, there));
+	CU_ASSERT(memcmp(here, there, SHA256_BYTES) == 0);
+}
+
+static void connects_with_either_version(void)
+{
+	struct world w = world_new();
+	struct tls_settings server = settings_of(TLS_SERVER, w.airnet, w.server);
+	struct tls_settings client = settings_of(TLS_CLIENT, w.airnet, w.device);
+	struct pair pair = shake(&server, &client, "gw.example.com");
+
+	expect_bound(&pair);
+	CU_ASSERT_EQUAL(SSL_version(pair.client), TLS1_3_VERSION);
+	CU_ASSERT_STRING_EQUAL(
+		SSL_get_servername(pair.server, TLSEXT_NAMETYPE_host_name),
+		"gw.example.com");
+	pair_free(&pair);
+
+	struct tls_context *s = context_new(&server), *c = context_new(&client);
+	SSL *old = tls_new(c, "127.0.0.1");
+
+	SSL_set_max_proto_version(old, TLS1_2_VERSION);
+	pair = pair_new(tls_new(s, NULL), old);
+	expect_bound(&pair);
+	CU_ASSERT_EQUAL(SSL_version(pair.client), TLS1_2_VERSION);
+	pair_free(&pair);
+
+	server.tls12 = false;
+	tls_context_free(s);
+	s = context_new(&server);
+	old = tls_new(c, "127.0.0.1");
+	SSL_set_max_proto_version(old, TLS1_2_VERSION);
+	pair = pair_new(tls_new(s, NULL), old);
+	CU_ASSERT_EQUAL(pair.server_failure, TLS_FAILURE_PROTOCOL);
+	CU_ASSERT_EQUAL(pair.client_failure, TLS_FAILURE_ALERT);
+	pair_free(&pair);
+	tls_context_free(s);
+	tls_context_free(c);
+	world_free(&w);
+}
+
+static void gives_no_binding_before_the_end(void)
+{
+	struct world w = world_new();
+	struct tls_settings server = settings_of(TLS_SERVER, w.airnet, w.server);
+	struct tls_settings client = settings_of(TLS_CLIENT, w.airnet, w.device);
+	struct tls_context *s = context_new(&server), *c = context_new(&client);
+	uint8_t binding[SHA256_BYTES];
+	SSL *a = tls_new(s, NULL), *b = tls_new(c, "gw.example.com");
+	BIO *x, *y;
+
+	CU_ASSERT_FATAL(BIO_new_bio_pair(&x, 65536, &y, 65536));
+	SSL_set_bio(a, x, x);
+	SSL_set_bio(b, y, y);
+	CU_ASSERT_EQUAL(step(b), TLS_FAILURE_NONE);
+	CU_ASSERT_EQUAL(step(a), TLS_FAILURE_NONE);
+	CU_ASSERT_FALSE(tls_channel_binding(a, binding));
+	CU_ASSERT_EQUAL(tls_check_peer(a), TLS_FAILURE_PROTOCOL);
+	SSL_free(a);
+	SSL_free(b);
+	tls_context_free(s);
+	tls_context_free(c);
+	world_free(&w);
+}
+
+static void refuses_tls12_without_extended_master_secret(void)
+{
+	struct world w = world_new();
+	struct tls_settings server = settings_of(TLS_SERVER, w.airnet, w.server);
+	struct tls_settings client = settings_of(TLS_CLIENT, w.airnet, w.device);
+	struct tls_context *s = context_new(&server), *c = context_new(&client);
+	uint8_t binding[SHA256_BYTES];
+	SSL *old = tls_new(c, "gw.example.com");
+
+	SSL_set_max_proto_version(old, TLS1_2_VERSION);
+	SSL_set_options(old, SSL_OP_NO_EXTENDED_MASTER_SECRET);
+	struct pair pair = pair_new(tls_new(s, NULL), old);
+	CU_ASSERT(SSL_is_init_finished(pair.server));
+	CU_ASSERT_EQUAL(tls_check_peer(pair.server), TLS_FAILURE_WEAK);
+	CU_ASSERT_EQUAL(tls_check_peer(pair.client), TLS_FAILURE_WEAK);
+	CU_ASSERT_FALSE(tls_channel_binding(pair.server, binding));
+	pair_free(&pair);
+	tls_context_free(s);
+	tls_context_free(c);
+	world_free(&w);
+}
+
+static void resumes_nothing(void)
+{
+	struct world w = world_new();
+	struct tls_settings server = settings_of(TLS_SERVER, w.airnet, w.server);
+	struct tls_settings client = settings_of(TLS_CLIENT, w.airnet, w.device);
+	struct tls_context *s = context_new(&server), *c = context_new(&client);
+	static const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
+
+	for (size_t i = 0; i < 2; i++) {
+		SSL *first = tls_new(c, "gw.example.com"), *second;
+		SSL_SESSION *session;
+
+		SSL_set_max_proto_version(first, versions[i]);
+		struct pair pair = pair_new(tls_new(s, NULL), first);
+		CU_ASSERT_EQUAL(tls_check_peer(pair.client), TLS_FAILURE_NONE);
+		session = SSL_get1_session(first);
+		pair_free(&pair);
+
+		second = tls_new(c, "gw.example.com");
+		SSL_set_max_proto_version(second, versions[i]);
+		SSL_set_session(second, session);
+		pair = pair_new(tls_new(s, NULL), second);
+		CU_ASSERT_EQUAL(tls_check_peer(pair.client), TLS_FAILURE_NONE);
+		CU_ASSERT_FALSE(SSL_session_reused(pair.client));
+		CU_ASSERT_FALSE(SSL_session_reused(pair.server));
+		pair_free(&pair);
+		SSL_SESSION_free(session);
+	}
+	tls_context_free(s);
+	tls_context_free(c);
+	world_free(&w);
+}
+
+static void hashes_what_the_peer_showed(void)
+{
+	struct world w = world_new();
+	struct tls_settings server = settings_of(TLS_SERVER, w.airnet, w.server);
+	struct tls_settings client = settings_of(TLS_CLIENT, w.airnet, w.device);
+	struct tls_context *s = context_new(&server), *c = context_new(&client);
+	struct pair pair = pair_new(tls_new(s, NULL), tls_new(c, "gw.example.com"));
+	uint8_t seen[SHA256_BYTES], want[SHA256_BYTES];
+	unsigned char *der = NULL;
+	int n = i2d_X509(w.device->cert, &der);
+
+	CU_ASSERT(tls_peer_hash(pair.server, seen));
+	sha256(slice_make(der, (size_t)n), want);
+	CU_ASSERT(memcmp(seen, want, SHA256_BYTES) == 0);
+	OPENSSL_free(der);
+
+	der = NULL;
+	n = i2d_PUBKEY(w.server->key, &der);
+	sha256(slice_make(der, (size_t)n), want);
+	CU_ASSERT(tls_spki_hash(tls_context_leaf(s), seen));
+	CU_ASSERT(memcmp(seen, want, SHA256_BYTES) == 0);
+	OPENSSL_free(der);
+	pair_free(&pair);
+	tls_context_free(s);
+	tls_context_free(c);
+	world_free(&w);
+}
+
+/* ---- Bad ones -----------------------------------------------------------------------
+ */
+
+static void refuses_bad_clients(void)
+{
+	struct world w = world_new();
+	const struct {
+		const struct pki_leaf *leaf;
+		enum tls_failure failure;
+	} cases[] = {
+		{ w.expired, TLS_FAILURE_EXPIRED },
+		{ w.early, TLS_FAILURE_NOT_YET_VALID },
+		{ w.revoked, TLS_FAILURE_REVOKED },
+		{ w.no_usage, TLS_FAILURE_WRONG_PURPOSE },
+		{ w.any_usage, TLS_FAILURE_WRONG_PURPOSE },
+		{ w.server, TLS_FAILURE_WRONG_PURPOSE },
+		{ w.stranger, TLS_FAILURE_UNKNOWN_CA },
+	};
+	const struct tls_settings server = settings_of(TLS_SERVER, w.airnet, w.server);
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct tls_settings client =
+			settings_of(TLS_CLIENT, w.airnet, cases[i].leaf);
+		struct pair pair = shake(&server, &client, "gw.example.com");
+
+		if (pair.server_failure != cases[i].failure)
+			printf("\n%s: %s", cases[i].leaf->path,
+			       tls_failure_name(pair.server_failure));
+		CU_ASSERT_EQUAL(pair.server_failure, cases[i].failure);
+		CU_ASSERT_NOT_EQUAL(tls_check_peer(pair.server), TLS_FAILURE_NONE);
+		CU_ASSERT_EQUAL(pair.client_failure, TLS_FAILURE_ALERT);
+		pair_free(&pair);
+	}
+	world_free(&w);
+}
+
+static void refuses_a_client_without_certificate(void)
+{
+	struct world w = world_new();
+	const struct tls_settings server = settings_of(TLS_SERVER, w.airnet, w.server);
+	struct tls_context *s = context_new(&server);
+	static const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
+
+	for (size_t i = 0; i < 2; i++) {
+		SSL_CTX *bare = SSL_CTX_new(TLS_client_method());
+		SSL *client = SSL_new(bare);
+
+		SSL_set_connect_state(client);
+		SSL_set_max_proto_version(client, versions[i]);
+		struct pair pair = pair_new(tls_new(s, NULL), client);
+		CU_ASSERT_EQUAL(pair.server_failure, TLS_FAILURE_NO_CERTIFICATE);
+		CU_ASSERT_NOT_EQUAL(tls_check_peer(pair.server), TLS_FAILURE_NONE);
+		CU_ASSERT_EQUAL(pair.client_failure, TLS_FAILURE_ALERT);
+		pair_free(&pair);
+		SSL_CTX_free(bare);
+	}
+	tls_context_free(s);
+	world_free(&w);
+}
+
+static void refuses_bad_servers(void)
+{
+	struct world w = world_new();
+	const struct {
+		const struct pki_leaf *leaf;
+		const struct pki *trust;
+		const char *name;
+		enum tls_failure failure;
+	} cases[] = {
+		{ w.server, w.airnet, "gw.example.org", TLS_FAILURE_WRONG_NAME },
+		{ w.server, w.airnet, "127.0.0.2", TLS_FAILURE_WRONG_NAME },
+		{ w.named_by_cn, w.airnet, "gw.example.com", TLS_FAILURE_WRONG_NAME },
+		{ w.wrong_server, w.airnet, "gw.example.com",
+		  TLS_FAILURE_WRONG_PURPOSE },
+		{ w.server, w.other, "gw.example.com", TLS_FAILURE_UNKNOWN_CA },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct tls_settings server =
+			settings_of(TLS_SERVER, w.airnet, cases[i].leaf);
+		struct tls_settings client =
+			settings_of(TLS_CLIENT, cases[i].trust, w.device);
+		struct pair pair = shake(&server, &client, cases[i].name);
+
+		CU_ASSERT_EQUAL(pair.client_failure, cases[i].failure);
+		CU_ASSERT_EQUAL(pair.server_failure, TLS_FAILURE_ALERT);
+		pair_free(&pair);
+	}
+	world_free(&w);
+}
+
+static void refuses_a_stale_crl(void)
+{
+	struct world w = world_new();
+	struct tls_settings server = settings_of(TLS_SERVER, w.airnet, w.server);
+	struct tls_settings client = settings_of(TLS_CLIENT, w.airnet, w.device);
+
+	pki_write_crl(w.airnet, -1);
+	client.no_crl = true;
+	struct pair pair = shake(&server, &client, "gw.example.com");
+	CU_ASSERT_EQUAL(pair.server_failure, TLS_FAILURE_CRL_STALE);
+	pair_free(&pair);
+	world_free(&w);
+}
+
+static void names_garbage(void)
+{
+	struct world w = world_new();
+	const struct tls_settings server = settings_of(TLS_SERVER, w.airnet, w.server);
+	struct tls_context *s = context_new(&server);
+	SSL *ssl = tls_new(s, NULL);
+	BIO *in = BIO_new_mem_buf("GET / HTTP/1.1\r\nHost: a\r\n\r\n", -1);
+
+	SSL_set_bio(ssl, in, BIO_new(BIO_s_mem()));
+	CU_ASSERT_EQUAL(step(ssl), TLS_FAILURE_PROTOCOL);
+	CU_ASSERT_EQUAL(ERR_peek_error(), 0);
+	SSL_free(ssl);
+	tls_context_free(s);
+	world_free(&w);
+}
+
+/* ---- Loading
+ * ------------------------------------------------------------------------- */
+
+static void expect_refusal(const struct tls_settings *settings, const char *word)
+{
+	char why[256] = "";
+
+	CU_ASSERT_PTR_NULL(tls_context_new(settings, why, sizeof(why)));
+	if (!strstr(why, word))
+		printf("\n\"%s\" without \"%s\"", why, word);
+	CU_ASSERT_PTR_NOT_NULL(strstr(why, word));
+	CU_ASSERT_EQUAL(ERR_peek_error(), 0);
+}
+
+static void says_what_cannot_be_loaded(void)
+{
+	struct world w = world_new();
+	const struct tls_settings good = settings_of(TLS_SERVER, w.airnet, w.server);
+	struct tls_settings bad = good;
+
+	bad.chain_path = "/nonexistent";
+	expect_refusal(&bad, "/nonexistent");
+	bad = good;
+	bad.key = w.device->key;
+	expect_refusal(&bad, w.server->path);
+	bad = good;
+	bad.trust_path = w.airnet->crl_path;
+	expect_refusal(&bad, "no certificate");
+	bad = good;
+	bad.trust_path = "/nonexistent";
+	expect_refusal(&bad, "/nonexistent");
+	bad = good;
+	bad.crl_path = NULL;
+	expect_refusal(&bad, "no CRL");
+	bad.no_crl = true;
+	tls_context_free(context_new(&bad));
+	bad = good;
+	bad.crl_path = w.other->crl_path;
+	expect_refusal(&bad, "/CN=Airnet");
+	bad.crl_path = w.airnet->ca_path;
+	expect_refusal(&bad, "/CN=Airnet");
+	world_free(&w);
+}
+
+static void names_every_failure(void)
+{
+	for (int i = 0; i < TLS_N_FAILURES; i++)
+		CU_ASSERT_PTR_NOT_NULL(tls_failure_name((enum tls_failure)i));
+}
+
+TEST_MAIN("tls", TEST(connects_with_either_version),
+	  TEST(gives_no_binding_before_the_end),
+	  TEST(refuses_tls12_without_extended_master_secret), TEST(resumes_nothing),
+	  TEST(hashes_what_the_peer_showed), TEST(refuses_bad_clients),
+	  TEST(refuses_a_client_without_certificate), TEST(refuses_bad_servers),
+	  TEST(refuses_a_stale_crl), TEST(names_garbage),
+	  TEST(says_what_cannot_be_loaded), TEST(names_every_failure))
