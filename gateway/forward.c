@@ -202,18 +202,20 @@ static void send_response_head(struct forward *forward)
 	exchange_send_head(forward->device, &out);
 }
 
-/* The reason of a 401, from its problem document. */
+/* The reason of a 401, from its problem document; what is not one of the two that can
+ * be mended by authenticating once more is the third. */
 static enum auth_reason refusal_reason(struct forward *forward)
 {
 	struct evbuffer *body = exchange_body(forward->landnet);
 	size_t n = evbuffer_get_length(body);
-	enum auth_reason reason = REASON_GRANT_INVALID;
+	enum auth_reason reason;
 	char why[128];
 	json_t *problem =
 		json_parse(slice_make(evbuffer_pullup(body, -1), n), why, sizeof(why));
 	const char *name = json_string_value(json_object_get(problem, "reason"));
 
-	if (name && !auth_reason_parse(slice_of(name), &reason))
+	if (!name || !auth_reason_parse(slice_of(name), &reason) ||
+	    (reason != REASON_GRANT_EXPIRED && reason != REASON_GRANT_EPOCH))
 		reason = REASON_GRANT_INVALID;
 	json_decref(problem);
 	return reason;

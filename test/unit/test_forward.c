@@ -1,0 +1,348 @@
+#include "gateway/forward.h"
+
+#include "test/unit/gateway_stage.h"
+
+/* A handset's link, the forward in the middle, and the stage as server. */
+struct play {
+	struct stage stage;
+	struct route route;
+	struct route_config config;
+	struct pool *pool;
+	struct forward *forward;
+	struct exchange *at_gateway; /* the request as the gateway has it */
+	struct link *gateway_link;
+	struct link *handset_link;
+	int gateway_fd;
+	struct listener *gateway_listener;
+	const struct http_head *request;
+	const char *request_body;
+	int64_t body_limit;
+	size_t n_results;
+	enum auth_reason result;
+	unsigned status; /* as the handset saw it; 0: cut off */
+	char head[4096];
+	char body[256];
+};
+
+static void play_check_over(struct play *play)
+{
+	if (play->n_results && !play->at_gateway)
+		loop_stop(play->stage.loop);
+}
+
+static void on_rest(struct exchange *exchange, enum exchange_event event, void *arg)
+{
+	(void)exchange;
+	(void)event;
+	(void)arg;
+}
+
+static void on_result(void *arg, enum auth_reason reason)
+{
+	struct play *play = arg;
+
+	play->n_results++;
+	play->result = reason;
+	play->forward = NULL;
+	if (reason != REASON_NONE)
+		exchange_on(play->at_gateway, on_rest, NULL);
+	play->at_gateway = NULL;
+	play_check_over(play);
+	if (reason != REASON_NONE)
+		loop_stop(play->stage.loop);
+}
+
+static void on_gateway_link(struct link *link, enum link_event event,
+			    struct exchange *exchange, void *arg)
+{
+	struct play *play = arg;
+
+	if (event == LINK_REQUEST) {
+		play->at_gateway = exchange;
+		play->forward = forward_begin(exchange,
+					      &(struct forward_settings){
+						      .route = &play->route,
+						      .grant = SLICE("Z3JhbnQ"),
+						      .pool_wait_ms = 1000,
+						      .body_limit = play->body_limit,
+					      },
+					      on_result, play);
+	} else if (event == LINK_CLOSED) {
+		play->gateway_link = NULL;
+		link_free(link);
+	}
+}
+
+static void on_gateway_accept(struct listener *listener, int fd, void *arg)
+{
+	struct play *play = arg;
+	struct link_settings settings = stage_link_settings();
+
+	(void)listener;
+	play->gateway_link =
+		link_accept(play->stage.loop, fd, &settings, on_gateway_link, play);
+}
+
+static void on_handset_exchange(struct exchange *exchange, enum exchange_event event,
+				void *arg)
+{
+	struct play *play = arg;
+	const struct http_head *head;
+	size_t used;
+	int n;
+
+	switch (event) {
+	case EXCHANGE_HEAD:
+		head = exchange_head(exchange);
+		play->status = head->status;
+		stage_note_head(&play->stage, head);
+		memcpy(play->head, play->stage.last_head, sizeof(play->head));
+		break;
+	case EXCHANGE_BODY:
+		used = strlen(play->body);
+		n = evbuffer_remove(exchange_body(exchange), play->body + used,
+				    sizeof(play->body) - 1 - used);
+		if (n > 0)
+			play->body[used + (size_t)n] = '\0';
+		exchange_resume(exchange);
+		break;
+	default: break;
+	}
+}
+
+static void on_handset_link(struct link *link, enum link_event event,
+			    struct exchange *exchange, void *arg)
+{
+	struct play *play = arg;
+	struct exchange *request;
+	struct evbuffer *body;
+
+	(void)exchange;
+	if (event == LINK_CLOSED) {
+		play->handset_link = NULL;
+		link_free(link);
+	} else if (event == LINK_OPEN) {
+		request = link_request(link, on_handset_exchange, play);
+		exchange_send_head(request, play->request);
+		if (!play->request_body)
+			return;
+		body = evbuffer_new();
+		evbuffer_add(body, play->request_body, strlen(play->request_body));
+		exchange_send_body(request, body);
+		exchange_send_end(request);
+		evbuffer_free(body);
+	}
+}
+
+static void play_open(struct play *play, const struct http_head *request,
+		      const char *request_body,
+		      void (*answer)(struct stage *, struct exchange *))
+{
+	const char *addresses[] = { play->stage.address };
+	struct link_settings settings = stage_link_settings();
+	struct sockaddr_in bound;
+	socklen_t size = sizeof(bound);
+
+	memset(play, 0, sizeof(*play));
+	stage_open(&play->stage);
+	play->stage.answer = answer;
+	play->request = request;
+	play->request_body = request_body;
+	play->body_limit = 1024;
+	play->pool = pool_new(play->stage.loop, &(struct pool_settings){
+							.srv = "prov.example.com:8443",
+							.host = "prov.example.com",
+							.addresses = addresses,
+							.n_addresses = 1,
+							.link = stage_link_settings(),
+							.size = 2,
+						});
+	snprintf(play->route.srv, sizeof(play->route.srv), "prov.example.com:8443");
+	play->route.pool = play->pool;
+	play->route.config = &play->config;
+	play->gateway_fd = listener_open("127.0.0.1:0");
+	BUG_ON(getsockname(play->gateway_fd, (struct sockaddr *)&bound, &size));
+	play->gateway_listener = listener_new(play->stage.loop, play->gateway_fd,
+					      on_gateway_accept, play);
+	play->handset_link = link_connect(play->stage.loop, (struct sockaddr *)&bound,
+					  size, &settings, on_handset_link, play);
+}
+
+static void play_close(struct play *play)
+{
+	if (play->forward)
+		forward_cancel(play->forward);
+	if (play->handset_link)
+		link_free(play->handset_link);
+	if (play->gateway_link)
+		link_free(play->gateway_link);
+	listener_free(play->gateway_listener);
+	close(play->gateway_fd);
+	pool_free(play->pool);
+	stage_close(&play->stage);
+}
+
+static struct http_field hostile_fields[] = {
+	{ SLICE("Accept"), SLICE("application/json") },
+	{ SLICE("Provbox-Grant"), SLICE("forged") },
+	{ SLICE("provbox-exchange"), SLICE("7") },
+	{ SLICE("X-Forwarded-For"), SLICE("192.0.2.1") },
+	{ SLICE("X-WAP-MSISDN"), SLICE("+447700900123") },
+	{ SLICE("Forwarded"), SLICE("for=192.0.2.1") },
+	{ SLICE("Cookie"), SLICE("a=b") },
+	{ SLICE("Prefer"), SLICE("wait=5") },
+};
+
+static const struct http_head get_request = {
+	.method = HTTP_GET,
+	.target = SLICE("/v1/device"),
+	.host = SLICE("prov.example.com:8443"),
+	.fields = hostile_fields,
+	.n_fields = sizeof(hostile_fields) / sizeof(hostile_fields[0]),
+	.keep_alive = true,
+};
+
+static const struct http_head put_request = {
+	.method = HTTP_PUT,
+	.target = SLICE("/v1/requests/x"),
+	.host = SLICE("prov.example.com:8443"),
+	.framing = HTTP_LENGTH,
+	.content_length = 5,
+	.keep_alive = true,
+};
+
+static void answer_and_remember(struct stage *stage, struct exchange *exchange)
+{
+	static char seen[4096];
+
+	memcpy(seen, stage->last_head, sizeof(seen));
+	stage_reply(exchange, 200, seen);
+}
+
+static void only_listed_fields_pass(void)
+{
+	struct play play;
+
+	play_open(&play, &get_request, NULL, answer_and_remember);
+	stage_run(&play.stage);
+	CU_ASSERT_EQUAL(play.result, REASON_NONE);
+	CU_ASSERT_EQUAL(play.status, 200);
+	CU_ASSERT_PTR_NOT_NULL(strstr(play.body, "GET /v1/device\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(play.body, "Accept: application/json\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(play.body, "Prefer: wait=5\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(play.body, "Provbox-Grant: Z3JhbnQ\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(play.body, "Provbox-Exchange: 0\n"));
+	CU_ASSERT_PTR_NULL(strcasestr(play.body, "forged"));
+	CU_ASSERT_PTR_NULL(strcasestr(play.body, "forwarded"));
+	CU_ASSERT_PTR_NULL(strcasestr(play.body, "x-wap"));
+	CU_ASSERT_PTR_NULL(strcasestr(play.body, "cookie"));
+	/* Nor does the exchange number leave towards the handset. */
+	CU_ASSERT_PTR_NULL(strcasestr(play.head, "provbox-"));
+	play_close(&play);
+}
+
+static void a_body_passes(void)
+{
+	struct play play;
+
+	play_open(&play, &put_request, "hello", stage_answer_ok);
+	stage_run(&play.stage);
+	CU_ASSERT_EQUAL(play.result, REASON_NONE);
+	CU_ASSERT_STRING_EQUAL(play.stage.last_body, "hello");
+	CU_ASSERT_STRING_EQUAL(play.body, "fine");
+	play_close(&play);
+}
+
+static void a_body_over_the_limit_does_not(void)
+{
+	struct play play;
+
+	play_open(&play, &put_request, "hello", stage_answer_ok);
+	play.body_limit = 4;
+	stage_run(&play.stage);
+	CU_ASSERT_EQUAL(play.result, REASON_BODY_TOO_LARGE);
+	CU_ASSERT_STRING_EQUAL(play.stage.last_body, "");
+	play_close(&play);
+}
+
+static void answer_wrong_number(struct stage *stage, struct exchange *exchange)
+{
+	struct http_field field = { SLICE("Provbox-Exchange"), SLICE("1") };
+
+	(void)stage;
+	exchange_reply(exchange, 200, &field, 1, SLICE("canary"));
+}
+
+static void answer_no_number(struct stage *stage, struct exchange *exchange)
+{
+	(void)stage;
+	exchange_reply(exchange, 200, NULL, 0, SLICE("canary"));
+}
+
+static void an_answer_of_another_exchange_is_not_passed_on(void)
+{
+	void (*const answers[])(struct stage *,
+				struct exchange *) = { answer_wrong_number,
+						       answer_no_number };
+
+	for (size_t i = 0; i < 2; i++) {
+		struct play play;
+
+		play_open(&play, &get_request, NULL, answers[i]);
+		stage_run(&play.stage);
+		CU_ASSERT_EQUAL(play.result, REASON_LANDNET_DESYNC);
+		CU_ASSERT_EQUAL(play.status, 0);
+		CU_ASSERT_STRING_EQUAL(play.body, "");
+		play_close(&play);
+	}
+}
+
+static void answer_epoch(struct stage *stage, struct exchange *exchange)
+{
+	(void)stage;
+	stage_reply(exchange, 401, "{\"reason\":\"grant_epoch\"}");
+}
+
+static void answer_forged(struct stage *stage, struct exchange *exchange)
+{
+	(void)stage;
+	stage_reply(exchange, 401, "{\"reason\":\"none\"}");
+}
+
+static void a_refused_grant_is_the_callers_matter(void)
+{
+	struct play play;
+
+	play_open(&play, &get_request, NULL, answer_epoch);
+	stage_run(&play.stage);
+	CU_ASSERT_EQUAL(play.result, REASON_GRANT_EPOCH);
+	CU_ASSERT_EQUAL(play.status, 0);
+	play_close(&play);
+	/* A body has left: no second attempt. */
+	play_open(&play, &put_request, "hello", answer_epoch);
+	stage_run(&play.stage);
+	CU_ASSERT_EQUAL(play.result, REASON_GRANT_INVALID);
+	play_close(&play);
+	/* No reason that the gateway knows: never taken as success. */
+	play_open(&play, &get_request, NULL, answer_forged);
+	stage_run(&play.stage);
+	CU_ASSERT_EQUAL(play.result, REASON_GRANT_INVALID);
+	play_close(&play);
+}
+
+static void a_server_that_is_away_is_told(void)
+{
+	struct play play;
+
+	play_open(&play, &get_request, NULL, stage_answer_ok);
+	stage_stop_listening(&play.stage);
+	stage_run(&play.stage);
+	CU_ASSERT_EQUAL(play.result, REASON_LANDNET_UNREACHABLE);
+	play_close(&play);
+}
+
+TEST_MAIN("forward", TEST(only_listed_fields_pass), TEST(a_body_passes),
+	  TEST(a_body_over_the_limit_does_not),
+	  TEST(an_answer_of_another_exchange_is_not_passed_on),
+	  TEST(a_refused_grant_is_the_callers_matter),
+	  TEST(a_server_that_is_away_is_told))
