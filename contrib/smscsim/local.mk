@@ -1,1 +1,16 @@
-# Programs and unit tests of contrib/smscsim/.
+# The message centre for tests and demonstrations.
+
+noinst_PROGRAMS += contrib/smscsim/smscsim
+contrib_smscsim_smscsim_SOURCES = \
+	contrib/smscsim/centre.c contrib/smscsim/centre.h \
+	contrib/smscsim/mailbox.c contrib/smscsim/mailbox.h \
+	contrib/smscsim/main.c \
+	contrib/smscsim/pdu.c contrib/smscsim/pdu.h \
+	contrib/smscsim/radio.c contrib/smscsim/radio.h \
+	contrib/smscsim/session.c contrib/smscsim/session.h \
+	contrib/smscsim/sms.c contrib/smscsim/sms.h
+contrib_smscsim_smscsim_LDADD = $(BASE_LIBS) $(SMPP34_LIBS)
+
+check_PROGRAMS += test/unit/test_sms
+test_unit_test_sms_SOURCES = test/unit/test_sms.c contrib/smscsim/sms.c \
+	contrib/smscsim/sms.h

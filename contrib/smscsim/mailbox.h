@@ -1,0 +1,41 @@
+/*
+ * Messages kept for numbers that are out of coverage, bounded for each number and in
+ * all. Knows no protocol.
+ */
+#ifndef CONTRIB_SMSCSIM_MAILBOX_H
+#define CONTRIB_SMSCSIM_MAILBOX_H
+
+#include <sys/queue.h>
+#include <time.h>
+
+#include "contrib/smscsim/sms.h"
+
+#define MAILBOX_MESSAGES     100
+#define MAILBOX_MESSAGES_ALL 100000
+
+/** A message that the centre took from a client. */
+struct message {
+	STAILQ_ENTRY(message) link;
+	uint64_t id;
+	time_t submitted;
+	bool wants_receipt;         /* when it has been delivered or has failed */
+	bool wants_failure_receipt; /* only when it has failed */
+	struct sms sms;
+};
+
+struct mailboxes;
+
+struct mailboxes *mailboxes_new(void);
+/** Frees the messages too. */
+void mailboxes_free(struct mailboxes *boxes);
+/**
+ * Keep a message for its number.
+ * @param message  taken when true is returned
+ * @return false when there is no room
+ */
+bool mailboxes_put(struct mailboxes *boxes, struct message *message);
+/** Take the oldest message of a number; NULL when there is none. The caller frees it.
+ */
+struct message *mailboxes_take(struct mailboxes *boxes, const char *number);
+
+#endif
