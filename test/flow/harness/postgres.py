@@ -115,7 +115,8 @@ class Cluster:
     def _create(self, template):
         self.databases += 1
         name = f"provbox{self.databases}"
-        self.execute(f"create database {name} template {template}")
+        # Without fsync this takes a sixteenth of the default strategy's time.
+        self.execute(f"create database {name} template {template} strategy file_copy")
         return Database(self, name)
 
 
