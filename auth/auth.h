@@ -104,13 +104,15 @@ const char *auth_reason_help(enum auth_reason reason);
  * Bring an equipment identifier into its canonical form.
  * `urn:gsma:imei:TTTTTTTT-SSSSSS-C` (RFC 7254): lower-case prefix, the check digit,
  * where given, verified by Luhn and replaced by the spare digit 0.
- * `urn:device-id:meid:...` (RFC 8464): 14 upper-case hex digits.
+ * `urn:device-id:meid:HHHHHHHHHHHHHH` (RFC 8464): 14 lower-case hex digits; a dash
+ * after the eighth, where given, is dropped.
  * @return false when @p text is not one
  */
 bool identity_canonical(struct slice text, char out[AUTH_DEV_CHARS + 1]);
 /**
  * The one identifier that a verified device certificate names: exactly one SAN URI
- * of a known kind; never the CN; no NUL inside.
+ * of a known kind; never the CN; no NUL inside any URI. URIs of other kinds are
+ * passed over.
  * @return REASON_NONE or one of REASON_IDENTIFIER_*
  */
 enum auth_reason identity_of_certificate(const X509 *leaf,
@@ -125,9 +127,10 @@ bool identity_srv(struct slice host, unsigned default_port,
 /* ---- Keys (keys.c) --------------------------------------------------------------- */
 
 /**
- * Load a private key for TLS: a PEM file that only its owner may read. The one place
- * through which gateway and server come by the keys of their legs.
- * @return a new reference, or NULL with @p why
+ * Load a private key for TLS: an unencrypted PEM file that belongs to root or this
+ * user and that nobody else may read; EC P-256 or P-384, Ed25519, RSA from 2048 bits.
+ * The one place through which gateway and server come by the keys of their legs.
+ * @return a new reference, or NULL with @p why, which names the file and the remedy
  */
 EVP_PKEY *keys_load(const char *path, char *why, size_t why_size);
 /** Whether two keys are the same (the same key on both legs is refused). */
@@ -145,6 +148,7 @@ bool keys_are_demo(const char *trust_path);
 enum auth_label {
 	AUTH_LABEL_GRANT,
 	AUTH_LABEL_GRANT_PAYLOAD,
+	AUTH_LABEL_ZONE_PROOF,
 	AUTH_LABEL_N
 };
 const char *auth_label_text(enum auth_label label);

@@ -2,11 +2,29 @@ noinst_LIBRARIES += auth/libauth.a
 auth_libauth_a_SOURCES = \
 	auth/auth.h \
 	auth/encode.c \
+	auth/field.h \
 	auth/grant.c \
 	auth/identity.c \
 	auth/keys.c \
 	auth/message.c \
-	auth/proof.c \
 	auth/reason.c \
-	auth/standing.c \
-	auth/zone.c
+	auth/secret.c auth/secret.h \
+	auth/standing.c
+
+check_PROGRAMS += \
+	test/unit/test_encode \
+	test/unit/test_reason \
+	test/unit/test_standing
+
+AUTH_VECTORS = $(AM_CPPFLAGS) -DVECTORS_DIR='"$(abs_top_srcdir)/test/vectors"'
+
+test_unit_test_encode_CPPFLAGS = $(AUTH_VECTORS)
+test_unit_test_encode_LDADD = $(AUTH_LIBS)
+test_unit_test_reason_LDADD = $(AUTH_LIBS)
+test_unit_test_standing_LDADD = $(AUTH_LIBS)
+
+EXTRA_DIST += test/unit/vector.h \
+	test/vectors/encode.json \
+	test/vectors/grant.json \
+	test/vectors/make_auth_vectors.py \
+	test/vectors/proof.json

@@ -1,14 +1,12 @@
 /*
  * Vectors of test/vectors/NAME.json for unit tests: binary values are hex text,
- * an absent value is null. The folder is found by srcdir, which make check sets, or
- * the working directory.
+ * an absent value is null. The program is compiled with VECTORS_DIR.
  */
 #ifndef TEST_UNIT_VECTOR_H
 #define TEST_UNIT_VECTOR_H
 
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/codec.h"
 #include "test/unit/test.h"
@@ -16,11 +14,10 @@
 /** Load a file; the caller's reference. Ends the test when there is none. */
 static inline json_t *vector_load(const char *name)
 {
-	const char *srcdir = getenv("srcdir");
 	char path[4096];
 	json_error_t error;
 
-	snprintf(path, sizeof(path), "%s/test/vectors/%s", srcdir ? srcdir : ".", name);
+	snprintf(path, sizeof(path), "%s/%s", VECTORS_DIR, name);
 	json_t *file = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
 	if (!file)
 		fprintf(stderr, "%s: %s\n", path, error.text);
