@@ -20,8 +20,9 @@ struct child_caller;
 /** @p ok false: no answer before the deadline, or refused; @p answer is then empty. */
 typedef void child_answer_fn(void *arg, bool ok, struct slice answer);
 
-/** @param fd borrowed; made non-blocking */
+/** @param fd borrowed */
 struct child_caller *child_caller_new(struct loop *loop, int fd);
+/** Answers that are still out never come. */
 void child_caller_free(struct child_caller *caller);
 /**
  * Ask. @p fn is called exactly once, later, unless cancelled by child_cancel().
@@ -32,7 +33,12 @@ uint32_t child_ask(struct child_caller *caller, struct slice question,
 		   int64_t deadline_ms, child_answer_fn *fn, void *arg)
 	__attribute__((warn_unused_result));
 void child_cancel(struct child_caller *caller, uint32_t number);
-/** Ask and wait; for the one call that may block (a handshake signature). */
+/**
+ * Ask and wait; for the one call that may block (a handshake signature). Other answers
+ * that come meanwhile are delivered in the next turn.
+ * @return length of the answer, or -1 when it was refused, is longer than @p cap, or
+ *         did not come in time
+ */
 ssize_t child_ask_blocking(struct child_caller *caller, struct slice question,
 			   int64_t deadline_ms, uint8_t *answer, size_t cap);
 
@@ -42,7 +48,10 @@ ssize_t child_ask_blocking(struct child_caller *caller, struct slice question,
  */
 typedef ssize_t child_handler_fn(void *arg, struct slice question, uint8_t *answer,
 				 size_t cap);
-/** Answer on all @p fds until every one is closed or SIGTERM comes. Blocks. */
+/**
+ * Answer on all @p fds (at most 1024) until every one is closed or SIGTERM comes.
+ * Blocks. An answer that its asker has no room for is dropped with a warning.
+ */
 void child_serve(const int *fds, size_t n, child_handler_fn *handler, void *arg);
 
 #endif

@@ -3,7 +3,7 @@
  * underneath), sets a struct by offset, prints --dump-config, and writes the
  * key list of --help and of the man page. All errors of a file are reported at
  * once, each with file and line; an unknown key, a key given twice or a bad value
- * is an error. Environment expansion and includes of directories are refused.
+ * is an error. Environment expansion and includes are refused.
  *
  *     listen = "127.0.0.1:8443"
  *     route "prov.example.com:8443" {
@@ -24,11 +24,12 @@ enum config_type {
 	CONFIG_DURATION, /* int64_t milliseconds; "250ms" "2s" "5m" "7d"; min..max in ms
 			  */
 	CONFIG_SIZE,     /* int64_t bytes; "64k" "10m" */
-	CONFIG_PATH,     /* char *; a readable regular file */
-	CONFIG_SECRET,   /* char *; a readable regular file that only its owner may read
-			  */
-	CONFIG_ADDRESS,  /* char *; numeric "ip:port", "[ip6]:port" */
-	CONFIG_LIST,     /* struct config_list; of strings */
+	/* Files are relative to the file they are named in, and absolute here. Where
+	 * the fallback is "", these three may be left out and are then NULL. */
+	CONFIG_PATH,    /* char *; a readable regular file */
+	CONFIG_SECRET,  /* char *; one that only its owner (root or we) may access */
+	CONFIG_ADDRESS, /* char *; numeric "ip:port", "[ip6]:port" */
+	CONFIG_LIST,    /* struct config_list; of strings */
 };
 
 struct config_list {
@@ -39,11 +40,14 @@ struct config_list {
 struct config_key {
 	const char *name;
 	enum config_type type;
-	size_t offset;        /* into the section's struct */
-	const char *fallback; /* as it would stand in the file; NULL: required */
-	const char *help;     /* one sentence, for people */
-	int64_t min, max;     /* 0,0: no bounds */
-	/* Further check of a set value; writes why it is bad. NULL: none. */
+	size_t offset; /* into the section's struct */
+	/* Of a list as it stands in the file, else the value without quotes; "":
+	 * optional; NULL: required. */
+	const char *fallback;
+	const char *help; /* one sentence, for people */
+	int64_t min, max; /* 0,0: no bounds */
+	/* Further check, when all keys of the section have been read; writes what to
+	 * say after the key: "is none of ...". NULL: none. */
 	bool (*check)(const void *section, char *why, size_t why_size);
 };
 
@@ -53,7 +57,8 @@ struct config_section {
 	const char *help;
 	const struct config_key *keys;
 	size_t n_keys;
-	size_t size;   /* bytes of its struct, which starts with `char *title` */
+	size_t size; /* bytes of its struct, which in a block starts with `char *title`
+		      */
 	size_t offset; /* of its struct config_array in the top struct; unused for the
 			  top */
 	size_t min_count; /* how many blocks must be there at least */
@@ -86,7 +91,8 @@ void config_free(struct config *config);
 const void *config_get(const struct config *config);
 /** Write the effective settings in the syntax of the file, defaults included. */
 void config_dump(const struct config *config, FILE *out);
-/** Write all keys with defaults and help, one line each, for --help and the manual. */
+/** Write all keys with defaults and help, one line each, for --help-config and the
+ * manual. */
 void config_describe(const struct config_spec *spec, FILE *out);
 
 #endif

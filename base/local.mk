@@ -5,6 +5,8 @@ base_libbase_a_SOURCES = \
 	base/child.c base/child.h \
 	base/codec.c base/codec.h \
 	base/config.c base/config.h \
+	base/config_scan.c base/config_scan.h \
+	base/config_value.c base/config_value.h \
 	base/conn.c base/conn.h \
 	base/db.c base/db.h \
 	base/db_backend.c base/db_private.h \
@@ -25,13 +27,16 @@ base_libbase_a_SOURCES = \
 
 check_PROGRAMS += \
 	test/unit/test_arena \
+	test/unit/test_child \
 	test/unit/test_codec \
+	test/unit/test_config \
 	test/unit/test_db \
 	test/unit/test_dsn \
 	test/unit/test_http \
 	test/unit/test_json \
 	test/unit/test_log \
 	test/unit/test_loop \
+	test/unit/test_metrics \
 	test/unit/test_slice \
 	test/unit/test_tls
 

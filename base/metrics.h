@@ -24,7 +24,8 @@ struct metric {
 };
 
 /**
- * Map the shared slots; call in the supervisor, before any fork.
+ * Map the shared slots; call once, in the supervisor, before any fork. This process
+ * then has slot 0. Before it nothing is counted, so that modules run without it.
  * @param table    borrowed for ever
  * @param n_slots  processes that will write
  */

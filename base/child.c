@@ -1,0 +1,386 @@
+#include "base/child.h"
+
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/codec.h"
+#include "base/log.h"
+
+/* Asked or answered in one wake-up, before others have their turn. */
+#define FRAMES_PER_TURN 64
+#define N_BUCKETS       256
+#define MAX_CHANNELS    1024
+/* As much as the system allows of it: room for a burst of questions. */
+#define BUFFER_BYTES (1 << 20)
+
+enum frame_kind {
+	FRAME_QUESTION = 1,
+	FRAME_ANSWER,
+	FRAME_REFUSAL,
+};
+
+/* Both ends are the same program on the same machine. */
+struct frame {
+	uint32_t number;
+	uint32_t kind;
+	uint8_t bytes[CHILD_FRAME_BYTES];
+};
+#define FRAME_HEAD offsetof(struct frame, bytes)
+
+int child_channel(int fds[2])
+{
+	const int size = BUFFER_BYTES;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) != 0)
+		return -1;
+	for (int i = 0; i < 2; i++)
+		(void)setsockopt(fds[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	return 0;
+}
+
+static bool frame_send(int fd, uint32_t number, enum frame_kind kind,
+		       struct slice payload)
+{
+	struct frame frame;
+
+	if (payload.n > sizeof(frame.bytes))
+		return false;
+	frame.number = number;
+	frame.kind = kind;
+	if (payload.n > 0)
+		memcpy(frame.bytes, payload.p, payload.n);
+	size_t size = FRAME_HEAD + payload.n;
+	ssize_t sent = send(fd, &frame, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+	OPENSSL_cleanse(frame.bytes, payload.n);
+	return sent == (ssize_t)size;
+}
+
+/* Returns bytes of payload, -1 with errno when there is none (0: closed), or -1 with
+ * EBADMSG for what is no frame. */
+static ssize_t frame_receive(int fd, struct frame *frame)
+{
+	ssize_t n = recv(fd, frame, sizeof(*frame), MSG_DONTWAIT | MSG_TRUNC);
+
+	if (n == 0)
+		errno = 0;
+	if (n <= 0)
+		return -1;
+	if ((size_t)n < FRAME_HEAD || (size_t)n > sizeof(*frame)) {
+		errno = EBADMSG;
+		return -1;
+	}
+	return n - (ssize_t)FRAME_HEAD;
+}
+
+/* ---- The asking side ------------------------------------------------------------ */
+
+struct question {
+	LIST_ENTRY(question) next;
+	struct child_caller *caller;
+	uint32_t number;
+	child_answer_fn *fn;
+	void *arg;
+	/* The deadline; or, started with 0, the next turn for what is already known. */
+	struct timer timer;
+	uint8_t *answer; /* came while somebody else waited blocking */
+	size_t answer_size;
+	bool is_answered;
+};
+LIST_HEAD(question_list, question);
+
+struct child_caller {
+	struct loop *loop;
+	int fd;
+	struct event readable;
+	uint32_t last_number;
+	struct question_list buckets[N_BUCKETS];
+	bool is_closed; /* the other side is gone for good */
+	bool is_freed;
+};
+
+static struct question *question_find(struct child_caller *caller, uint32_t number)
+{
+	struct question *question;
+
+	LIST_FOREACH (question, &caller->buckets[number % N_BUCKETS], next)
+		if (question->number == number)
+			return question;
+	return NULL;
+}
+
+static void question_take(struct question *question)
+{
+	LIST_REMOVE(question, next);
+	timer_cancel(&question->timer);
+}
+
+static void question_free(struct question *question)
+{
+	if (question->answer)
+		OPENSSL_clear_free(question->answer, question->answer_size);
+	free(question);
+}
+
+/* The caller may be freed in the callback. */
+static void question_finish(struct question *question, bool ok, struct slice answer)
+{
+	question_take(question);
+	question->fn(question->arg, ok, ok ? answer : (struct slice){ NULL, 0 });
+	question_free(question);
+}
+
+static void on_question_timer(void *arg)
+{
+	struct question *question = arg;
+
+	question_finish(question, question->is_answered,
+			slice_make(question->answer, question->answer_size));
+}
+
+/* Nothing more will come: tell everybody in the next turn. */
+static void caller_close(struct child_caller *caller)
+{
+	struct question *question;
+
+	caller->is_closed = true;
+	event_del(&caller->readable);
+	for (size_t i = 0; i < N_BUCKETS; i++)
+		LIST_FOREACH (question, &caller->buckets[i], next)
+			timer_start(&question->timer, 0);
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct child_caller *caller = arg;
+	struct frame frame;
+
+	(void)what;
+	for (int i = 0; i < FRAMES_PER_TURN && !caller->is_freed; i++) {
+		ssize_t n = frame_receive(fd, &frame);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (n < 0 && errno != EBADMSG) {
+			caller_close(caller);
+			return;
+		}
+		struct question *question =
+			n < 0 ? NULL : question_find(caller, frame.number);
+		/* None: it was cancelled, too late, or our predecessor's. */
+		if (question)
+			question_finish(question, frame.kind == FRAME_ANSWER,
+					slice_make(frame.bytes, (size_t)n));
+		if (n > 0)
+			OPENSSL_cleanse(frame.bytes, (size_t)n);
+	}
+}
+
+struct child_caller *child_caller_new(struct loop *loop, int fd)
+{
+	struct child_caller *caller = calloc(1, sizeof(*caller));
+
+	BUG_ON(!caller);
+	caller->loop = loop;
+	caller->fd = fd;
+	/* Answers to a predecessor may still be on their way. */
+	random_bytes(&caller->last_number, sizeof(caller->last_number));
+	event_assign(&caller->readable, loop_base(loop), fd, EV_READ | EV_PERSIST,
+		     on_readable, caller);
+	BUG_ON(event_add(&caller->readable, NULL) != 0);
+	return caller;
+}
+
+void child_caller_free(struct child_caller *caller)
+{
+	if (!caller)
+		return;
+	for (size_t i = 0; i < N_BUCKETS; i++)
+		while (!LIST_EMPTY(&caller->buckets[i])) {
+			struct question *question = LIST_FIRST(&caller->buckets[i]);
+			question_take(question);
+			question_free(question);
+		}
+	event_del(&caller->readable);
+	caller->is_freed = true;
+	loop_defer(caller->loop, free, caller);
+}
+
+static uint32_t next_number(struct child_caller *caller)
+{
+	do
+		caller->last_number++;
+	while (caller->last_number == 0 || question_find(caller, caller->last_number));
+	return caller->last_number;
+}
+
+uint32_t child_ask(struct child_caller *caller, struct slice text, int64_t deadline_ms,
+		   child_answer_fn *fn, void *arg)
+{
+	uint32_t number = next_number(caller);
+
+	if (caller->is_closed || !frame_send(caller->fd, number, FRAME_QUESTION, text))
+		return 0;
+	struct question *question = calloc(1, sizeof(*question));
+	BUG_ON(!question);
+	*question = (struct question){
+		.caller = caller,
+		.number = number,
+		.fn = fn,
+		.arg = arg,
+	};
+	LIST_INSERT_HEAD(&caller->buckets[number % N_BUCKETS], question, next);
+	timer_init(&question->timer, caller->loop, on_question_timer, question);
+	timer_start(&question->timer, deadline_ms);
+	return number;
+}
+
+void child_cancel(struct child_caller *caller, uint32_t number)
+{
+	struct question *question = question_find(caller, number);
+
+	if (!question)
+		return;
+	question_take(question);
+	question_free(question);
+}
+
+/* An answer to another question than the one that is waited for: the next turn
+ * delivers it. */
+static void put_by(struct question *question, const struct frame *frame, size_t n)
+{
+	if (question->is_answered)
+		return;
+	question->is_answered = frame->kind == FRAME_ANSWER;
+	question->answer = OPENSSL_memdup(frame->bytes, n);
+	question->answer_size = n;
+	timer_start(&question->timer, 0);
+}
+
+ssize_t child_ask_blocking(struct child_caller *caller, struct slice text,
+			   int64_t deadline_ms, uint8_t *answer, size_t cap)
+{
+	uint32_t number = next_number(caller);
+	int64_t end_ms = loop_now_ms(caller->loop) + deadline_ms;
+	struct frame frame;
+
+	if (caller->is_closed || !frame_send(caller->fd, number, FRAME_QUESTION, text))
+		return -1;
+	for (;;) {
+		ssize_t n = frame_receive(caller->fd, &frame);
+		int64_t left_ms = end_ms - loop_now_ms(caller->loop);
+		if (n < 0 && errno == EAGAIN && left_ms > 0) {
+			struct pollfd poll_fd = { .fd = caller->fd, .events = POLLIN };
+			(void)poll(&poll_fd, 1, (int)left_ms);
+			continue;
+		}
+		if (n < 0 && errno != EBADMSG && errno != EINTR)
+			return -1; /* too late, or closed: on_readable sees it, too */
+		if (n < 0)
+			continue;
+		if (frame.number == number) {
+			if (frame.kind != FRAME_ANSWER || (size_t)n > cap)
+				return -1;
+			memcpy(answer, frame.bytes, (size_t)n);
+			OPENSSL_cleanse(frame.bytes, (size_t)n);
+			return n;
+		}
+		struct question *other = question_find(caller, frame.number);
+		if (other)
+			put_by(other, &frame, (size_t)n);
+	}
+}
+
+/* ---- The answering side --------------------------------------------------------- */
+
+static volatile sig_atomic_t is_terminated;
+
+static void on_terminate(int signum)
+{
+	(void)signum;
+	is_terminated = 1;
+}
+
+struct answerer {
+	child_handler_fn *handler;
+	void *arg;
+	bool is_losing; /* said once until an answer gets through again */
+};
+
+/* An asker that does not read must not hold up the others. */
+static void send_answer(struct answerer *self, int fd, uint32_t number,
+			enum frame_kind kind, struct slice answer)
+{
+	bool is_sent = frame_send(fd, number, kind, answer);
+
+	if (!is_sent && !self->is_losing)
+		log_warn("answer_lost", log_str("reason", strerror(errno)));
+	self->is_losing = !is_sent;
+}
+
+/* Answer one frame. Returns false when the channel is closed. */
+static bool answer_one(struct answerer *self, int fd)
+{
+	struct frame frame;
+	uint8_t answer[CHILD_FRAME_BYTES];
+
+	ssize_t n = frame_receive(fd, &frame);
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR || errno == EBADMSG;
+	ssize_t size = self->handler(self->arg, slice_make(frame.bytes, (size_t)n),
+				     answer, sizeof(answer));
+	BUG_ON(size > (ssize_t)sizeof(answer));
+	if (size < 0)
+		send_answer(self, fd, frame.number, FRAME_REFUSAL, SLICE(""));
+	else
+		send_answer(self, fd, frame.number, FRAME_ANSWER,
+			    slice_make(answer, (size_t)size));
+	OPENSSL_cleanse(frame.bytes, (size_t)n);
+	if (size > 0)
+		OPENSSL_cleanse(answer, (size_t)size);
+	return true;
+}
+
+static void serve_until(const sigset_t *mask, struct pollfd *channels, size_t n,
+			struct answerer *self)
+{
+	size_t n_open = n;
+
+	while (n_open > 0 && !is_terminated) {
+		if (ppoll(channels, n, NULL, mask) < 0)
+			continue; /* a signal */
+		for (size_t i = 0; i < n; i++)
+			if (channels[i].revents != 0 &&
+			    !answer_one(self, channels[i].fd)) {
+				channels[i].fd = -1;
+				n_open--;
+			}
+	}
+}
+
+void child_serve(const int *fds, size_t n, child_handler_fn *handler, void *arg)
+{
+	struct pollfd channels[MAX_CHANNELS];
+	struct answerer self = { .handler = handler, .arg = arg };
+	struct sigaction action = { .sa_handler = on_terminate }, old_action;
+	sigset_t blocked, mask;
+
+	BUG_ON(n > MAX_CHANNELS);
+	for (size_t i = 0; i < n; i++)
+		channels[i] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
+	/* SIGTERM comes while we wait and at no other time. */
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGTERM);
+	is_terminated = 0;
+	sigprocmask(SIG_BLOCK, &blocked, &mask);
+	sigaction(SIGTERM, &action, &old_action);
+	sigset_t waiting = mask;
+	sigdelset(&waiting, SIGTERM);
+	serve_until(&waiting, channels, n, &self);
+	sigaction(SIGTERM, &old_action, NULL);
+	sigprocmask(SIG_SETMASK, &mask, NULL);
+}

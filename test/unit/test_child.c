@@ -1,0 +1,372 @@
+#include "base/child.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "test/unit/test.h"
+
+/* An answerer that turns the question round; "refuse", "huge", "sleep" and "die" do
+ * what they say. */
+static ssize_t turn_round(void *arg, struct slice question, uint8_t *answer, size_t cap)
+{
+	(void)arg;
+	if (slice_eq(question, SLICE("refuse")))
+		return -1;
+	if (slice_eq(question, SLICE("sleep")))
+		usleep(300000);
+	if (slice_eq(question, SLICE("die")))
+		_exit(3);
+	if (slice_eq(question, SLICE("huge"))) {
+		memset(answer, 'h', cap);
+		return (ssize_t)cap;
+	}
+	for (size_t i = 0; i < question.n; i++)
+		answer[i] = (uint8_t)question.p[question.n - 1 - i];
+	return (ssize_t)question.n;
+}
+
+static pid_t start_answerer(const int *fds, size_t n, const int *to_close)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		for (size_t i = 0; to_close && i < n; i++)
+			close(to_close[i]);
+		child_serve(fds, n, turn_round, NULL);
+		_exit(0);
+	}
+	return pid;
+}
+
+static int wait_for(pid_t pid)
+{
+	int status;
+
+	waitpid(pid, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+struct asker {
+	struct loop *loop;
+	struct child_caller *caller;
+	unsigned wanted, answered, refused;
+	size_t size;
+	char last[64];
+	bool frees_the_caller;
+};
+
+static void on_answer(void *arg, bool ok, struct slice answer)
+{
+	struct asker *asker = arg;
+
+	if (ok) {
+		asker->answered++;
+		asker->size = answer.n;
+		snprintf(asker->last, sizeof(asker->last), "%.*s",
+			 (int)(answer.n < 60 ? answer.n : 60), answer.p);
+	} else {
+		asker->refused++;
+		CU_ASSERT_EQUAL(answer.n, 0);
+	}
+	if (asker->frees_the_caller) {
+		child_caller_free(asker->caller);
+		asker->caller = NULL;
+	}
+	if (asker->answered + asker->refused == asker->wanted)
+		loop_stop(asker->loop);
+}
+
+static void asker_begin(struct asker *asker, int fd)
+{
+	*asker = (struct asker){ .loop = loop_new() };
+	asker->caller = child_caller_new(asker->loop, fd);
+}
+
+static void asker_end(struct asker *asker)
+{
+	child_caller_free(asker->caller);
+	loop_free(asker->loop);
+}
+
+static uint32_t ask(struct asker *asker, const char *text, int64_t deadline_ms)
+{
+	return child_ask(asker->caller, slice_of(text), deadline_ms, on_answer, asker);
+}
+
+static void answers_come_later_and_to_the_right_question(void)
+{
+	int fds[2];
+	struct asker asker;
+
+	CU_ASSERT_EQUAL_FATAL(child_channel(fds), 0);
+	pid_t pid = start_answerer(&fds[1], 1, &fds[0]);
+	asker_begin(&asker, fds[0]);
+	asker.wanted = 3;
+	CU_ASSERT_NOT_EQUAL(ask(&asker, "abc", 5000), 0);
+	CU_ASSERT_NOT_EQUAL(ask(&asker, "refuse", 5000), 0);
+	CU_ASSERT_NOT_EQUAL(ask(&asker, "huge", 5000), 0);
+	CU_ASSERT_EQUAL(asker.answered, 0);
+	loop_run(asker.loop);
+	CU_ASSERT_EQUAL(asker.answered, 2);
+	CU_ASSERT_EQUAL(asker.refused, 1);
+	CU_ASSERT_EQUAL(asker.size, CHILD_FRAME_BYTES);
+
+	asker.wanted = 4;
+	CU_ASSERT_NOT_EQUAL(ask(&asker, "", 5000), 0);
+	loop_run(asker.loop);
+	CU_ASSERT_EQUAL(asker.answered, 3);
+	CU_ASSERT_EQUAL(asker.size, 0);
+	asker_end(&asker);
+	kill(pid, SIGTERM);
+	CU_ASSERT_EQUAL(wait_for(pid), 0);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void a_deadline_ends_the_wait(void)
+{
+	int fds[2];
+	struct asker asker;
+
+	CU_ASSERT_EQUAL_FATAL(child_channel(fds), 0);
+	asker_begin(&asker, fds[0]);
+	asker.wanted = 1;
+	CU_ASSERT_NOT_EQUAL(ask(&asker, "abc", 20), 0);
+	loop_run(asker.loop); /* nobody answers */
+	CU_ASSERT_EQUAL(asker.refused, 1);
+
+	/* The answer comes too late and is nobody's; the next question gets its own. */
+	pid_t pid = start_answerer(&fds[1], 1, NULL);
+	asker.wanted = 2;
+	CU_ASSERT_NOT_EQUAL(ask(&asker, "xyz", 5000), 0);
+	loop_run(asker.loop);
+	CU_ASSERT_EQUAL(asker.answered, 1);
+	CU_ASSERT_STRING_EQUAL(asker.last, "zyx");
+	asker_end(&asker);
+	kill(pid, SIGTERM);
+	CU_ASSERT_EQUAL(wait_for(pid), 0);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void a_cancelled_question_stays_silent(void)
+{
+	int fds[2];
+	struct asker asker;
+
+	CU_ASSERT_EQUAL_FATAL(child_channel(fds), 0);
+	pid_t pid = start_answerer(&fds[1], 1, NULL);
+	asker_begin(&asker, fds[0]);
+	asker.wanted = 1;
+	uint32_t number = ask(&asker, "one", 5000);
+	CU_ASSERT_NOT_EQUAL(ask(&asker, "two", 5000), 0);
+	child_cancel(asker.caller, number);
+	child_cancel(asker.caller, number);
+	loop_run(asker.loop);
+	CU_ASSERT_EQUAL(asker.answered, 1);
+	CU_ASSERT_STRING_EQUAL(asker.last, "owt");
+	asker_end(&asker);
+	kill(pid, SIGTERM);
+	wait_for(pid);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void a_caller_may_be_freed_in_its_callback(void)
+{
+	int fds[2];
+	struct asker asker;
+
+	CU_ASSERT_EQUAL_FATAL(child_channel(fds), 0);
+	pid_t pid = start_answerer(&fds[1], 1, NULL);
+	asker_begin(&asker, fds[0]);
+	asker.wanted = 1;
+	asker.frees_the_caller = true;
+	CU_ASSERT_NOT_EQUAL(ask(&asker, "one", 5000), 0);
+	CU_ASSERT_NOT_EQUAL(ask(&asker, "two", 5000), 0);
+	usleep(50000); /* both answers are there */
+	loop_run(asker.loop);
+	CU_ASSERT_EQUAL(asker.answered, 1);
+	asker_end(&asker);
+	kill(pid, SIGTERM);
+	wait_for(pid);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void a_successor_answers_what_waits(void)
+{
+	int fds[2];
+	struct asker asker;
+
+	CU_ASSERT_EQUAL_FATAL(child_channel(fds), 0);
+	pid_t pid = start_answerer(&fds[1], 1, NULL);
+	asker_begin(&asker, fds[0]);
+	asker.wanted = 2;
+	CU_ASSERT_NOT_EQUAL(ask(&asker, "die", 600), 0);
+	CU_ASSERT_NOT_EQUAL(ask(&asker, "abc", 5000), 0);
+	CU_ASSERT_EQUAL(wait_for(pid), 3);
+	pid = start_answerer(&fds[1], 1, NULL);
+	loop_run(asker.loop);
+	CU_ASSERT_EQUAL(asker.answered, 1);
+	CU_ASSERT_EQUAL(asker.refused, 1);
+	CU_ASSERT_STRING_EQUAL(asker.last, "cba");
+	asker_end(&asker);
+	kill(pid, SIGTERM);
+	wait_for(pid);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void a_full_channel_takes_no_question(void)
+{
+	int fds[2];
+	struct asker asker;
+	static char text[CHILD_FRAME_BYTES + 1];
+
+	CU_ASSERT_EQUAL_FATAL(child_channel(fds), 0);
+	asker_begin(&asker, fds[0]);
+	memset(text, 'x', sizeof(text));
+	CU_ASSERT_EQUAL(child_ask(asker.caller, slice_make(text, sizeof(text)), 5000,
+				  on_answer, &asker),
+			0);
+	while (child_ask(asker.caller, slice_make(text, sizeof(text) - 1), 50,
+			 on_answer, &asker))
+		asker.wanted++;
+	CU_ASSERT_TRUE(asker.wanted >= 8);
+	loop_run(asker.loop);
+	CU_ASSERT_EQUAL(asker.refused, asker.wanted);
+	asker_end(&asker);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void a_closed_channel_refuses_everybody(void)
+{
+	int fds[2];
+	struct asker asker;
+
+	CU_ASSERT_EQUAL_FATAL(child_channel(fds), 0);
+	asker_begin(&asker, fds[0]);
+	asker.wanted = 2;
+	CU_ASSERT_NOT_EQUAL(ask(&asker, "one", 60000), 0);
+	CU_ASSERT_NOT_EQUAL(ask(&asker, "two", 60000), 0);
+	close(fds[1]);
+	loop_run(asker.loop);
+	CU_ASSERT_EQUAL(asker.refused, 2);
+	CU_ASSERT_EQUAL(ask(&asker, "three", 60000), 0);
+	asker_end(&asker);
+	close(fds[0]);
+}
+
+static void a_blocking_question_keeps_other_answers(void)
+{
+	int fds[2];
+	struct asker asker;
+	uint8_t answer[8];
+
+	CU_ASSERT_EQUAL_FATAL(child_channel(fds), 0);
+	pid_t pid = start_answerer(&fds[1], 1, NULL);
+	asker_begin(&asker, fds[0]);
+	asker.wanted = 2;
+	CU_ASSERT_NOT_EQUAL(ask(&asker, "abc", 5000), 0);
+	CU_ASSERT_NOT_EQUAL(ask(&asker, "refuse", 5000), 0);
+	CU_ASSERT_EQUAL(child_ask_blocking(asker.caller, SLICE("xyz"), 5000, answer,
+					   sizeof(answer)),
+			3);
+	CU_ASSERT_EQUAL(memcmp(answer, "zyx", 3), 0);
+	CU_ASSERT_EQUAL(asker.answered + asker.refused, 0);
+	loop_run(asker.loop);
+	CU_ASSERT_EQUAL(asker.answered, 1);
+	CU_ASSERT_EQUAL(asker.refused, 1);
+	CU_ASSERT_STRING_EQUAL(asker.last, "cba");
+
+	CU_ASSERT_EQUAL(child_ask_blocking(asker.caller, SLICE("refuse"), 5000, answer,
+					   sizeof(answer)),
+			-1);
+	CU_ASSERT_EQUAL(child_ask_blocking(asker.caller, SLICE("too long"), 5000,
+					   answer, sizeof(answer) - 1),
+			-1);
+	int64_t before_ms = loop_now_ms(asker.loop);
+	CU_ASSERT_EQUAL(child_ask_blocking(asker.caller, SLICE("sleep"), 50, answer,
+					   sizeof(answer)),
+			-1);
+	CU_ASSERT_TRUE(loop_now_ms(asker.loop) - before_ms >= 50);
+	CU_ASSERT_EQUAL(child_ask_blocking(asker.caller, SLICE("ok"), 5000, answer,
+					   sizeof(answer)),
+			2);
+	asker_end(&asker);
+	kill(pid, SIGTERM);
+	wait_for(pid);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void one_answerer_serves_many_channels(void)
+{
+	int ask_fds[3], answer_fds[3];
+	struct asker askers[3];
+
+	for (int i = 0; i < 3; i++) {
+		int fds[2];
+		CU_ASSERT_EQUAL_FATAL(child_channel(fds), 0);
+		ask_fds[i] = fds[0];
+		answer_fds[i] = fds[1];
+	}
+	pid_t pid = start_answerer(answer_fds, 3, ask_fds);
+	for (int i = 0; i < 3; i++)
+		close(answer_fds[i]);
+	/* One asker floods and never reads: the others are served all the same. */
+	struct loop *idle = loop_new();
+	struct child_caller *flood = child_caller_new(idle, ask_fds[0]);
+	for (int i = 0; i < 400; i++)
+		if (child_ask(flood, SLICE("huge"), 60000, on_answer, &askers[0]) == 0)
+			usleep(1000);
+	for (int i = 1; i < 3; i++) {
+		asker_begin(&askers[i], ask_fds[i]);
+		askers[i].wanted = 1;
+		CU_ASSERT_NOT_EQUAL(ask(&askers[i], i == 1 ? "ab" : "cd", 5000), 0);
+		loop_run(askers[i].loop);
+		CU_ASSERT_STRING_EQUAL(askers[i].last, i == 1 ? "ba" : "dc");
+		asker_end(&askers[i]);
+	}
+	child_caller_free(flood);
+	loop_free(idle);
+	/* It ends when the last channel is closed. */
+	for (int i = 0; i < 3; i++)
+		close(ask_fds[i]);
+	CU_ASSERT_EQUAL(wait_for(pid), 0);
+}
+
+static int n_descriptors(void)
+{
+	int n = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+static int descriptors_before;
+
+static void notes_its_descriptors(void)
+{
+	descriptors_before = n_descriptors();
+}
+
+static void leaves_no_descriptor_open(void)
+{
+	CU_ASSERT_EQUAL(n_descriptors(), descriptors_before);
+}
+
+TEST_MAIN("child", TEST(notes_its_descriptors),
+	  TEST(answers_come_later_and_to_the_right_question),
+	  TEST(a_deadline_ends_the_wait), TEST(a_cancelled_question_stays_silent),
+	  TEST(a_caller_may_be_freed_in_its_callback),
+	  TEST(a_successor_answers_what_waits), TEST(a_full_channel_takes_no_question),
+	  TEST(a_closed_channel_refuses_everybody),
+	  TEST(a_blocking_question_keeps_other_answers),
+	  TEST(one_answerer_serves_many_channels), TEST(leaves_no_descriptor_open))

@@ -1,0 +1,477 @@
+#include "base/config.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "test/unit/test.h"
+
+struct block {
+	char *title;
+	char *address;
+	int64_t weight;
+	struct config_list paths;
+};
+
+struct top {
+	char *name;
+	int64_t number, delta;
+	bool is_on;
+	int64_t wait_ms;
+	int64_t size_bytes;
+	char *file;
+	char *key;
+	char *maybe;
+	char *listen;
+	struct config_list peers;
+	struct config_array blocks;
+};
+
+static bool check_name(const void *section, char *why, size_t why_size)
+{
+	const struct top *top = section;
+
+	if (!strstr(top->name, "password="))
+		return true;
+	snprintf(why, why_size, "holds a password, name a passfile instead");
+	return false;
+}
+
+#define AT(member) .offset = offsetof(struct top, member)
+static const struct config_key top_keys[] = {
+	{ .name = "name",
+	  AT(name),
+	  .fallback = "none",
+	  .help = "A name.",
+	  .check = check_name },
+	{ .name = "number",
+	  .type = CONFIG_NUMBER,
+	  AT(number),
+	  .fallback = "5",
+	  .min = 1,
+	  .max = 64,
+	  .help = "How many." },
+	{ .name = "delta",
+	  .type = CONFIG_NUMBER,
+	  AT(delta),
+	  .fallback = "-3",
+	  .help = "Signed." },
+	{ .name = "on",
+	  .type = CONFIG_BOOL,
+	  AT(is_on),
+	  .fallback = "no",
+	  .help = "Whether." },
+	{ .name = "wait",
+	  .type = CONFIG_DURATION,
+	  AT(wait_ms),
+	  .fallback = "90s",
+	  .min = 1,
+	  .max = 3600000,
+	  .help = "How long." },
+	{ .name = "size",
+	  .type = CONFIG_SIZE,
+	  AT(size_bytes),
+	  .fallback = "64k",
+	  .help = "How large." },
+	{ .name = "file", .type = CONFIG_PATH, AT(file), .help = "A file." },
+	{ .name = "key", .type = CONFIG_SECRET, AT(key), .help = "A secret." },
+	{ .name = "maybe",
+	  .type = CONFIG_PATH,
+	  AT(maybe),
+	  .fallback = "",
+	  .help = "A file or none." },
+	{ .name = "listen",
+	  .type = CONFIG_ADDRESS,
+	  AT(listen),
+	  .fallback = "127.0.0.1:80",
+	  .help = "Where." },
+	{ .name = "peers",
+	  .type = CONFIG_LIST,
+	  AT(peers),
+	  .fallback = "{\"a b\", \"c\"}",
+	  .help = "Who." },
+};
+static const struct config_key block_keys[] = {
+	{ .name = "address",
+	  .type = CONFIG_ADDRESS,
+	  .offset = offsetof(struct block, address),
+	  .help = "Where." },
+	{ .name = "weight",
+	  .type = CONFIG_NUMBER,
+	  .offset = offsetof(struct block, weight),
+	  .fallback = "1",
+	  .help = "How." },
+	{ .name = "paths",
+	  .type = CONFIG_LIST,
+	  .offset = offsetof(struct block, paths),
+	  .fallback = "{}",
+	  .help = "What." },
+};
+static const struct config_section sections[] = {
+	{ .keys = top_keys,
+	  .n_keys = sizeof(top_keys) / sizeof(top_keys[0]),
+	  .size = sizeof(struct top) },
+	{ .name = "block",
+	  .help = "A block.",
+	  .keys = block_keys,
+	  .n_keys = 3,
+	  .size = sizeof(struct block),
+	  AT(blocks) },
+};
+static const struct config_spec spec = { "test", sections, 2 };
+
+static char directory[] = "/tmp/test_config_XXXXXX";
+static char path[64], *errors;
+
+static const char *file_write(const char *name, const char *text, mode_t mode)
+{
+	static char file_path[64];
+
+	snprintf(file_path, sizeof(file_path), "%s/%s", directory, name);
+	FILE *file = fopen(file_path, "w");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+	fputs(text, file);
+	fclose(file);
+	chmod(file_path, mode);
+	return file_path;
+}
+
+static struct config *config_of_file(const struct config_spec *of, const char *name)
+{
+	size_t size;
+
+	free(errors);
+	FILE *out = open_memstream(&errors, &size);
+	struct config *config = config_read(of, name, out);
+	fclose(out);
+	CU_ASSERT_EQUAL(config == NULL, errors[0] != '\0');
+	return config;
+}
+
+/* Read @p text after the two keys that are required. */
+static struct config *config_of(const char *text)
+{
+	char all[4096];
+
+	snprintf(all, sizeof(all), "file = plain key = \"secret\"\n%s", text);
+	file_write("plain", "x", 0644);
+	file_write("secret", "x", 0600);
+	snprintf(path, sizeof(path), "%s", file_write("test.conf", all, 0644));
+	return config_of_file(&spec, path);
+}
+
+static void expect_error(const char *text, unsigned line, const char *what)
+{
+	char head[128];
+	struct config *config = config_of(text);
+
+	CU_ASSERT_PTR_NULL(config);
+	config_free(config);
+	if (line > 0)
+		snprintf(head, sizeof(head), "%s:%u: ", path, line);
+	else
+		snprintf(head, sizeof(head), "%s: ", path);
+	if (!strstr(errors, head) || !strstr(errors, what)) {
+		fprintf(stderr, "\nwanted %s%s\ngot %s", head, what, errors);
+		CU_FAIL("another error");
+	}
+}
+
+static void expect_list(const struct config_list *list, const char *joined)
+{
+	char got[256] = "";
+	size_t n = 0;
+
+	for (size_t i = 0; i < list->n; i++)
+		n += (size_t)snprintf(got + n, sizeof(got) - n, "[%s]", list->items[i]);
+	CU_ASSERT_STRING_EQUAL(got, joined);
+}
+
+static void gives_defaults(void)
+{
+	struct config *config = config_of("");
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(config);
+	const struct top *top = config_get(config);
+	CU_ASSERT_STRING_EQUAL(top->name, "none");
+	CU_ASSERT_EQUAL(top->number, 5);
+	CU_ASSERT_EQUAL(top->delta, -3);
+	CU_ASSERT_FALSE(top->is_on);
+	CU_ASSERT_EQUAL(top->wait_ms, 90000);
+	CU_ASSERT_EQUAL(top->size_bytes, 65536);
+	CU_ASSERT_PTR_NULL(top->maybe);
+	CU_ASSERT_STRING_EQUAL(top->listen, "127.0.0.1:80");
+	expect_list(&top->peers, "[a b][c]");
+	CU_ASSERT_EQUAL(top->blocks.n, 0);
+	config_free(config);
+}
+
+static const char full[] = "# a comment with { \" and ${x}\n"
+			   "name = \"N \\\"q\\\" \\\\ $HOME #no\" // another\n"
+			   "number = 64 on = yes /* two\n lines */ wait=250ms\n"
+			   "size = '10m' maybe = plain\n"
+			   "peers = {http://x/y, 'it\\'s', \"{}\"}\n"
+			   "block \"z\" {\n"
+			   "  address = 127.0.0.1:1 weight = 2 paths = { /a, /b }\n"
+			   "}\n"
+			   "block a { address = \"127.0.0.1:2\" paths = {} }\n";
+
+static void check_full(const struct config *config)
+{
+	const struct top *top = config_get(config);
+	char expected[80];
+
+	CU_ASSERT_STRING_EQUAL(top->name, "N \"q\" \\ $HOME #no");
+	CU_ASSERT_EQUAL(top->number, 64);
+	CU_ASSERT_TRUE(top->is_on);
+	CU_ASSERT_EQUAL(top->wait_ms, 250);
+	CU_ASSERT_EQUAL(top->size_bytes, 10485760);
+	snprintf(expected, sizeof(expected), "%s/plain", directory);
+	CU_ASSERT_STRING_EQUAL(top->file, expected);
+	CU_ASSERT_STRING_EQUAL(top->maybe, expected);
+	expect_list(&top->peers, "[http://x/y][it's][{}]");
+	CU_ASSERT_EQUAL_FATAL(top->blocks.n, 2);
+	const struct block *blocks = top->blocks.items;
+	CU_ASSERT_STRING_EQUAL(blocks[0].title, "z");
+	CU_ASSERT_STRING_EQUAL(blocks[0].address, "127.0.0.1:1");
+	CU_ASSERT_EQUAL(blocks[0].weight, 2);
+	expect_list(&blocks[0].paths, "[/a][/b]");
+	CU_ASSERT_STRING_EQUAL(blocks[1].title, "a");
+	CU_ASSERT_STRING_EQUAL(blocks[1].address, "127.0.0.1:2");
+	CU_ASSERT_EQUAL(blocks[1].weight, 1);
+	expect_list(&blocks[1].paths, "");
+}
+
+static void reads_every_type(void)
+{
+	struct config *config = config_of(full);
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(config);
+	check_full(config);
+	config_free(config);
+}
+
+static void what_is_dumped_reads_the_same(void)
+{
+	static const char *const texts[] = { full, "",
+					     "wait = 1h size = 1 peers = {}" };
+
+	for (size_t i = 0; i < 3; i++) {
+		char *dump, *again;
+		size_t size;
+		struct config *config = config_of(texts[i]);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(config);
+		FILE *out = open_memstream(&dump, &size);
+		config_dump(config, out);
+		fclose(out);
+		config_free(config);
+
+		/* From another place: paths in it are absolute. */
+		config = config_of_file(&spec, file_write("dump.conf", dump, 0644));
+		CU_ASSERT_PTR_NOT_NULL_FATAL(config);
+		if (i == 0)
+			check_full(config);
+		out = open_memstream(&again, &size);
+		config_dump(config, out);
+		fclose(out);
+		config_free(config);
+		CU_ASSERT_STRING_EQUAL(dump, again);
+		free(dump);
+		free(again);
+	}
+}
+
+static void refuses_bad_values(void)
+{
+	static const struct {
+		const char *text, *what;
+	} rows[] = {
+		{ "number = 010", "`number` is no number" },
+		{ "number = 0x10", "`number` is no number" },
+		{ "number = \"5 \"", "`number` is no number" },
+		{ "number = 99999999999999999999", "`number` is no number" },
+		{ "number = 65", "`number` is out of range, give 1 to 64" },
+		{ "number = 0", "`number` is out of range, give 1 to 64" },
+		{ "delta = --1", "`delta` is no number" },
+		{ "on = true", "`on` is neither yes nor no" },
+		{ "wait = 5", "`wait` is no duration" },
+		{ "wait = 1.5s", "`wait` is no duration" },
+		{ "wait = 010s", "`wait` is no duration" },
+		{ "wait = 2h", "`wait` is out of range, give 1ms to 1h" },
+		{ "wait = 9999999999999999d", "`wait` is no duration" },
+		{ "size = 1t", "`size` is no size" },
+		{ "size = -1", "`size` is no size" },
+		{ "maybe = nosuch", "nosuch: No such file" },
+		{ "maybe = \".\"", "is no regular file" },
+		{ "listen = localhost:80", "`listen` is no numeric address" },
+		{ "listen = \"\"", "`listen` is no numeric address" },
+		{ "name = \"host=x password=y\"", "`name` holds a password" },
+		{ "number = 5\nnumber = 5",
+		  "`number` is given twice, first on line 2" },
+		{ "peers = {a}\npeers = {b}", "`peers` is given twice" },
+		{ "peers = {a}\npeers = {}", "`peers` is given twice" },
+		{ "peers = {}\npeers = {}", "`peers` is given twice" },
+		{ "peers = a\npeers = a", "`peers` is given twice" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		expect_error(rows[i].text, strchr(rows[i].text, '\n') ? 3 : 2,
+			     rows[i].what);
+}
+
+static void refuses_what_libconfuse_takes_silently(void)
+{
+	static const struct {
+		const char *text;
+		unsigned line;
+		const char *what;
+	} rows[] = {
+		{ "block a { address = 127.0.0.1:1\n", 2, "{ is not closed" },
+		{ "\n/* never closed", 3, "comment is not closed" },
+		{ "name = \"abc\n\"", 2, "string is not closed" },
+		{ "name = 'abc", 2, "string is not closed" },
+		{ "name = \"${HOME}\"", 2, "is not expanded" },
+		{ "name = ${HOME}", 2, "unexpected $" },
+		{ "name = \"\\x41\"", 2, "unknown escape" },
+		{ "name = \"a\\\nb\"", 2, "unknown escape" },
+		{ "name = a\x01", 2, "unexpected byte 0x01" },
+		{ "name = \"a\x1b[0m\"", 2, "control character" },
+		{ "name = +447700900123", 2, "unexpected +" },
+		{ "name = /etc/*", 2, "unexpected *" },
+		{ "peers += {a}", 2, "unexpected +" },
+		{ "block|name = x", 2, "unexpected |" },
+		{ "include(\"other.conf\")", 2, "unexpected (" },
+		{ "}", 2, "closes nothing" },
+		{ "block a { address = 127.0.0.1:1 }\nblock a { address = 127.0.0.1:2 "
+		  "}",
+		  3, "duplicate title 'a'" },
+		{ "name =", 3, "premature end" },
+		{ "= 5", 2, "unexpected token '='" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		expect_error(rows[i].text, rows[i].line, rows[i].what);
+}
+
+static void reports_all_errors_at_once(void)
+{
+	expect_error("number = 0 # one\n"
+		     "/* two\n lines */ nosuch = { 1, 2 }\n"
+		     "block x { worse = 1 adress = \"}\" address = 127.0.0.1:1 }\n"
+		     "other \"t\" { a = 1 b = { 2 } }\n"
+		     "wait = x\n"
+		     "block y { weight = z }\n",
+		     2, "`number` is out of range");
+	static const struct {
+		unsigned line;
+		const char *what;
+	} rows[] = {
+		{ 4, "unknown key `nosuch`" },  { 5, "unknown key `worse`" },
+		{ 5, "unknown key `adress`" },  { 6, "unknown key `other`" },
+		{ 7, "`wait` is no duration" }, { 8, "`weight` is no number" },
+		{ 8, "`address` is missing" },
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char expected[128];
+		snprintf(expected, sizeof(expected), "%s:%u: %s", path, rows[i].line,
+			 rows[i].what);
+		CU_ASSERT_PTR_NOT_NULL(strstr(errors, expected));
+	}
+	size_t n = 0;
+	for (const char *p = errors; (p = strchr(p, '\n')); p++)
+		n++;
+	CU_ASSERT_EQUAL(n, 8);
+}
+
+static void asks_for_required_keys_and_blocks(void)
+{
+	struct config_section asking[2] = { sections[0], sections[1] };
+	struct config_spec other = { "test", asking, 2 };
+
+	asking[1].min_count = 1;
+	CU_ASSERT_PTR_NULL(config_of_file(&other, file_write("empty.conf", "", 0644)));
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(errors, "empty.conf: `file` is missing: A file."));
+	CU_ASSERT_PTR_NOT_NULL(strstr(errors, "empty.conf: `key` is missing"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(errors, "at least 1 block `block"));
+}
+
+static void refuses_secrets_that_others_can_read(void)
+{
+	static const mode_t bad[] = { 0640, 0604, 0620, 0601, 0666 };
+	const char *text = "file = plain key = secret";
+
+	file_write("plain", "x", 0644);
+	snprintf(path, sizeof(path), "%s", file_write("test.conf", text, 0644));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		file_write("secret", "x", bad[i]);
+		CU_ASSERT_PTR_NULL(config_of_file(&spec, path));
+		CU_ASSERT_PTR_NOT_NULL(strstr(errors, "test.conf:1: `key` "));
+		CU_ASSERT_PTR_NOT_NULL(strstr(errors, "others may read or write it"));
+	}
+	file_write("secret", "x", 0400);
+	struct config *config = config_of_file(&spec, path);
+	CU_ASSERT_PTR_NOT_NULL(config);
+	config_free(config);
+	if (geteuid() == 0) {
+		CU_ASSERT_EQUAL(chown(file_write("secret", "x", 0600), 65534, 0), 0);
+		CU_ASSERT_PTR_NULL(config_of_file(&spec, path));
+		CU_ASSERT_PTR_NOT_NULL(strstr(errors, "belongs to another user"));
+		unlink(file_write("secret", "x", 0600));
+	}
+}
+
+static void refuses_what_is_no_file(void)
+{
+	CU_ASSERT_PTR_NULL(config_of_file(&spec, directory));
+	CU_ASSERT_PTR_NOT_NULL(strstr(errors, "is no regular file"));
+	CU_ASSERT_PTR_NULL(config_of_file(&spec, "/nonexistent/test.conf"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(errors, "/nonexistent/test.conf: No such file"));
+	snprintf(path, sizeof(path), "%s/fifo", directory);
+	CU_ASSERT_EQUAL(mkfifo(path, 0600), 0);
+	CU_ASSERT_PTR_NULL(config_of_file(&spec, path)); /* and does not hang */
+	unlink(path);
+}
+
+static void describes_every_key(void)
+{
+	char *text;
+	size_t size, lines = 0;
+	FILE *out = open_memstream(&text, &size);
+
+	config_describe(&spec, out);
+	fclose(out);
+	for (const char *p = text; (p = strchr(p, '\n')); p++)
+		lines++;
+	CU_ASSERT_EQUAL(lines, sections[0].n_keys + 1 + sections[1].n_keys);
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "\nfile                       FILE      "
+					    "required. A file.\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "DURATION  default 90s. How long.\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "optional. A file or none.\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "\nblock \"TITLE\" { }: A block.\n"));
+	free(text);
+}
+
+static void makes_its_directory(void)
+{
+	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(directory));
+}
+
+static void leaves_nothing_behind(void)
+{
+	static const char *const names[] = { "plain", "secret", "test.conf",
+					     "dump.conf", "empty.conf" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", directory, names[i]);
+		unlink(path);
+	}
+	CU_ASSERT_EQUAL(rmdir(directory), 0);
+	free(errors);
+}
+
+TEST_MAIN("config", TEST(makes_its_directory), TEST(gives_defaults),
+	  TEST(reads_every_type), TEST(what_is_dumped_reads_the_same),
+	  TEST(refuses_bad_values), TEST(refuses_what_libconfuse_takes_silently),
+	  TEST(reports_all_errors_at_once), TEST(asks_for_required_keys_and_blocks),
+	  TEST(refuses_secrets_that_others_can_read), TEST(refuses_what_is_no_file),
+	  TEST(describes_every_key), TEST(leaves_nothing_behind))

@@ -1,0 +1,115 @@
+#include "base/metrics.h"
+
+#include <stdlib.h>
+#include <sys/wait.h>
+
+#include "test/unit/test.h"
+
+enum {
+	SESSIONS,
+	OPEN,
+	FAILED_BUSY,
+	FAILED_GONE,
+	N_METRICS
+};
+
+static const struct metric table[N_METRICS] = {
+	[SESSIONS] = { "test_sessions_total", NULL, METRIC_COUNTER, "Sessions." },
+	[OPEN] = { "test_open", NULL, METRIC_GAUGE, "Sessions now." },
+	[FAILED_BUSY] = { "test_failed_total", "reason=\"busy\"", METRIC_COUNTER,
+			  "Failures." },
+	[FAILED_GONE] = { "test_failed_total", "reason=\"gone\"", METRIC_COUNTER,
+			  "Failures." },
+};
+
+static void nothing_counts_before_the_opening(void)
+{
+	metrics_add(SESSIONS, 1);
+	metrics_use_slot(3);
+	CU_ASSERT_EQUAL(metrics_sum(SESSIONS), 0);
+	metrics_open(table, N_METRICS, 4);
+	CU_ASSERT_EQUAL(metrics_sum(SESSIONS), 0);
+}
+
+static bool runs_in_child(void (*fn)(void))
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		fn();
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static void count_in_slot_1(void)
+{
+	metrics_use_slot(1);
+	for (int i = 0; i < 1000; i++)
+		metrics_add(SESSIONS, 2);
+	metrics_add(OPEN, 7);
+	metrics_add(OPEN, -2);
+	metrics_add(FAILED_GONE, 1);
+}
+
+static void use_slot_1_again(void)
+{
+	metrics_use_slot(1);
+	metrics_add(SESSIONS, 1);
+}
+
+static void processes_add_up(void)
+{
+	metrics_use_slot(0);
+	metrics_add(SESSIONS, 5);
+	metrics_add(OPEN, 1);
+	CU_ASSERT_TRUE(runs_in_child(count_in_slot_1));
+	CU_ASSERT_EQUAL(metrics_sum(SESSIONS), 2005);
+	CU_ASSERT_EQUAL(metrics_sum(OPEN), 6);
+}
+
+static void a_successor_keeps_counters_and_zeroes_gauges(void)
+{
+	CU_ASSERT_TRUE(runs_in_child(use_slot_1_again));
+	CU_ASSERT_EQUAL(metrics_sum(SESSIONS), 2006);
+	CU_ASSERT_EQUAL(metrics_sum(OPEN), 1);
+}
+
+static void renders_the_text_format(void)
+{
+	struct evbuffer *out = evbuffer_new();
+
+	metrics_render(out);
+	evbuffer_add(out, "", 1);
+	CU_ASSERT_STRING_EQUAL((char *)evbuffer_pullup(out, -1),
+			       "# HELP test_sessions_total Sessions.\n"
+			       "# TYPE test_sessions_total counter\n"
+			       "test_sessions_total 2006\n"
+			       "# HELP test_open Sessions now.\n"
+			       "# TYPE test_open gauge\n"
+			       "test_open 1\n"
+			       "# HELP test_failed_total Failures.\n"
+			       "# TYPE test_failed_total counter\n"
+			       "test_failed_total{reason=\"busy\"} 0\n"
+			       "test_failed_total{reason=\"gone\"} 1\n");
+	evbuffer_free(out);
+}
+
+static void lower_a_counter(void)
+{
+	fclose(stderr);
+	close(STDERR_FILENO);
+	metrics_add(SESSIONS, -1);
+}
+
+static void a_counter_never_falls(void)
+{
+	CU_ASSERT_FALSE(runs_in_child(lower_a_counter));
+	CU_ASSERT_EQUAL(metrics_sum(SESSIONS), 2006);
+}
+
+TEST_MAIN("metrics", TEST(nothing_counts_before_the_opening), TEST(processes_add_up),
+	  TEST(a_successor_keeps_counters_and_zeroes_gauges),
+	  TEST(renders_the_text_format), TEST(a_counter_never_falls))
