@@ -226,10 +226,8 @@ static void on_refused(struct forward *forward)
 {
 	enum auth_reason reason = refusal_reason(forward);
 	const struct http_head *request = exchange_head(forward->device);
-	bool is_renewable =
-		reason == REASON_GRANT_EXPIRED || reason == REASON_GRANT_EPOCH;
 
-	if (is_renewable && request->framing != HTTP_NO_BODY)
+	if (request->framing != HTTP_NO_BODY)
 		reason = REASON_GRANT_INVALID;
 	forward_end(forward, reason);
 }
