@@ -10,7 +10,7 @@ from http import client
 import pytest
 import relay as relay_peer
 from harness import billing as billing_peer
-from harness import daemon, http, kannel, openapi, pki, process, wait
+from harness import daemon, http, kannel, openapi, pki, process, smscsim, wait
 
 
 def openssl(*arguments):
@@ -158,7 +158,7 @@ def test_answers_are_held_against_the_document(tmp_path):
 
 
 def test_bearerbox_starts_again_on_its_ports(tmp_path):
-    bearerbox = kannel.Bearerbox(tmp_path, wait.free_port(), "kannel", "secret12")
+    bearerbox = kannel.Bearerbox(tmp_path, smscsim.Smscsim(tmp_path))
     bearerbox.start()
     assert "Kannel bearerbox" in bearerbox.status()
     bearerbox.restart()

@@ -57,7 +57,8 @@ class Bearerbox:
 
     SMSC_ID = "sim"
 
-    def __init__(self, directory, smpp_port, system_id, password):
+    def __init__(self, directory, centre):
+        """On the message centre `centre`, which has port, system_id and password."""
         self.directory = pathlib.Path(directory) / "kannel"
         (self.directory / "spool").mkdir(parents=True)
         self.box_port = wait.free_port()
@@ -67,8 +68,8 @@ class Bearerbox:
         self.conf.write_text(CONFIGURATION.format(
             directory=self.directory, admin_port=self.admin_port, box_port=self.box_port,
             admin_password=secrets.token_hex(8), status_password=self.status_password,
-            smsc_id=self.SMSC_ID, smpp_port=smpp_port, system_id=system_id,
-            password=password))
+            smsc_id=self.SMSC_ID, smpp_port=centre.port, system_id=centre.system_id,
+            password=centre.password))
         self.conf.chmod(0o600)
         self.process = None
 

@@ -7,18 +7,14 @@ SOURCE = pathlib.Path(os.environ.get("PROVBOX_SRCDIR", pathlib.Path(__file__).pa
 BUILD = pathlib.Path(os.environ.get("PROVBOX_BUILDDIR", "."))
 POSTGRES = max(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), default=None)
 
-# program: its path in the build directory
-PROGRAMS = {
-    "provbox-gateway": "gateway/provbox-gateway",
-    "provbox-server": "provisioning/provbox-server",
-    "provbox-smsc": "smsc/provbox-smsc",
-    "provctl": "provctl/provctl",
+# Programs that are built beside their sources; the others are at the top.
+BESIDE_SOURCES = {
     "handset": "contrib/handset/handset",
     "smscsim": "contrib/smscsim/smscsim",
 }
 
 
 def program(name):
-    path = BUILD / PROGRAMS[name]
+    path = BUILD / BESIDE_SOURCES.get(name, name)
     assert os.access(path, os.X_OK), f"{path} is not built"
     return str(path)

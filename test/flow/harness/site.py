@@ -8,12 +8,16 @@ lines that were not named in advance, sanitizer reports, programs that do not en
 """
 
 import pathlib
+import secrets
 import shutil
 import tempfile
 
 import relay
 
-from harness import billing, daemon, kannel, pki, postgres, wait
+from harness import billing, daemon, kannel, pki, postgres, smscsim, wait
+
+# Deadlines of daemons under test: a test that runs into one waits no longer than this.
+SHORT = "2s"
 
 
 class DatabasePart:
@@ -24,6 +28,7 @@ class DatabasePart:
 
     def start(self):
         self.site.db = self.site.cluster.new_database(postgres.Database.install_schema)
+        self.site.server.config["dsn"] = self.site.db.dsn("provbox_server")
 
     def stop(self):
         self.site.db.drop()
@@ -46,7 +51,34 @@ class Site:
         self.airnet_port = wait.free_port()
         self.database = DatabasePart(self)
         self.billing = billing.Billing(self.directory, self.pki)
+        self.smscsim = smscsim.Smscsim(self.directory)
+        self.bearerbox = kannel.Bearerbox(self.directory, self.smscsim)
+        self.server = daemon.Daemon("provbox-server", self.directory, self._server())
         self.gateway = daemon.Daemon("provbox-gateway", self.directory, self._gateway())
+
+    def _server(self):
+        p = self.pki
+        grant_keys = self.directory / "grant.keys"
+        pki.write_secret(grant_keys, f"k1 {secrets.token_hex(32)}\n".encode())
+        return {
+            "listen": [f"127.0.0.1:{self.server_port}"],
+            "certificate": p.server_landnet.path,
+            "key": p.server_landnet.key_path,
+            "trust": p.landnet.path,
+            "crl": p.landnet.crl_path,
+            "provisioning_uri": f"https://{p.SRV}/",
+            "grant_key_file": grant_keys,
+            "proof_certificate": p.proof_leaf.path,
+            "proof_key": p.proof_leaf.key_path,
+            "billing_url": self.billing.url,
+            "billing_trust": p.billing.path,
+            "billing_timeout": SHORT, "database_timeout": SHORT,
+            "handshake_timeout": SHORT, "head_timeout": SHORT, "body_timeout": SHORT,
+            "write_timeout": SHORT, "authentication_timeout": SHORT,
+            "admin": f"unix:{self.directory}/server.sock",
+            "user": "root",
+            ("gateway", "test"): {"certificate": p.gateway_landnet.path},
+        }
 
     def _gateway(self):
         p = self.pki
@@ -60,8 +92,8 @@ class Site:
             "landnet_key": p.gateway_landnet.key_path,
             "landnet_trust": p.landnet.path,
             "landnet_crl": p.landnet.crl_path,
-            "handshake_timeout": "2s", "head_timeout": "2s", "body_timeout": "2s",
-            "write_timeout": "2s", "authentication_timeout": "2s", "pool_wait": "2s",
+            "handshake_timeout": SHORT, "head_timeout": SHORT, "body_timeout": SHORT,
+            "write_timeout": SHORT, "authentication_timeout": SHORT, "pool_wait": SHORT,
             "admin": f"unix:{self.directory}/gateway.sock",
             "user": "root",
             ("route", p.SRV): {
