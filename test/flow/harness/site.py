@@ -14,21 +14,24 @@ import tempfile
 
 import relay
 
-from harness import billing, daemon, kannel, pki, postgres, smscsim, wait
+from harness import (billing, daemon, http, kannel, landnet, pki, postgres, schema,
+                     smscsim, wait)
 
 # Deadlines of daemons under test: a test that runs into one waits no longer than this.
 SHORT = "2s"
 
 
 class DatabasePart:
-    """The site's database: made by start(), in the cluster that runs anyway."""
+    """The site's database, made by start() with a catalogue and the device schema.DEV."""
 
     def __init__(self, site):
         self.site = site
 
     def start(self):
         self.site.db = self.site.cluster.new_database(postgres.Database.install_schema)
+        self.site.schema = schema.Schema(self.site.db)
         self.site.server.config["dsn"] = self.site.db.dsn("provbox_server")
+        self.site.smsc.config["dsn"] = self.site.db.dsn("provbox_smsc")
 
     def stop(self):
         self.site.db.drop()
@@ -43,6 +46,7 @@ class Site:
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="provbox-", dir="/tmp"))
         self.cluster = cluster
         self.db = None
+        self.schema = None
         self.pki = pki.Pki(self.directory / "pki")
         self.running = []
         self.relays = []
@@ -54,6 +58,7 @@ class Site:
         self.smscsim = smscsim.Smscsim(self.directory)
         self.bearerbox = kannel.Bearerbox(self.directory, self.smscsim)
         self.server = daemon.Daemon("provbox-server", self.directory, self._server())
+        self.smsc = daemon.Daemon("provbox-smsc", self.directory, self._smsc())
         self.gateway = daemon.Daemon("provbox-gateway", self.directory, self._gateway())
 
     def _server(self):
@@ -78,6 +83,16 @@ class Site:
             "admin": f"unix:{self.directory}/server.sock",
             "user": "root",
             ("gateway", "test"): {"certificate": p.gateway_landnet.path},
+        }
+
+    def _smsc(self):
+        return {
+            "bearerbox": f"127.0.0.1:{self.bearerbox.box_port}",
+            "box_id": "provbox-test",
+            "database_timeout": SHORT, "ack_timeout": SHORT, "connect_timeout": SHORT,
+            "poll_max": "100ms", "reconnect_max": "200ms",
+            "admin": f"unix:{self.directory}/smsc.sock",
+            "user": "root",
         }
 
     def _gateway(self):
@@ -115,6 +130,15 @@ class Site:
         self.gateway.config["route", self.pki.SRV]["address"] = [
             f"127.0.0.1:{counter.port}"]
         return counter
+
+    def device(self, leaf=None):
+        """A plain HTTPS client on the airnet, with a certificate or without."""
+        return http.Client(self.airnet_port, self.pki.GATEWAY_NAME,
+                           http.context(self.pki.airnet, leaf), host_header=self.pki.SRV)
+
+    def landnet(self, leaf=None):
+        """A client in the gateway's place."""
+        return landnet.Landnet(self.server_port, self.pki, leaf)
 
     def logs(self):
         """Every log of the site, for the report of a test that failed."""
