@@ -13,6 +13,10 @@ auth_libauth_a_SOURCES = \
 
 check_PROGRAMS += \
 	test/unit/test_encode \
+	test/unit/test_grant \
+	test/unit/test_identity \
+	test/unit/test_keys \
+	test/unit/test_message \
 	test/unit/test_reason \
 	test/unit/test_standing
 
@@ -20,10 +24,19 @@ AUTH_VECTORS = $(AM_CPPFLAGS) -DVECTORS_DIR='"$(abs_top_srcdir)/test/vectors"'
 
 test_unit_test_encode_CPPFLAGS = $(AUTH_VECTORS)
 test_unit_test_encode_LDADD = $(AUTH_LIBS)
+test_unit_test_grant_CPPFLAGS = $(AUTH_VECTORS)
+test_unit_test_grant_LDADD = $(AUTH_LIBS)
+test_unit_test_identity_LDADD = $(AUTH_LIBS)
+test_unit_test_keys_LDADD = $(AUTH_LIBS)
+test_unit_test_message_LDADD = $(AUTH_LIBS)
 test_unit_test_reason_LDADD = $(AUTH_LIBS)
 test_unit_test_standing_LDADD = $(AUTH_LIBS)
 
-EXTRA_DIST += test/unit/vector.h \
+EXTRA_DIST += \
+	test/unit/cert.h \
+	test/unit/claims.h \
+	test/unit/directory.h \
+	test/unit/vector.h \
 	test/vectors/encode.json \
 	test/vectors/grant.json \
 	test/vectors/make_auth_vectors.py \
