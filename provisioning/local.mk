@@ -1,4 +1,33 @@
-# Programs and unit tests of provisioning/.
+# provbox-server, its unit tests and the schema. All but main() is a library, so that a
+# unit test links what it needs.
+noinst_LIBRARIES += provisioning/libprovisioning.a
+provisioning_libprovisioning_a_SOURCES = \
+	provisioning/admission.c provisioning/admission.h \
+	provisioning/api.c provisioning/api.h \
+	provisioning/authentication.c provisioning/authentication.h \
+	provisioning/content.c provisioning/content.h \
+	provisioning/courier.c provisioning/courier.h \
+	provisioning/device_api.c provisioning/device_api.h \
+	provisioning/header.c provisioning/header.h \
+	provisioning/landnet.c provisioning/landnet.h \
+	provisioning/post.c provisioning/post.h \
+	provisioning/route.c provisioning/route.h \
+	provisioning/server_config.c provisioning/server_config.h \
+	provisioning/server_metrics.c provisioning/server_metrics.h \
+	provisioning/statement.c provisioning/statement.h \
+	provisioning/wait.c provisioning/wait.h
+
+SERVER_LIBS = provisioning/libprovisioning.a $(AUTH_LIBS) $(CURL_LIBS)
+
+sbin_PROGRAMS += provbox-server
+provbox_server_SOURCES = provisioning/main.c
+provbox_server_LDADD = $(SERVER_LIBS)
+
+check_PROGRAMS += test/unit/test_server_config test/unit/test_server_header \
+	test/unit/test_server_route
+test_unit_test_server_config_LDADD = $(SERVER_LIBS)
+test_unit_test_server_header_LDADD = $(SERVER_LIBS)
+test_unit_test_server_route_LDADD = $(SERVER_LIBS)
 
 nobase_dist_pkgdata_DATA += \
 	provisioning/sql/roles.sql \

@@ -1,0 +1,229 @@
+#include "provisioning/landnet.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "provisioning/api.h"
+#include "provisioning/server_metrics.h"
+
+/* How long requests in progress may take when the worker is told to end. */
+#define STOP_MS 5000
+
+#define DATABASE_QUEUE 1000
+
+/* ---- Connections ---- */
+
+static void peer_free(struct peer *peer)
+{
+	struct landnet *landnet = peer->landnet;
+	if (peer->call)
+		api_drop(peer->call);
+	link_free(peer->link);
+	LIST_REMOVE(peer, entry);
+	metrics_add(SERVER_LINKS_OPEN, -1);
+	free(peer);
+	if (landnet->is_stopping && LIST_EMPTY(&landnet->peers))
+		loop_stop(landnet->loop);
+}
+
+static const struct gateway_config *find_gateway(const struct landnet *landnet,
+						 const uint8_t gw[SHA256_BYTES])
+{
+	const struct gateway_config *gateways = landnet->config->gateways.items;
+	uint8_t hash[SHA256_BYTES];
+	for (size_t i = 0; i < landnet->config->gateways.n; i++)
+		if (server_config_gateway(&gateways[i], hash) &&
+		    memcmp(hash, gw, sizeof(hash)) == 0)
+			return &gateways[i];
+	return NULL;
+}
+
+/* The certificate is verified; now whose it is. */
+static void peer_open(struct peer *peer)
+{
+	struct conn *conn = link_conn(peer->link);
+	const X509 *leaf = SSL_get0_peer_certificate(conn_ssl(conn));
+	if (leaf && tls_spki_hash(leaf, peer->gw))
+		peer->gateway = find_gateway(peer->landnet, peer->gw);
+	if (peer->gateway) {
+		log_info("link_open", log_str("peer", conn_peer(conn)),
+			 log_str("gateway", peer->gateway->title));
+		return;
+	}
+	metrics_add(SERVER_GATEWAYS_UNKNOWN, 1);
+	log_warn("gateway_unknown", log_str("peer", conn_peer(conn)),
+		 log_hex("spki", slice_make(peer->gw, sizeof(peer->gw))));
+}
+
+static void peer_closed(struct peer *peer)
+{
+	bool is_verified = peer->gateway != NULL;
+	if (!is_verified)
+		metrics_add(SERVER_HANDSHAKES_FAILED, 1);
+	log_info("link_closed", log_str("peer", conn_peer(link_conn(peer->link))),
+		 log_str("gateway", is_verified ? peer->gateway->title : NULL),
+		 log_str("reason", link_reason(peer->link)),
+		 log_num("requests", (int64_t)link_count(peer->link)));
+	peer_free(peer);
+}
+
+static void on_link(struct link *link, enum link_event event, struct exchange *exchange,
+		    void *arg)
+{
+	(void)link;
+	struct peer *peer = arg;
+	switch (event) {
+	case LINK_OPEN: peer_open(peer); break;
+	case LINK_REQUEST: api_begin(peer, exchange); break;
+	case LINK_CLOSED: peer_closed(peer); break;
+	case LINK_IDLE: break;
+	}
+}
+
+static void on_accept(struct listener *listener, int fd, void *arg)
+{
+	(void)listener;
+	struct landnet *landnet = arg;
+	const struct server_config *config = landnet->config;
+	struct link_settings settings = {
+		.conn = { .tls = landnet->tls,
+			  .handshake_timeout_ms = config->handshake_timeout_ms,
+			  .write_timeout_ms = config->write_timeout_ms },
+		.head_timeout_ms = config->head_timeout_ms,
+		.body_timeout_ms = config->body_timeout_ms,
+		.idle_timeout_ms = config->idle_timeout_ms,
+	};
+	struct peer *peer = calloc(1, sizeof(*peer));
+	BUG_ON(!peer);
+	peer->landnet = landnet;
+	peer->link = link_accept(landnet->loop, fd, &settings, on_link, peer);
+	if (!peer->link) {
+		log_warn("accept_failed", log_str("why", "descriptors or memory"));
+		free(peer);
+		return;
+	}
+	LIST_INSERT_HEAD(&landnet->peers, peer, entry);
+	metrics_add(SERVER_LINKS_OPEN, 1);
+	metrics_add(SERVER_LINKS_ACCEPTED, 1);
+}
+
+/* ---- The role ---- */
+
+static void landnet_free(struct landnet *landnet)
+{
+	EVP_PKEY_free(landnet->key);
+	grant_keys_free(landnet->grants);
+	free(landnet);
+}
+
+static bool fail(const char *key, const char *why)
+{
+	log_error("config", log_str("key", key), log_str("why", why));
+	return false;
+}
+
+bool landnet_load(const void *top, void **secrets)
+{
+	const struct server_config *config = top;
+	struct landnet *landnet = calloc(1, sizeof(*landnet));
+	char why[256];
+	BUG_ON(!landnet);
+	landnet->config = config;
+	landnet->key = keys_load(config->key, why, sizeof(why));
+	if (landnet->key)
+		landnet->grants =
+			grant_keys_load(config->grant_key_file, why, sizeof(why));
+	if (landnet->grants) {
+		*secrets = landnet;
+		return true;
+	}
+	fail(landnet->key ? "grant_key_file" : "key", why);
+	landnet_free(landnet);
+	return false;
+}
+
+static void on_database(void *arg, bool is_ready)
+{
+	struct landnet *landnet = arg;
+	metrics_add(SERVER_DATABASE_UP, is_ready ? 1 : -1);
+	worker_set_ready(landnet->worker, is_ready);
+}
+
+static bool open_tls(struct landnet *landnet)
+{
+	const struct server_config *config = landnet->config;
+	struct tls_settings settings = {
+		.role = TLS_SERVER,
+		.chain_path = config->certificate,
+		.key = landnet->key,
+		.trust_path = config->trust,
+		.crl_path = config->crl,
+	};
+	char why[256];
+	landnet->tls = tls_context_new(&settings, why, sizeof(why));
+	return landnet->tls || fail("certificate", why);
+}
+
+static bool open_database(struct landnet *landnet)
+{
+	const struct server_config *config = landnet->config;
+	struct db_settings settings = {
+		.dsn = config->dsn,
+		.application_name = "provbox-server/landnet",
+		.statements = statements,
+		.n_statements = STATEMENT_N,
+		.connections = (size_t)config->database_connections,
+		.queue_limit = DATABASE_QUEUE,
+		.timeout_ms = config->database_timeout_ms,
+		.prepare = config->is_prepare,
+	};
+	char why[256];
+	landnet->db = db_open(landnet->loop, &settings, why, sizeof(why));
+	if (!landnet->db)
+		return fail("dsn", why);
+	db_on_ready(landnet->db, on_database, landnet);
+	return true;
+}
+
+static void on_stop_timeout(void *arg)
+{
+	struct landnet *landnet = arg;
+	loop_stop(landnet->loop);
+}
+
+bool landnet_start(struct worker *worker)
+{
+	struct landnet *landnet = worker->secrets;
+	landnet->worker = worker;
+	landnet->loop = worker->loop;
+	LIST_INIT(&landnet->peers);
+	timer_init(&landnet->stop, landnet->loop, on_stop_timeout, landnet);
+	BUG_ON(!server_config_srv(landnet->config, landnet->srv));
+	if (!open_tls(landnet) || !open_database(landnet))
+		return false;
+	landnet->zone = child_caller_new(landnet->loop, worker->channels[0]);
+	landnet->listeners = calloc(worker->n_listeners, sizeof(*landnet->listeners));
+	BUG_ON(!landnet->listeners);
+	landnet->n_listeners = worker->n_listeners;
+	for (size_t i = 0; i < worker->n_listeners; i++)
+		landnet->listeners[i] = listener_new(
+			landnet->loop, worker->listeners[i], on_accept, landnet);
+	return true;
+}
+
+void landnet_stop(struct worker *worker)
+{
+	struct landnet *landnet = worker->secrets;
+	struct peer *peer, *next;
+	for (size_t i = 0; i < landnet->n_listeners; i++)
+		listener_free(landnet->listeners[i]);
+	landnet->n_listeners = 0;
+	landnet->is_stopping = true;
+	timer_start(&landnet->stop, STOP_MS);
+	for (peer = LIST_FIRST(&landnet->peers); peer; peer = next) {
+		next = LIST_NEXT(peer, entry);
+		link_close(peer->link);
+	}
+	if (LIST_EMPTY(&landnet->peers))
+		loop_stop(landnet->loop);
+}

@@ -1,0 +1,50 @@
+/*
+ * The landnet role: a worker that takes connections of gateways over mutual TLS, knows
+ * each by its key, and hands every request to api.c. Holds the TLS key and the grant
+ * keys; asks the zone for proofs.
+ */
+#ifndef PROVISIONING_LANDNET_H
+#define PROVISIONING_LANDNET_H
+
+#include <sys/queue.h>
+
+#include "auth/auth.h"
+#include "base/db.h"
+#include "base/exchange.h"
+#include "base/supervisor.h"
+#include "provisioning/server_config.h"
+
+/** A worker. */
+struct landnet {
+	const struct server_config *config;
+	struct loop *loop;
+	struct worker *worker;
+	char srv[AUTH_SRV_CHARS + 1];
+	EVP_PKEY *key;
+	struct grant_keys *grants;
+	struct tls_context *tls;
+	struct db *db;
+	struct child_caller *zone;
+	struct listener **listeners;
+	size_t n_listeners;
+	LIST_HEAD(, peer) peers;
+	bool is_stopping;
+	struct timer stop;
+};
+
+/** A connection of a gateway. */
+struct peer {
+	LIST_ENTRY(peer) entry;
+	struct landnet *landnet;
+	struct link *link;
+	uint8_t gw[SHA256_BYTES];
+	const struct gateway_config *gateway; /* NULL: not configured */
+	struct api_call *call;                /* the one in progress */
+};
+
+/** What the role gives the supervisor. */
+bool landnet_load(const void *config, void **secrets);
+bool landnet_start(struct worker *worker);
+void landnet_stop(struct worker *worker);
+
+#endif

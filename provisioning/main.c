@@ -1,0 +1,116 @@
+#include "base/child.h"
+#include "base/log.h"
+#include "provisioning/courier.h"
+#include "provisioning/landnet.h"
+#include "provisioning/server_config.h"
+#include "provisioning/server_metrics.h"
+
+static const struct server_config *settings(const void *config)
+{
+	return config;
+}
+
+/* ---- landnet: answers gateways ---- */
+
+static size_t count_workers(const void *config)
+{
+	return (size_t)settings(config)->workers;
+}
+
+static size_t list_addresses(const void *config, const char **addresses, size_t cap)
+{
+	const struct config_list *list = &settings(config)->listen;
+	size_t n = 0;
+	for (; n < list->n && n < cap; n++)
+		addresses[n] = list->items[n];
+	return n;
+}
+
+/* ---- courier: takes out what the database wants sent ---- */
+
+static size_t count_one(const void *config)
+{
+	(void)config;
+	return 1;
+}
+
+/* ---- zone: holds the proof key, has no socket and no database ---- */
+
+static bool load_zone(const void *config, void **secrets)
+{
+	char why[256];
+	*secrets = zone_load(settings(config)->proof_certificate,
+			     settings(config)->proof_key, why, sizeof(why));
+	if (!*secrets)
+		log_error("config", log_str("key", "proof_key"), log_str("why", why));
+	return *secrets != NULL;
+}
+
+static bool start_zone(struct worker *worker)
+{
+	worker_set_ready(worker, true);
+	child_serve(worker->channels, worker->n_channels, zone_answer, worker->secrets);
+	return true;
+}
+
+static const struct supervisor_role roles[] = {
+	{ .name = "landnet",
+	  .count = count_workers,
+	  .listeners = list_addresses,
+	  .load = landnet_load,
+	  .start = landnet_start,
+	  .stop = landnet_stop,
+	  .asks = "zone" },
+	{ .name = "courier",
+	  .count = count_one,
+	  .start = courier_start,
+	  .stop = courier_stop },
+	{ .name = "zone",
+	  .count = count_one,
+	  .load = load_zone,
+	  .start = start_zone,
+	  .is_blocking = true,
+	  .is_answerer = true },
+};
+
+static const char *admin_address(const void *config)
+{
+	return settings(config)->admin;
+}
+
+static const char *user_name(const void *config)
+{
+	return settings(config)->user;
+}
+
+static enum log_level level_of(const void *config)
+{
+	enum log_level level = LOG_LEVEL_INFO;
+	log_level_parse(slice_of(settings(config)->log_level), &level);
+	return level;
+}
+
+static bool is_ready(void)
+{
+	return metrics_sum(SERVER_DATABASE_UP) > 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct supervisor_spec spec = {
+		.program = "provbox-server",
+		.summary = "Provision devices that gateways have authenticated.",
+		.default_config = PROVBOX_SYSCONFDIR "/server.conf",
+		.config = &server_config_spec,
+		.roles = roles,
+		.n_roles = sizeof(roles) / sizeof(roles[0]),
+		.metrics = server_metrics,
+		.n_metrics = SERVER_N_METRICS,
+		.check = server_config_check,
+		.admin = admin_address,
+		.user = user_name,
+		.is_ready = is_ready,
+		.level = level_of,
+	};
+	return supervisor_main(&spec, argc, argv);
+}

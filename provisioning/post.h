@@ -1,0 +1,36 @@
+/*
+ * HTTPS POST to servers of others: libcurl's multi interface on our loop. The server's
+ * certificate and name are verified, redirects are not followed, the answer's body is
+ * dropped. Knows nothing of what is posted.
+ */
+#ifndef PROVISIONING_POST_H
+#define PROVISIONING_POST_H
+
+#include "base/loop.h"
+
+struct poster;
+struct post;
+
+struct post_settings {
+	const char *url;          /* https:// */
+	const char *trust;        /* PEM anchors */
+	const char *content_type; /* "application/json" */
+	int64_t timeout_ms;       /* of one post, connecting included */
+};
+
+/** @p status 0: no answer, @p why says why; else why is "" */
+typedef void post_fn(void *arg, unsigned status, const char *why);
+
+struct poster *poster_new(struct loop *loop, const struct post_settings *settings);
+/** Posts in progress end without a callback. */
+void poster_free(struct poster *poster);
+/**
+ * Begin a post.
+ * @param body  copied
+ * @param key   value of Idempotency-Key, without quotes
+ * Calls @p fn exactly once, later.
+ */
+void post_begin(struct poster *poster, struct slice body, const char *key, post_fn *fn,
+		void *arg);
+
+#endif

@@ -1,0 +1,233 @@
+#include "provisioning/server_config.h"
+
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+
+#include "base/conn.h"
+#include "base/dsn.h"
+#include "base/log.h"
+
+#define COUNT(array)       (sizeof(array) / sizeof((array)[0]))
+#define AT(member)         offsetof(struct server_config, member)
+#define AT_GATEWAY(member) offsetof(struct gateway_config, member)
+#define AS(section)        ((const struct server_config *)(section))
+
+static bool is_log_level(const void *section, char *why, size_t why_size)
+{
+	enum log_level level;
+	if (log_level_parse(slice_of(AS(section)->log_level), &level))
+		return true;
+	snprintf(why, why_size, "is none of error, warn, info, debug");
+	return false;
+}
+
+static bool is_provisioning_uri(const void *section, char *why, size_t why_size)
+{
+	char srv[AUTH_SRV_CHARS + 1];
+	if (server_config_srv(section, srv))
+		return true;
+	snprintf(why, why_size, "is not https://host[:port]/");
+	return false;
+}
+
+static bool is_dsn(const void *section, char *why, size_t why_size)
+{
+	return dsn_check(AS(section)->dsn, why, why_size);
+}
+
+static bool is_billing_url(const void *section, char *why, size_t why_size)
+{
+	struct slice url = slice_of(AS(section)->billing_url);
+	if (url.n == 0 || (slice_starts(url, SLICE("https://")) && url.n > 8))
+		return true;
+	snprintf(why, why_size, "is not an https:// URL");
+	return false;
+}
+
+static bool are_addresses(const void *section, char *why, size_t why_size)
+{
+	const struct config_list *list = &AS(section)->listen;
+	struct sockaddr_storage address;
+	socklen_t size;
+	for (size_t i = 0; i < list->n; i++)
+		if (!conn_address(list->items[i], &address, &size) ||
+		    address.ss_family == AF_UNIX) {
+			snprintf(why, why_size,
+				 "has an element that is not \"ip:port\"");
+			return false;
+		}
+	if (list->n == 0)
+		snprintf(why, why_size, "is empty");
+	return list->n > 0;
+}
+
+/* clang-format off */
+#define DURATION(key, member, value, least, most, text) \
+	{ .name = key, .type = CONFIG_DURATION, .offset = AT(member), \
+	  .fallback = value, .min = least, .max = most, .help = text }
+
+static const struct config_key top_keys[] = {
+	{ .name = "listen", .type = CONFIG_LIST, .offset = AT(listen),
+	  .check = are_addresses,
+	  .help = "Landnet addresses for gateways, {\"ip:port\", ...}." },
+	{ .name = "certificate", .type = CONFIG_PATH, .offset = AT(certificate),
+	  .help = "PEM chain shown to gateways; its name is the host of provisioning_uri." },
+	{ .name = "key", .type = CONFIG_SECRET, .offset = AT(key),
+	  .help = "Its private key, readable by its owner alone." },
+	{ .name = "trust", .type = CONFIG_PATH, .offset = AT(trust),
+	  .help = "PEM anchors of gateway certificates." },
+	{ .name = "crl", .type = CONFIG_PATH, .offset = AT(crl),
+	  .help = "PEM revocation lists, one for every CA of trust." },
+	{ .name = "provisioning_uri", .type = CONFIG_STRING,
+	  .offset = AT(provisioning_uri), .check = is_provisioning_uri,
+	  .help = "What devices know this server by, https://host[:port]/." },
+	{ .name = "grant_key_file", .type = CONFIG_SECRET, .offset = AT(grant_key_file),
+	  .help = "Keys of the grants, one line `kid hex` each, at most two; the same "
+		  "on all servers of one provisioning_uri." },
+	{ .name = "proof_certificate", .type = CONFIG_PATH,
+	  .offset = AT(proof_certificate),
+	  .help = "PEM chain of the proof key; its only name is the URI "
+		  "https://host:port/." },
+	{ .name = "proof_key", .type = CONFIG_SECRET, .offset = AT(proof_key),
+	  .help = "The proof key, loaded by the zone process alone." },
+	{ .name = "dsn", .type = CONFIG_STRING, .offset = AT(dsn), .check = is_dsn,
+	  .help = "libpq connection string without password; hosts are addresses." },
+	{ .name = "prepare", .type = CONFIG_BOOL, .offset = AT(is_prepare),
+	  .fallback = "yes",
+	  .help = "Prepared statements; no for PgBouncer in transaction mode." },
+	{ .name = "database_connections", .type = CONFIG_NUMBER,
+	  .offset = AT(database_connections), .fallback = "4", .min = 1, .max = 64,
+	  .help = "Database connections of each worker." },
+	DURATION("database_timeout", database_timeout_ms, "5s", 50, 60000,
+		 "A database call, waiting for a connection included; then 503."),
+	{ .name = "billing_url", .type = CONFIG_STRING, .offset = AT(billing_url),
+	  .fallback = "", .check = is_billing_url,
+	  .help = "Where billing events are posted; empty: they wait in the outbox." },
+	{ .name = "billing_trust", .type = CONFIG_STRING, .offset = AT(billing_trust),
+	  .fallback = "", .help = "PEM anchors of the billing server; needed with billing_url." },
+	DURATION("billing_timeout", billing_timeout_ms, "10s", 50, 300000,
+		 "One attempt at a billing event."),
+	{ .name = "workers", .type = CONFIG_NUMBER, .offset = AT(workers),
+	  .fallback = "1", .min = 1, .max = 64,
+	  .help = "Landnet worker processes; one for each core." },
+	DURATION("handshake_timeout", handshake_timeout_ms, "10s", 10, 600000,
+		 "A TLS handshake."),
+	DURATION("head_timeout", head_timeout_ms, "10s", 10, 600000,
+		 "From the first byte of a request head to its end."),
+	DURATION("body_timeout", body_timeout_ms, "30s", 10, 600000,
+		 "A request body without progress."),
+	DURATION("write_timeout", write_timeout_ms, "30s", 10, 600000,
+		 "A gateway that takes nothing of what is sent."),
+	DURATION("idle_timeout", idle_timeout_ms, "5m", 10, 86400000,
+		 "A connection between two requests; longer than the gateway's."),
+	DURATION("authentication_timeout", authentication_timeout_ms, "5s", 10, 60000,
+		 "How long the zone may take for a proof."),
+	{ .name = "demo", .type = CONFIG_BOOL, .offset = AT(is_demo), .fallback = "no",
+	  .help = "Accept trust anchors that are marked for demonstration." },
+	{ .name = "admin", .type = CONFIG_STRING, .offset = AT(admin),
+	  .fallback = "unix:/run/provbox/server.sock",
+	  .help = "Admin listener, \"unix:/path\" or loopback \"ip:port\"; empty: none." },
+	{ .name = "user", .type = CONFIG_STRING, .offset = AT(user),
+	  .fallback = "provbox", .help = "User to become when started as root." },
+	{ .name = "log_level", .type = CONFIG_STRING, .offset = AT(log_level),
+	  .fallback = "info", .check = is_log_level,
+	  .help = "error, warn, info or debug." },
+};
+
+static const struct config_key gateway_keys[] = {
+	{ .name = "certificate", .type = CONFIG_STRING,
+	  .offset = AT_GATEWAY(certificate), .fallback = "",
+	  .help = "PEM of its landnet certificate; its key is what counts." },
+	{ .name = "pin", .type = CONFIG_STRING, .offset = AT_GATEWAY(pin),
+	  .fallback = "",
+	  .help = "Or base64url of the SHA-256 of its SubjectPublicKeyInfo." },
+};
+/* clang-format on */
+
+static const struct config_section sections[] = {
+	{ .keys = top_keys,
+	  .n_keys = COUNT(top_keys),
+	  .size = sizeof(struct server_config) },
+	{ .name = "gateway",
+	  .help = "A gateway that may use this server.",
+	  .keys = gateway_keys,
+	  .n_keys = COUNT(gateway_keys),
+	  .size = sizeof(struct gateway_config),
+	  .offset = AT(gateways),
+	  .min_count = 1 },
+};
+
+const struct config_spec server_config_spec = {
+	.program = "provbox-server",
+	.sections = sections,
+	.n_sections = COUNT(sections),
+};
+
+bool server_config_srv(const struct server_config *config, char out[AUTH_SRV_CHARS + 1])
+{
+	struct slice uri = slice_of(config->provisioning_uri);
+	if (!slice_starts(uri, SLICE("https://")))
+		return false;
+	struct slice host = slice_make(uri.p + 8, uri.n - 8);
+	if (host.n > 0 && host.p[host.n - 1] == '/')
+		host.n--;
+	return identity_srv(host, 443, out);
+}
+
+bool server_config_gateway(const struct gateway_config *gateway,
+			   uint8_t out[SHA256_BYTES])
+{
+	if (!*gateway->certificate)
+		return base64url_decode(slice_of(gateway->pin), out, SHA256_BYTES) ==
+		       SHA256_BYTES;
+	FILE *file = fopen(gateway->certificate, "r");
+	X509 *leaf = file ? PEM_read_X509(file, NULL, NULL, NULL) : NULL;
+	bool is_read = leaf && tls_spki_hash(leaf, out);
+	X509_free(leaf);
+	if (file)
+		fclose(file);
+	return is_read;
+}
+
+static bool check_gateways(const struct server_config *config, FILE *errors)
+{
+	bool is_good = true;
+	const struct gateway_config *gateways = config->gateways.items;
+	for (size_t i = 0; i < config->gateways.n; i++) {
+		const struct gateway_config *g = &gateways[i];
+		uint8_t hash[SHA256_BYTES];
+		const char *problem = NULL;
+		if (!*g->certificate == !*g->pin)
+			problem = "give either certificate or pin";
+		else if (!server_config_gateway(g, hash))
+			problem = *g->pin ? "pin is not base64url of 32 bytes"
+					  : "certificate is not a readable PEM file";
+		if (problem)
+			fprintf(errors, "gateway \"%s\": %s\n", g->title, problem);
+		is_good &= !problem;
+	}
+	return is_good;
+}
+
+bool server_config_check(const void *top, FILE *errors)
+{
+	const struct server_config *config = top;
+	bool is_good = check_gateways(config, errors);
+	if (*config->billing_url && !*config->billing_trust) {
+		fprintf(errors,
+			"billing_trust: is missing; name the PEM anchors of the "
+			"billing server\n");
+		is_good = false;
+	}
+	const char *const anchors[] = { config->trust, config->billing_trust };
+	for (size_t i = 0; i < COUNT(anchors); i++) {
+		if (config->is_demo || !*anchors[i] || !keys_are_demo(anchors[i]))
+			continue;
+		fprintf(errors,
+			"%s: is marked for demonstration; use anchors of your own or "
+			"set demo = yes\n",
+			anchors[i]);
+		is_good = false;
+	}
+	return is_good;
+}

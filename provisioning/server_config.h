@@ -1,0 +1,60 @@
+/*
+ * Settings of provbox-server: the table of keys, and what follows from several of
+ * them. Knows files and texts; opens no socket and loads no private key.
+ */
+#ifndef PROVISIONING_SERVER_CONFIG_H
+#define PROVISIONING_SERVER_CONFIG_H
+
+#include <stdio.h>
+
+#include "auth/auth.h"
+#include "base/config.h"
+
+/** A gateway that may use this server: by its certificate, or by its key alone. */
+struct gateway_config {
+	char *title;
+	char *certificate; /* "" or PEM */
+	char *pin;         /* "" or base64url of the SHA-256 of its SPKI */
+};
+
+struct server_config {
+	char *title;
+	struct config_list listen;
+	char *certificate, *key, *trust, *crl;
+	char *provisioning_uri;
+	char *grant_key_file;
+	char *proof_certificate, *proof_key;
+	struct config_array gateways;
+
+	char *dsn;
+	bool is_prepare;
+	int64_t database_connections;
+	int64_t database_timeout_ms;
+
+	char *billing_url, *billing_trust;
+	int64_t billing_timeout_ms;
+
+	int64_t workers;
+	int64_t handshake_timeout_ms;
+	int64_t head_timeout_ms;
+	int64_t body_timeout_ms;
+	int64_t write_timeout_ms;
+	int64_t idle_timeout_ms;
+	int64_t authentication_timeout_ms;
+
+	bool is_demo;
+	char *admin, *user, *log_level;
+};
+
+extern const struct config_spec server_config_spec;
+
+/** What no single key can tell: that files agree, addresses and pins can be read. */
+bool server_config_check(const void *config, FILE *errors);
+/** The name of this server in every protocol: host:port of provisioning_uri. */
+bool server_config_srv(const struct server_config *config,
+		       char out[AUTH_SRV_CHARS + 1]);
+/** What a gateway is known by: the SHA-256 of its SPKI. */
+bool server_config_gateway(const struct gateway_config *gateway,
+			   uint8_t out[SHA256_BYTES]);
+
+#endif

@@ -1,0 +1,69 @@
+#include "provisioning/server_metrics.h"
+
+/* clang-format off */
+#define COUNTER(name, label, help) { name, label, METRIC_COUNTER, help }
+#define GAUGE(name, label, help)   { name, label, METRIC_GAUGE, help }
+
+#define ANSWERS(class) \
+	COUNTER("provbox_server_answers_total", "class=\"" class "\"", \
+		"Requests answered, by class of status.")
+#define GRANTS(reason) \
+	COUNTER("provbox_server_grants_refused_total", "reason=\"" reason "\"", \
+		"Requests refused for their grant.")
+#define AUTHENTICATIONS(outcome) \
+	COUNTER("provbox_server_authentications_total", "outcome=\"" outcome "\"", \
+		"Authentication requests answered, by outcome.")
+#define DATABASE(status) \
+	COUNTER("provbox_server_database_failures_total", "kind=\"" status "\"", \
+		"Database calls that brought no result.")
+#define BILLING(outcome) \
+	COUNTER("provbox_server_billing_total", "outcome=\"" outcome "\"", \
+		"Attempts at billing events.")
+
+const struct metric server_metrics[SERVER_N_METRICS] = {
+	[SERVER_LINKS_OPEN] = GAUGE("provbox_server_links", NULL,
+		"Landnet connections open now."),
+	[SERVER_LINKS_ACCEPTED] = COUNTER("provbox_server_links_total", NULL,
+		"Landnet connections accepted."),
+	[SERVER_HANDSHAKES_FAILED] = COUNTER("provbox_server_handshakes_failed_total",
+		NULL, "Landnet connections that ended before they were verified."),
+	[SERVER_GATEWAYS_UNKNOWN] = COUNTER("provbox_server_gateways_unknown_total",
+		NULL, "Landnet connections of gateways that are not configured."),
+	[SERVER_ANSWERS_1XX] = ANSWERS("1xx"),
+	[SERVER_ANSWERS_2XX] = ANSWERS("2xx"),
+	[SERVER_ANSWERS_3XX] = ANSWERS("3xx"),
+	[SERVER_ANSWERS_4XX] = ANSWERS("4xx"),
+	[SERVER_ANSWERS_5XX] = ANSWERS("5xx"),
+	[SERVER_REQUESTS_CUT] = COUNTER("provbox_server_requests_cut_total", NULL,
+		"Requests whose connection ended before the answer was sent."),
+	[SERVER_GRANTS_INVALID] = GRANTS("grant_invalid"),
+	[SERVER_GRANTS_EXPIRED] = GRANTS("grant_expired"),
+	[SERVER_GRANTS_EPOCH] = GRANTS("grant_epoch"),
+	[SERVER_AUTHENTICATED] = AUTHENTICATIONS("granted"),
+	[SERVER_AUTHENTICATION_UNKNOWN] = AUTHENTICATIONS("device_unknown"),
+	[SERVER_AUTHENTICATION_BLOCKED] = AUTHENTICATIONS("device_blocked"),
+	[SERVER_AUTHENTICATION_MISMATCH] = AUTHENTICATIONS("credential_mismatch"),
+	[SERVER_PROOFS] = COUNTER("provbox_server_proofs_total", NULL,
+		"Proofs made by the zone."),
+	[SERVER_PROOFS_FAILED] = COUNTER("provbox_server_proofs_failed_total", NULL,
+		"Proofs that the zone refused or did not make in time."),
+	[SERVER_CONTENT_BYTES] = COUNTER("provbox_server_content_bytes_total", NULL,
+		"Bytes of content handed to connections."),
+	[SERVER_DATABASE_CALLS] = COUNTER("provbox_server_database_calls_total", NULL,
+		"Database calls made."),
+	[SERVER_DATABASE_UNAVAILABLE] = DATABASE("unavailable"),
+	[SERVER_DATABASE_TIMEOUTS] = DATABASE("timeout"),
+	[SERVER_DATABASE_FAILURES] = DATABASE("failed"),
+	[SERVER_DATABASE_UP] = GAUGE("provbox_server_database_up", NULL,
+		"Processes that have a database connection."),
+	[SERVER_BILLING_POSTED] = BILLING("posted"),
+	[SERVER_BILLING_RETRIED] = BILLING("retried"),
+	[SERVER_BILLING_DEAD] = BILLING("dead"),
+	[SERVER_OFFERS_EXPIRED] = COUNTER("provbox_server_offers_expired_total", NULL,
+		"Offers of terms that were not answered in time."),
+	[SERVER_OUTBOX_DUE] = GAUGE("provbox_server_outbox", "state=\"due\"",
+		"Effects of the courier's kinds in the outbox."),
+	[SERVER_OUTBOX_DEAD] = GAUGE("provbox_server_outbox", "state=\"dead\"",
+		"Effects of the courier's kinds in the outbox."),
+};
+/* clang-format on */

@@ -1,0 +1,47 @@
+#include "provisioning/statement.h"
+
+/* The functions that take an epoch answer alike. */
+#define ANSWER "select status, reason, etag, body from provbox."
+
+/* clang-format off */
+const struct db_statement statements[STATEMENT_N] = {
+	[STATEMENT_AUTHENTICATION_READ] = {
+		"authentication_read",
+		"select standing, epoch, outcome, reason "
+		"from provbox.authentication_read($1, $2, $3, $4, $5)", 5 },
+	[STATEMENT_SESSION_END] = {
+		"session_end", "select provbox.session_end($1, $2, $3, $4, $5, $6)", 6 },
+	[STATEMENT_DEVICE_READ] = {
+		"device_read", ANSWER "device_read($1, $2, $3)", 3 },
+	[STATEMENT_CATALOGUE_READ] = {
+		"catalogue_read", ANSWER "catalogue_read($1, $2, $3)", 3 },
+	[STATEMENT_REQUEST_PUT] = {
+		"request_put", ANSWER "request_put($1, $2, $3, $4, $5, $6)", 6 },
+	[STATEMENT_REQUEST_READ] = {
+		"request_read", ANSWER "request_read($1, $2, $3, $4, $5)", 5 },
+	[STATEMENT_TERMS_READ] = {
+		"terms_read", ANSWER "terms_read($1, $2, $3, $4)", 4 },
+	[STATEMENT_ANSWER_PUT] = {
+		"answer_put", ANSWER "answer_put($1, $2, $3, $4, $5, $6, $7)", 7 },
+	[STATEMENT_ITEM_RESULT_PUT] = {
+		"item_result_put",
+		ANSWER "item_result_put($1, $2, $3, $4, $5, $6, $7, $8)", 8 },
+	[STATEMENT_CONTENT_OPEN] = {
+		"content_open", ANSWER "content_open($1, $2, $3, $4)", 4 },
+	[STATEMENT_CONTENT_CHUNK_READ] = {
+		"content_chunk_read", "select provbox.content_chunk_read($1, $2)", 2,
+		.is_binary = true },
+	[STATEMENT_OUTBOX_LEASE] = {
+		"outbox_lease",
+		"select id, kind, key, attempt, payload, token "
+		"from provbox.outbox_lease($1, $2, $3, $4)", 4 },
+	[STATEMENT_OUTBOX_DONE] = {
+		"outbox_done", "select provbox.outbox_done($1, $2)", 2 },
+	[STATEMENT_OUTBOX_RETRY] = {
+		"outbox_retry", "select provbox.outbox_retry($1, $2, $3, $4)", 4 },
+	[STATEMENT_REQUESTS_EXPIRE] = {
+		"requests_expire", "select provbox.requests_expire($1)", 1 },
+	[STATEMENT_QUEUE_READ] = {
+		"queue_read", "select kind, due, dead from provbox.queue_read()", 0 },
+};
+/* clang-format on */
