@@ -1,7 +1,26 @@
 # Programs and unit tests of smsc/.
 
-check_PROGRAMS += test/unit/test_text
-test_unit_test_text_SOURCES = test/unit/test_text.c smsc/text.c smsc/text.h
+sbin_PROGRAMS += smsc/provbox-smsc
+smsc_provbox_smsc_SOURCES = \
+	smsc/box.c smsc/box.h \
+	smsc/incoming.c smsc/incoming.h \
+	smsc/link.c smsc/link.h \
+	smsc/main.c \
+	smsc/notice.c smsc/notice.h \
+	smsc/notices.c smsc/notices.h \
+	smsc/smsc_config.c smsc/smsc_config.h \
+	smsc/smsc_metrics.c smsc/smsc_metrics.h \
+	smsc/statements.c smsc/statements.h \
+	smsc/store.c smsc/store.h \
+	smsc/text.c smsc/text.h \
+	smsc/window.c smsc/window.h \
+	smsc/worker.c smsc/worker.h
 
 check_PROGRAMS += test/unit/test_box
 test_unit_test_box_SOURCES = test/unit/test_box.c smsc/box.c smsc/box.h
+
+check_PROGRAMS += test/unit/test_text
+test_unit_test_text_SOURCES = test/unit/test_text.c smsc/text.c smsc/text.h
+
+check_PROGRAMS += test/unit/test_window
+test_unit_test_window_SOURCES = test/unit/test_window.c smsc/window.c smsc/window.h

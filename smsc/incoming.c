@@ -1,0 +1,187 @@
+#include "smsc/incoming.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "smsc/smsc_metrics.h"
+#include "smsc/statements.h"
+#include "smsc/text.h"
+
+/* A frame in UTF-8 at most three times over, and its fields. */
+#define ARENA_BYTES (4 * BOX_FRAME_LIMIT)
+
+struct incoming {
+	struct incoming_parts p;
+	struct arena *arena; /* of one message */
+};
+
+/* A message of bearerbox that is acknowledged when it is stored. */
+struct pending {
+	struct incoming *incoming;
+	uint64_t generation;
+	int32_t time;
+	char id[UUID_CHARS];
+	bool is_report;
+};
+
+struct incoming *incoming_new(const struct incoming_parts *parts)
+{
+	struct incoming *incoming = calloc(1, sizeof(*incoming));
+	BUG_ON(!incoming);
+	incoming->p = *parts;
+	incoming->arena = arena_new(ARENA_BYTES);
+	return incoming;
+}
+
+void incoming_free(struct incoming *incoming)
+{
+	arena_free(incoming->arena);
+	free(incoming);
+}
+
+/* On a newer connection bearerbox brings the message again; then that is answered. */
+static void acknowledge(struct incoming *incoming, uint64_t generation, struct slice id,
+			int32_t time, enum box_nack nack)
+{
+	struct box_message ack;
+	if (!link_is_up(incoming->p.link) ||
+	    link_generation(incoming->p.link) != generation)
+		return;
+	box_init(&ack, BOX_ACK);
+	ack.ack.nack = nack;
+	ack.ack.time = time;
+	ack.ack.id = id;
+	bool is_sent = link_send(incoming->p.link, &ack);
+	BUG_ON(!is_sent);
+}
+
+static void acknowledge_sms(struct incoming *incoming, const struct box_sms *sms,
+			    enum box_nack nack)
+{
+	acknowledge(incoming, link_generation(incoming->p.link), sms->id, sms->time,
+		    nack);
+}
+
+static void on_stored(void *arg, enum store_outcome outcome, struct slice answer)
+{
+	struct pending *pending = arg;
+	struct incoming *incoming = pending->incoming;
+	struct slice id = slice_make(pending->id, UUID_CHARS);
+	acknowledge(incoming, pending->generation, id, pending->time,
+		    outcome == STORE_DONE ? BOX_ACK_SUCCESS : BOX_ACK_FAILED);
+	if (!pending->is_report) {
+		log_info("mo", log_slice("id", id), log_slice("outcome", answer));
+		notices_expect(incoming->p.notices);
+	} else if (outcome == STORE_DONE && answer.n == 0) {
+		metrics_add(SMSC_REPORT_FOREIGN, 1);
+		log_warn("report_foreign", log_slice("id", id));
+	}
+	free(pending);
+}
+
+static void store_sms(struct incoming *incoming, const struct box_sms *sms,
+		      enum statement statement, const struct slice *params,
+		      size_t n_params)
+{
+	struct pending *pending = calloc(1, sizeof(*pending));
+	BUG_ON(!pending);
+	pending->incoming = incoming;
+	pending->generation = link_generation(incoming->p.link);
+	pending->time = sms->time;
+	pending->is_report = statement == STATEMENT_REPORT;
+	memcpy(pending->id, sms->id.p, UUID_CHARS);
+	store_put(incoming->p.store, statement, params, n_params, on_stored, pending);
+}
+
+/* Text of bearerbox as the database takes it; NULL stays NULL. */
+static struct slice clean(struct incoming *incoming, struct slice text)
+{
+	return text.p ? text_repair(incoming->arena, text) : text;
+}
+
+static struct slice number(struct incoming *incoming, int32_t value)
+{
+	return slice_of(arena_printf(incoming->arena, "%d", (int)value));
+}
+
+static void on_report(struct incoming *incoming, const struct box_sms *sms)
+{
+	struct slice reference = clean(incoming, sms->dlr_url);
+	const struct slice params[] = {
+		reference.p ? reference : SLICE(""),
+		number(incoming, sms->dlr_mask),
+		clean(incoming, sms->foreign_id),
+		clean(incoming, sms->msgdata),
+	};
+	smsc_metrics_report(sms->dlr_mask);
+	window_remove(incoming->p.window, reference);
+	log_debug("report", log_slice("part", reference),
+		  log_num("event", sms->dlr_mask));
+	store_sms(incoming, sms, STATEMENT_REPORT, params, 4);
+}
+
+static void on_mo(struct incoming *incoming, const struct box_sms *sms)
+{
+	metrics_add(SMSC_MO, 1);
+	if (sms->coding == BOX_CODING_8BIT) {
+		metrics_add(SMSC_MO_BINARY, 1);
+		log_warn("mo_binary", log_slice("id", sms->id),
+			 log_masked("from", sms->sender));
+		acknowledge_sms(incoming, sms, BOX_ACK_SUCCESS);
+		return;
+	}
+	struct slice text = sms->coding == BOX_CODING_UCS2
+				    ? text_from_utf16(incoming->arena, sms->msgdata)
+				    : text_repair(incoming->arena, sms->msgdata);
+	const struct slice params[] = {
+		sms->id,
+		clean(incoming, sms->sender),
+		clean(incoming, sms->receiver),
+		clean(incoming, sms->smsc_id),
+		text.p ? text : SLICE(""),
+	};
+	store_sms(incoming, sms, STATEMENT_MO, params, 5);
+}
+
+static void on_sms(struct incoming *incoming, const struct box_sms *sms)
+{
+	switch (sms->sms_type) {
+	case BOX_MO: on_mo(incoming, sms); break;
+	case BOX_REPORT_MO: on_report(incoming, sms); break;
+	default:
+		log_warn("sms_type_unknown", log_num("type", sms->sms_type));
+		acknowledge_sms(incoming, sms, BOX_ACK_FAILED);
+		break;
+	}
+}
+
+static void on_ack(struct incoming *incoming, const struct box_ack *ack)
+{
+	const struct slice params[] = { ack->id, number(incoming, ack->nack) };
+	bool is_taken = ack->nack == BOX_ACK_SUCCESS || ack->nack == BOX_ACK_BUFFERED;
+	smsc_metrics_ack(ack->nack);
+	if (is_taken) {
+		window_acked(incoming->p.window, ack->id);
+	} else {
+		window_remove(incoming->p.window, ack->id);
+		log_warn("part_refused", log_slice("part", ack->id),
+			 log_num("nack", ack->nack));
+	}
+	store_put(incoming->p.store, STATEMENT_ACK, params, 2, NULL, NULL);
+}
+
+void incoming_message(struct incoming *incoming, const struct box_message *message)
+{
+	arena_reset(incoming->arena);
+	switch (message->type) {
+	case BOX_ACK: on_ack(incoming, &message->ack); break;
+	case BOX_SMS: on_sms(incoming, &message->sms); break;
+	case BOX_ADMIN:
+		log_info("bearerbox_command",
+			 log_num("command", message->admin.command));
+		break;
+	case BOX_HEARTBEAT: break;
+	}
+	if (store_count(incoming->p.store) >= STORE_HIGH)
+		link_hold(incoming->p.link);
+}

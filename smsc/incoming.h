@@ -1,0 +1,29 @@
+/*
+ * What comes from bearerbox: acknowledgements, delivery reports, messages of handsets.
+ * Each goes to the database first; only then it is acknowledged, so that nothing is
+ * lost that was acknowledged. Texts are never logged.
+ */
+#ifndef SMSC_INCOMING_H
+#define SMSC_INCOMING_H
+
+#include "smsc/link.h"
+#include "smsc/notices.h"
+#include "smsc/store.h"
+#include "smsc/window.h"
+
+struct incoming;
+
+/** All borrowed, and must outlive the incoming; the link is set when it is made. */
+struct incoming_parts {
+	struct link *link;
+	struct window *window;
+	struct store *store;
+	struct notices *notices;
+};
+
+struct incoming *incoming_new(const struct incoming_parts *parts);
+void incoming_free(struct incoming *incoming);
+/** Handle one message of the link; link_callbacks.on_message. */
+void incoming_message(struct incoming *incoming, const struct box_message *message);
+
+#endif

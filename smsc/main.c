@@ -1,0 +1,73 @@
+/*
+ * provbox-smsc: takes due notices from the database to Kannel's bearerbox, follows
+ * delivery reports, and takes messages from handsets. See doc/smsc.md.
+ */
+#include "smsc/smsc_config.h"
+#include "smsc/smsc_metrics.h"
+#include "smsc/worker.h"
+
+static size_t one(const void *config)
+{
+	(void)config;
+	return 1;
+}
+
+/* A lease that ends while an acknowledgement may still come sends a part twice. */
+static bool check(const void *arg, FILE *errors)
+{
+	const struct smsc_config *config = arg;
+	if (config->ack_timeout_ms < config->lease_ms &&
+	    config->poll_min_ms <= config->poll_max_ms)
+		return true;
+	fprintf(errors,
+		"ack_timeout must be shorter than lease, poll_min not longer than "
+		"poll_max\n");
+	return false;
+}
+
+static const char *admin(const void *config)
+{
+	const char *address = ((const struct smsc_config *)config)->admin;
+	return address[0] ? address : NULL;
+}
+
+static const char *user(const void *config)
+{
+	return ((const struct smsc_config *)config)->user;
+}
+
+static enum log_level level(const void *config)
+{
+	enum log_level parsed = LOG_LEVEL_INFO;
+	log_level_parse(slice_of(((const struct smsc_config *)config)->log_level),
+			&parsed);
+	return parsed;
+}
+
+static const struct supervisor_role roles[] = {
+	{ .name = "link",
+	  .count = one,
+	  .start = smsc_worker_start,
+	  .stop = smsc_worker_stop },
+};
+
+static const struct supervisor_spec spec = {
+	.program = "provbox-smsc",
+	.summary = "carries messages between the database and Kannel's bearerbox",
+	.default_config = PROVBOX_SYSCONFDIR "/smsc.conf",
+	.config = &smsc_config_spec,
+	.roles = roles,
+	.n_roles = sizeof(roles) / sizeof(roles[0]),
+	.metrics = smsc_metrics,
+	.n_metrics = SMSC_N_METRICS,
+	.check = check,
+	.admin = admin,
+	.user = user,
+	.is_ready = smsc_worker_is_ready,
+	.level = level,
+};
+
+int main(int argc, char **argv)
+{
+	return supervisor_main(&spec, argc, argv);
+}

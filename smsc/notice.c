@@ -1,0 +1,131 @@
+#include "smsc/notice.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "smsc/statements.h"
+
+/* Far over 20 parts in UTF-8 and once more in UTF-16. */
+#define ARENA_BYTES 65536
+
+/* Part numbers of a PostgreSQL array, "{1,3}", as bits. */
+static uint32_t parse_settled(struct slice array)
+{
+	uint32_t settled = 0;
+	struct slice element;
+	BUG_ON(array.n < 2);
+	struct slice rest = slice_make(array.p + 1, array.n - 2);
+	while (rest.n > 0 && slice_next(&rest, ',', &element)) {
+		uint64_t seq = 0;
+		bool is_seq = slice_to_u64(element, TEXT_MAX_PARTS, &seq);
+		BUG_ON(!is_seq);
+		settled |= 1u << seq;
+	}
+	return settled;
+}
+
+static void open_parts(struct notice *notice, uint32_t settled)
+{
+	for (uint8_t seq = 1; seq <= notice->text.n; seq++) {
+		if (settled & 1u << seq)
+			continue;
+		notice->open[notice->n_open] = seq;
+		uuid_make(notice->uuid[notice->n_open]);
+		notice->n_open++;
+	}
+}
+
+struct notice *notice_new(const PGresult *result, int row, enum text_problem *problem)
+{
+	uint64_t reference = 0;
+	struct arena *arena = arena_new(ARENA_BYTES);
+	struct notice *notice = arena_alloc(arena, sizeof(*notice));
+	BUG_ON(!notice);
+	notice->arena = arena;
+	notice->id = arena_string(arena, db_value(result, row, LEASE_NOTICE));
+	notice->token = arena_string(arena, db_value(result, row, LEASE_TOKEN));
+	BUG_ON(!notice->id || !notice->token);
+
+	struct slice text = db_value(result, row, LEASE_TEXT);
+	struct slice copy = arena_copy(arena, text);
+	*problem =
+		text.n > 0 && !copy.p ? TEXT_TOO_LONG : text_split(copy, &notice->text);
+	if (*problem != TEXT_OK)
+		return notice;
+
+	notice->msisdn = arena_copy(arena, db_value(result, row, LEASE_MSISDN));
+	notice->sender = arena_copy(arena, db_value(result, row, LEASE_SENDER));
+	bool is_reference = slice_to_u64(db_value(result, row, LEASE_CONCAT_REF),
+					 UINT8_MAX, &reference);
+	BUG_ON(!is_reference || !notice->msisdn.p || !notice->sender.p);
+	notice->reference = (uint8_t)reference;
+	open_parts(notice, parse_settled(db_value(result, row, LEASE_SETTLED)));
+	return notice;
+}
+
+void notice_free(struct notice *notice)
+{
+	arena_free(notice->arena);
+}
+
+void notice_seqs(const struct notice *notice, char out[NOTICE_SEQS_SIZE])
+{
+	size_t at = 0;
+	out[at++] = '{';
+	for (size_t i = 0; i < notice->n_open; i++)
+		at += (size_t)snprintf(out + at, NOTICE_SEQS_SIZE - at, "%s%u",
+				       i > 0 ? "," : "", notice->open[i]);
+	out[at++] = '}';
+	out[at] = 0;
+}
+
+void notice_uuids(const struct notice *notice, char out[NOTICE_UUIDS_SIZE])
+{
+	size_t at = 0;
+	out[at++] = '{';
+	for (size_t i = 0; i < notice->n_open; i++)
+		at += (size_t)snprintf(out + at, NOTICE_UUIDS_SIZE - at, "%s%s",
+				       i > 0 ? "," : "", notice->uuid[i]);
+	out[at++] = '}';
+	out[at] = 0;
+}
+
+static struct slice make_udh(struct notice *notice, uint8_t seq)
+{
+	if (notice->text.n == 1)
+		return SLICE("");
+	uint8_t *udh = arena_alloc(notice->arena, TEXT_UDH_BYTES);
+	BUG_ON(!udh);
+	text_udh(notice->reference, notice->text.n, seq, udh);
+	return slice_make(udh, TEXT_UDH_BYTES);
+}
+
+void notice_message(struct notice *notice, size_t index, struct slice box_id,
+		    int64_t now_s, int64_t validity_s, struct box_message *out)
+{
+	uint8_t seq = notice->open[index];
+	struct slice text = notice->text.part[seq - 1];
+	struct slice uuid = slice_make(notice->uuid[index], UUID_CHARS);
+	box_init(out, BOX_SMS);
+	struct box_sms *sms = &out->sms;
+	sms->sender = notice->sender;
+	sms->receiver = notice->msisdn;
+	sms->udhdata = make_udh(notice, seq);
+	if (notice->text.alphabet == TEXT_GSM7) {
+		sms->coding = BOX_CODING_7BIT;
+		sms->charset = SLICE("UTF-8");
+		sms->msgdata = text;
+	} else {
+		sms->coding = BOX_CODING_UCS2;
+		sms->charset = SLICE("UTF-16BE");
+		sms->msgdata = text_to_utf16(notice->arena, text);
+		BUG_ON(!sms->msgdata.p);
+	}
+	sms->time = (int32_t)now_s;
+	sms->id = uuid;
+	sms->sms_type = BOX_MT_PUSH;
+	sms->validity = (int32_t)(now_s + validity_s);
+	sms->dlr_mask = BOX_REPORTS_WANTED;
+	sms->dlr_url = uuid;
+	sms->boxc_id = box_id;
+}

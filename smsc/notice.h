@@ -1,0 +1,57 @@
+/*
+ * One leased notice: its text in parts, which of them are to be sent, under which
+ * UUIDs, and the box messages that carry them. No I/O.
+ */
+#ifndef SMSC_NOTICE_H
+#define SMSC_NOTICE_H
+
+#include <sys/queue.h>
+
+#include "base/codec.h"
+#include "base/db.h"
+#include "smsc/box.h"
+#include "smsc/text.h"
+
+/** A number from 1 and a comma for each part, in braces. */
+#define NOTICE_SEQS_SIZE (TEXT_MAX_PARTS * 3 + 2)
+/** A UUID and a comma for each part, in braces. */
+#define NOTICE_UUIDS_SIZE (TEXT_MAX_PARTS * (UUID_CHARS + 1) + 2)
+
+struct notice {
+	STAILQ_ENTRY(notice) link;
+	struct arena *arena; /* of everything below */
+	void *owner;         /* for the callback of a statement */
+	uint64_t generation; /* of the link, when its parts were being recorded */
+	const char *id, *token;
+	struct slice msisdn, sender;
+	uint8_t reference; /* of the concatenation */
+	struct text_parts text;
+	size_t n_open;                /* parts that are to be sent */
+	uint8_t open[TEXT_MAX_PARTS]; /* their numbers, from 1 */
+	char uuid[TEXT_MAX_PARTS][UUID_CHARS + 1];
+};
+
+/**
+ * Take a row of STATEMENT_LEASE.
+ * @param problem  set: the text cannot be sent, and nothing but id and token is filled
+ */
+struct notice *notice_new(const PGresult *result, int row, enum text_problem *problem);
+void notice_free(struct notice *notice);
+
+/** The numbers of the open parts as a PostgreSQL array. */
+void notice_seqs(const struct notice *notice, char out[NOTICE_SEQS_SIZE]);
+/** Their UUIDs as a PostgreSQL array. */
+void notice_uuids(const struct notice *notice, char out[NOTICE_UUIDS_SIZE]);
+
+/**
+ * Make the box message of an open part.
+ * @param index     0..n_open - 1
+ * @param box_id    where reports go to
+ * @param now_s     seconds since 1970
+ * @param validity  seconds
+ * @param out       borrows from the notice
+ */
+void notice_message(struct notice *notice, size_t index, struct slice box_id,
+		    int64_t now_s, int64_t validity_s, struct box_message *out);
+
+#endif

@@ -1,0 +1,327 @@
+#include "smsc/notices.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "smsc/notice.h"
+#include "smsc/smsc_metrics.h"
+#include "smsc/statements.h"
+
+/* Leased at once; all of them wait here when the window is full. */
+#define LEASE_MAX 100
+
+enum notices_state {
+	NOTICES_IDLE,       /* bearerbox is not there, or we are ending */
+	NOTICES_SETTLING,   /* what was under way comes to rest */
+	NOTICES_RECOVERING, /* what was never acknowledged is made due again */
+	NOTICES_RUNNING,
+};
+
+struct notices {
+	struct loop *loop;
+	struct notices_parts p;
+	enum notices_state state;
+	STAILQ_HEAD(, notice) queue; /* leased, waiting for room in the window */
+	size_t n_calls;              /* statements of ours without an answer */
+	size_t n_reserved;           /* parts being recorded */
+	bool is_leasing;
+	bool is_stopped;
+	int64_t limit; /* of the last lease */
+	int64_t poll_ms;
+	struct timer poll;
+};
+
+static void set_state(struct notices *notices, enum notices_state state)
+{
+	static const char *const names[] = {
+		[NOTICES_IDLE] = "idle",
+		[NOTICES_SETTLING] = "settling",
+		[NOTICES_RECOVERING] = "recovering",
+		[NOTICES_RUNNING] = "running",
+	};
+	log_debug("notices_state", log_str("from", names[notices->state]),
+		  log_str("to", names[state]));
+	notices->state = state;
+}
+
+static size_t room(const struct notices *notices)
+{
+	size_t free_parts = window_room(notices->p.window);
+	return free_parts > notices->n_reserved ? free_parts - notices->n_reserved : 0;
+}
+
+/* Ask the database; counts what has no answer yet. */
+static bool ask(struct notices *notices, enum statement statement,
+		const struct db_param *params, size_t n_params, db_fn *fn, void *arg)
+{
+	if (!db_call(notices->p.db, statement, params, n_params, fn, arg))
+		return false;
+	notices->n_calls++;
+	return true;
+}
+
+/* The notice cannot be sent as it is, now or ever. */
+static void refuse(struct notices *notices, const struct notice *notice,
+		   const char *reason)
+{
+	const struct slice params[] = { slice_of(notice->id), slice_of(notice->token),
+					slice_of(reason), SLICE("true") };
+	log_error("notice_unsendable", log_str("notice", notice->id),
+		  log_str("reason", reason));
+	metrics_add(SMSC_NOTICES_UNSENDABLE, 1);
+	store_put(notices->p.store, STATEMENT_RETRY, params, 4, NULL, NULL);
+}
+
+/* ---- sending ------------------------------------------------------------------- */
+
+static void send_parts(struct notices *notices, struct notice *notice)
+{
+	const struct smsc_config *config = notices->p.config;
+	int64_t now_s = time_now_ms() / 1000;
+	for (size_t i = 0; i < notice->n_open; i++) {
+		struct box_message message;
+		notice_message(notice, i, slice_of(config->box_id), now_s,
+			       config->validity_ms / 1000, &message);
+		if (!link_send(notices->p.link, &message)) {
+			refuse(notices, notice, "message_refused");
+			return;
+		}
+		window_add(notices->p.window, message.sms.id,
+			   loop_now_ms(notices->loop));
+		metrics_add(SMSC_PARTS, 1);
+	}
+	metrics_add(SMSC_NOTICES, 1);
+	log_info("notice_sent", log_str("notice", notice->id),
+		 log_masked("to", notice->msisdn),
+		 log_num("parts", (int64_t)notice->n_open),
+		 log_num("of", (int64_t)notice->text.n));
+}
+
+static void on_recorded(void *arg, enum db_status status, const PGresult *result)
+{
+	struct notice *notice = arg;
+	struct notices *notices = notice->owner;
+	notices->n_calls--;
+	notices->n_reserved -= notice->n_open;
+	/* Without a certain yes nothing is sent: the lease runs out and the notice
+	 * comes again. A link that broke meanwhile has a recovery of its own. */
+	if (status == DB_OK && slice_eq(db_value(result, 0, 0), SLICE("t")) &&
+	    link_is_up(notices->p.link) &&
+	    link_generation(notices->p.link) == notice->generation)
+		send_parts(notices, notice);
+	notice_free(notice);
+	notices_advance(notices);
+}
+
+static bool record(struct notices *notices, struct notice *notice)
+{
+	char total[8], seqs[NOTICE_SEQS_SIZE], uuids[NOTICE_UUIDS_SIZE];
+	snprintf(total, sizeof(total), "%zu", notice->text.n);
+	notice_seqs(notice, seqs);
+	notice_uuids(notice, uuids);
+	const struct db_param params[] = { db_text(notice->id), db_text(notice->token),
+					   db_text(total), db_text(seqs),
+					   db_text(uuids) };
+	notice->owner = notices;
+	notice->generation = link_generation(notices->p.link);
+	if (!ask(notices, STATEMENT_PARTS, params, 5, on_recorded, notice))
+		return false;
+	notices->n_reserved += notice->n_open;
+	return true;
+}
+
+/* Record what fits into the window, in the order in which it was leased. */
+static void record_queued(struct notices *notices)
+{
+	struct notice *notice;
+	while ((notice = STAILQ_FIRST(&notices->queue)) &&
+	       notice->n_open <= room(notices)) {
+		STAILQ_REMOVE_HEAD(&notices->queue, link);
+		if (!record(notices, notice))
+			notice_free(notice);
+	}
+}
+
+static void drop_queued(struct notices *notices)
+{
+	struct notice *notice;
+	while ((notice = STAILQ_FIRST(&notices->queue))) {
+		STAILQ_REMOVE_HEAD(&notices->queue, link);
+		notice_free(notice);
+	}
+}
+
+/* ---- leasing ------------------------------------------------------------------- */
+
+static void take_row(struct notices *notices, const PGresult *result, int row)
+{
+	enum text_problem problem;
+	struct notice *notice = notice_new(result, row, &problem);
+	if (problem != TEXT_OK) {
+		refuse(notices, notice,
+		       problem == TEXT_TOO_LONG ? "message_too_long"
+						: "message_refused");
+		notice_free(notice);
+	} else if (notice->n_open == 0) {
+		notice_free(notice);
+	} else {
+		STAILQ_INSERT_TAIL(&notices->queue, notice, link);
+	}
+}
+
+static void poll_again(struct notices *notices, int n_rows)
+{
+	const struct smsc_config *config = notices->p.config;
+	if (n_rows > 0)
+		notices->poll_ms = config->poll_min_ms;
+	else if (notices->poll_ms * 2 <= config->poll_max_ms)
+		notices->poll_ms *= 2;
+	else
+		notices->poll_ms = config->poll_max_ms;
+	/* There is probably more where this came from. */
+	timer_start(&notices->poll, n_rows >= notices->limit ? 0 : notices->poll_ms);
+}
+
+static void on_leased(void *arg, enum db_status status, const PGresult *result)
+{
+	struct notices *notices = arg;
+	int n_rows = status == DB_OK ? PQntuples(result) : 0;
+	notices->n_calls--;
+	notices->is_leasing = false;
+	/* What was leased for a link that broke is found by its recovery. */
+	if (notices->state == NOTICES_RUNNING) {
+		for (int row = 0; row < n_rows; row++)
+			take_row(notices, result, row);
+		poll_again(notices, n_rows);
+	}
+	notices_advance(notices);
+}
+
+static void lease(struct notices *notices)
+{
+	const struct smsc_config *config = notices->p.config;
+	char limit[24], lease_ms[24];
+	size_t n = room(notices) < LEASE_MAX ? room(notices) : LEASE_MAX;
+	snprintf(limit, sizeof(limit), "%zu", n);
+	snprintf(lease_ms, sizeof(lease_ms), "%lld", (long long)config->lease_ms);
+	const struct db_param params[] = { db_text(config->box_id), db_text(limit),
+					   db_text(lease_ms) };
+	notices->limit = (int64_t)n;
+	notices->is_leasing =
+		ask(notices, STATEMENT_LEASE, params, 3, on_leased, notices);
+	if (!notices->is_leasing)
+		timer_start(&notices->poll, config->poll_max_ms);
+}
+
+static void on_unacked(void *arg, enum db_status status, const PGresult *result)
+{
+	struct notices *notices = arg;
+	notices->n_calls--;
+	if (notices->state != NOTICES_RECOVERING) {
+		notices_advance(notices);
+		return;
+	}
+	if (status != DB_OK) {
+		set_state(notices, NOTICES_SETTLING);
+		timer_start(&notices->poll, notices->p.config->poll_max_ms);
+		return;
+	}
+	if (!slice_eq(db_value(result, 0, 0), SLICE("0")))
+		log_info("notices_again", log_slice("due", db_value(result, 0, 0)));
+	set_state(notices, NOTICES_RUNNING);
+	notices->poll_ms = notices->p.config->poll_min_ms;
+	timer_start(&notices->poll, 0);
+}
+
+static void recover(struct notices *notices)
+{
+	const struct db_param params[] = { db_text(notices->p.config->box_id) };
+	if (ask(notices, STATEMENT_UNACKED, params, 1, on_unacked, notices))
+		set_state(notices, NOTICES_RECOVERING);
+	else
+		timer_start(&notices->poll, notices->p.config->poll_max_ms);
+}
+
+void notices_advance(struct notices *notices)
+{
+	switch (notices->state) {
+	case NOTICES_IDLE:
+	case NOTICES_RECOVERING: break;
+	case NOTICES_SETTLING:
+		if (notices->n_calls == 0 && store_count(notices->p.store) == 0 &&
+		    !timer_is_pending(&notices->poll))
+			recover(notices);
+		break;
+	case NOTICES_RUNNING: record_queued(notices); break;
+	}
+}
+
+static void on_poll(void *arg)
+{
+	struct notices *notices = arg;
+	if (notices->state != NOTICES_RUNNING) {
+		notices_advance(notices);
+		return;
+	}
+	bool can_take = STAILQ_EMPTY(&notices->queue) && room(notices) > 0 &&
+			!link_is_full(notices->p.link);
+	if (can_take && !notices->is_leasing)
+		lease(notices);
+	else
+		timer_start(&notices->poll, notices->p.config->poll_min_ms);
+}
+
+/* ---- interface ----------------------------------------------------------------- */
+
+struct notices *notices_new(struct loop *loop, const struct notices_parts *parts)
+{
+	struct notices *notices = calloc(1, sizeof(*notices));
+	BUG_ON(!notices);
+	notices->loop = loop;
+	notices->p = *parts;
+	notices->state = NOTICES_IDLE;
+	notices->poll_ms = parts->config->poll_min_ms;
+	STAILQ_INIT(&notices->queue);
+	timer_init(&notices->poll, loop, on_poll, notices);
+	return notices;
+}
+
+void notices_free(struct notices *notices)
+{
+	timer_cancel(&notices->poll);
+	drop_queued(notices);
+	free(notices);
+}
+
+void notices_link_up(struct notices *notices)
+{
+	if (notices->is_stopped)
+		return;
+	set_state(notices, NOTICES_SETTLING);
+	notices_advance(notices);
+}
+
+void notices_link_down(struct notices *notices)
+{
+	timer_cancel(&notices->poll);
+	drop_queued(notices);
+	set_state(notices, NOTICES_IDLE);
+}
+
+void notices_expect(struct notices *notices)
+{
+	notices->poll_ms = notices->p.config->poll_min_ms;
+	if (notices->state == NOTICES_RUNNING && !notices->is_leasing)
+		timer_start(&notices->poll, notices->poll_ms);
+}
+
+void notices_stop(struct notices *notices)
+{
+	notices->is_stopped = true;
+	notices_link_down(notices);
+}
+
+bool notices_are_idle(const struct notices *notices)
+{
+	return notices->n_calls == 0;
+}

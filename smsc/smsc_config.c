@@ -1,0 +1,176 @@
+#include "smsc/smsc_config.h"
+
+#include "base/conn.h"
+#include "base/dsn.h"
+#include "base/log.h"
+#include "smsc/text.h"
+
+#define AT(member) offsetof(struct smsc_config, member)
+
+static bool is_log_level(const void *section, char *why, size_t why_size)
+{
+	const struct smsc_config *config = section;
+	enum log_level level;
+	if (log_level_parse(slice_of(config->log_level), &level))
+		return true;
+	snprintf(why, why_size, "is none of error, warn, info, debug");
+	return false;
+}
+
+static bool is_dsn(const void *section, char *why, size_t why_size)
+{
+	const struct smsc_config *config = section;
+	return dsn_check(config->dsn, why, why_size);
+}
+
+/* bearerbox names files and queues after the box. */
+static bool is_box_id(const void *section, char *why, size_t why_size)
+{
+	const struct smsc_config *config = section;
+	struct slice id = slice_of(config->box_id);
+	bool is_valid = id.n >= 1 && id.n <= 32;
+	for (size_t i = 0; i < id.n; i++)
+		is_valid = is_valid && ((id.p[i] >= 'a' && id.p[i] <= 'z') ||
+					(id.p[i] >= 'A' && id.p[i] <= 'Z') ||
+					(id.p[i] >= '0' && id.p[i] <= '9') ||
+					id.p[i] == '-' || id.p[i] == '_');
+	if (!is_valid)
+		snprintf(why, why_size,
+			 "is not 1 to 32 letters, digits, hyphens or underscores");
+	return is_valid;
+}
+
+static const struct config_key top_keys[] = {
+	{ .name = "bearerbox",
+	  .type = CONFIG_ADDRESS,
+	  .offset = AT(bearerbox),
+	  .fallback = "127.0.0.1:13001",
+	  .help = "smsbox-port of Kannel's bearerbox." },
+	{ .name = "box_id",
+	  .type = CONFIG_STRING,
+	  .offset = AT(box_id),
+	  .fallback = "provbox",
+	  .check = is_box_id,
+	  .help = "Name of this box: one link of this name at a time; keep it over "
+		  "restarts." },
+	{ .name = "dsn",
+	  .type = CONFIG_STRING,
+	  .offset = AT(dsn),
+	  .check = is_dsn,
+	  .help = "libpq conninfo of the database, as role provbox_smsc; a password "
+		  "by passfile." },
+	{ .name = "database_connections",
+	  .type = CONFIG_NUMBER,
+	  .offset = AT(database_connections),
+	  .fallback = "2",
+	  .min = 1,
+	  .max = 64,
+	  .help = "Connections to the database." },
+	{ .name = "database_timeout",
+	  .type = CONFIG_DURATION,
+	  .offset = AT(database_timeout_ms),
+	  .fallback = "5s",
+	  .min = 10,
+	  .max = 60000,
+	  .help = "One statement, waiting for a connection included." },
+	{ .name = "prepare",
+	  .type = CONFIG_BOOL,
+	  .offset = AT(prepare),
+	  .fallback = "yes",
+	  .help = "Prepared statements; no behind PgBouncer in transaction mode." },
+	{ .name = "window",
+	  .type = CONFIG_NUMBER,
+	  .offset = AT(window),
+	  .fallback = "1000",
+	  .min = TEXT_MAX_PARTS,
+	  .max = 100000,
+	  .help = "Message parts at bearerbox of which the SMSC has reported "
+		  "nothing." },
+	{ .name = "ack_timeout",
+	  .type = CONFIG_DURATION,
+	  .offset = AT(ack_timeout_ms),
+	  .fallback = "10s",
+	  .min = 10,
+	  .max = 600000,
+	  .help = "A part that bearerbox does not acknowledge; then the link is made "
+		  "anew." },
+	{ .name = "validity",
+	  .type = CONFIG_DURATION,
+	  .offset = AT(validity_ms),
+	  .fallback = "1h",
+	  .min = 60000,
+	  .max = 604800000,
+	  .help = "Validity of a message; the setting part_validity should be the "
+		  "same." },
+	{ .name = "lease",
+	  .type = CONFIG_DURATION,
+	  .offset = AT(lease_ms),
+	  .fallback = "1m",
+	  .min = 1000,
+	  .max = 3600000,
+	  .help = "After this a notice that nobody acknowledged is sent again." },
+	{ .name = "poll_min",
+	  .type = CONFIG_DURATION,
+	  .offset = AT(poll_min_ms),
+	  .fallback = "50ms",
+	  .min = 1,
+	  .max = 60000,
+	  .help = "Pause between two looks for due notices after there was work." },
+	{ .name = "poll_max",
+	  .type = CONFIG_DURATION,
+	  .offset = AT(poll_max_ms),
+	  .fallback = "1s",
+	  .min = 1,
+	  .max = 60000,
+	  .help = "The longest pause; doubled up to here while there is no work." },
+	{ .name = "heartbeat",
+	  .type = CONFIG_DURATION,
+	  .offset = AT(heartbeat_ms),
+	  .fallback = "30s",
+	  .min = 1000,
+	  .max = 600000,
+	  .help = "Pause between two heartbeats to bearerbox." },
+	{ .name = "connect_timeout",
+	  .type = CONFIG_DURATION,
+	  .offset = AT(connect_timeout_ms),
+	  .fallback = "5s",
+	  .min = 10,
+	  .max = 60000,
+	  .help = "Connecting to bearerbox; also how long it may take nothing." },
+	{ .name = "reconnect_max",
+	  .type = CONFIG_DURATION,
+	  .offset = AT(reconnect_max_ms),
+	  .fallback = "5s",
+	  .min = 100,
+	  .max = 600000,
+	  .help = "Longest pause before connecting again; begins at 100 ms, doubles." },
+	{ .name = "admin",
+	  .type = CONFIG_STRING,
+	  .offset = AT(admin),
+	  .fallback = "unix:/run/provbox/smsc.sock",
+	  .help = "Admin listener, \"unix:/path\" or loopback \"ip:port\"; \"\" for "
+		  "none." },
+	{ .name = "user",
+	  .type = CONFIG_STRING,
+	  .offset = AT(user),
+	  .fallback = "provbox",
+	  .help = "User to become when started as root." },
+	{ .name = "log_level",
+	  .type = CONFIG_STRING,
+	  .offset = AT(log_level),
+	  .fallback = "info",
+	  .check = is_log_level,
+	  .help = "error, warn, info or debug." },
+};
+
+static const struct config_section sections[] = {
+	{ .keys = top_keys,
+	  .n_keys = sizeof(top_keys) / sizeof(top_keys[0]),
+	  .size = sizeof(struct smsc_config) },
+};
+
+const struct config_spec smsc_config_spec = {
+	.program = "provbox-smsc",
+	.sections = sections,
+	.n_sections = sizeof(sections) / sizeof(sections[0]),
+};

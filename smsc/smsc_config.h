@@ -1,0 +1,34 @@
+/*
+ * Configuration of provbox-smsc: one table of keys, one struct. Knows what may stand
+ * in the file, not what is done with it.
+ */
+#ifndef SMSC_SMSC_CONFIG_H
+#define SMSC_SMSC_CONFIG_H
+
+#include "base/config.h"
+
+struct smsc_config {
+	char *title; /* unused at the top level */
+	char *bearerbox;
+	char *box_id;
+	char *dsn;
+	int64_t database_connections;
+	int64_t database_timeout_ms;
+	bool prepare;
+	int64_t window;
+	int64_t ack_timeout_ms;
+	int64_t validity_ms;
+	int64_t lease_ms;
+	int64_t poll_min_ms;
+	int64_t poll_max_ms;
+	int64_t heartbeat_ms;
+	int64_t connect_timeout_ms;
+	int64_t reconnect_max_ms;
+	char *admin;
+	char *user;
+	char *log_level;
+};
+
+extern const struct config_spec smsc_config_spec;
+
+#endif

@@ -1,0 +1,26 @@
+#include "smsc/statements.h"
+
+const struct db_statement statements[STATEMENT_N] = {
+	[STATEMENT_LEASE] = { "smsc_lease",
+			      "select notice, token, msisdn, sender, text, concat_ref, "
+			      "settled from provbox.smsc_lease($1, $2::int, "
+			      "$3::bigint * interval '1 millisecond')",
+			      3 },
+	[STATEMENT_PARTS] = { "smsc_parts",
+			      "select provbox.smsc_parts($1::bigint, $2::uuid, "
+			      "$3::int, "
+			      "$4::int[], $5::uuid[])",
+			      5 },
+	[STATEMENT_RETRY] = { "smsc_retry",
+			      "select provbox.smsc_retry($1::bigint, $2::uuid, $3, "
+			      "$4::boolean)",
+			      4 },
+	[STATEMENT_UNACKED] = { "smsc_unacked", "select provbox.smsc_unacked($1)", 1 },
+	[STATEMENT_ACK] = { "smsc_ack", "select provbox.smsc_ack($1::uuid, $2::int)",
+			    2 },
+	[STATEMENT_REPORT] = { "smsc_report",
+			       "select provbox.smsc_report($1, $2::int, $3, $4)", 4 },
+	[STATEMENT_MO] = { "mo_receive",
+			   "select outcome from provbox.mo_receive($1, $2, $3, $4, $5)",
+			   5 },
+};

@@ -1,0 +1,34 @@
+/*
+ * The SQL that provbox-smsc may use: functions of doc/database.md, section "SMSC
+ * link". A statement is its index in the table.
+ */
+#ifndef SMSC_STATEMENTS_H
+#define SMSC_STATEMENTS_H
+
+#include "base/db.h"
+
+enum statement {
+	STATEMENT_LEASE,
+	STATEMENT_PARTS,
+	STATEMENT_RETRY,
+	STATEMENT_UNACKED,
+	STATEMENT_ACK,
+	STATEMENT_REPORT,
+	STATEMENT_MO,
+	STATEMENT_N,
+};
+
+/** Columns of STATEMENT_LEASE. */
+enum lease_column {
+	LEASE_NOTICE,
+	LEASE_TOKEN,
+	LEASE_MSISDN,
+	LEASE_SENDER,
+	LEASE_TEXT,
+	LEASE_CONCAT_REF,
+	LEASE_SETTLED,
+};
+
+extern const struct db_statement statements[STATEMENT_N];
+
+#endif

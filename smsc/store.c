@@ -1,0 +1,185 @@
+#include "smsc/store.h"
+
+#include <stdlib.h>
+#include <sys/queue.h>
+
+#include "base/log.h"
+#include "smsc/smsc_metrics.h"
+
+#define RETRY_MIN_MS 100
+#define RETRY_MAX_MS 5000
+
+struct fact {
+	TAILQ_ENTRY(fact) link;
+	struct store *store;
+	size_t statement;
+	store_fn *fn;
+	void *arg;
+	struct db_call *call; /* NULL while it waits for the retry */
+	size_t n_params;
+	struct slice params[STORE_PARAMS_MAX];
+	char bytes[]; /* of the params */
+};
+TAILQ_HEAD(facts, fact);
+
+struct store {
+	struct loop *loop;
+	struct db *db;
+	struct facts calling, waiting;
+	size_t n;
+	struct timer retry;
+	int64_t retry_ms;
+	loop_fn *on_progress;
+	void *progress_arg;
+};
+
+static void call(struct fact *fact);
+
+static void count(struct store *store, int change)
+{
+	store->n = (size_t)((int64_t)store->n + change);
+	metrics_add(SMSC_UNSTORED, change);
+}
+
+static void wait_for_retry(struct fact *fact)
+{
+	struct store *store = fact->store;
+	fact->call = NULL;
+	TAILQ_INSERT_TAIL(&store->waiting, fact, link);
+	if (!timer_is_pending(&store->retry))
+		timer_start(&store->retry, store->retry_ms);
+}
+
+static void on_retry(void *arg)
+{
+	struct store *store = arg;
+	struct facts again = TAILQ_HEAD_INITIALIZER(again);
+	struct fact *fact;
+	store->retry_ms *= 2;
+	if (store->retry_ms > RETRY_MAX_MS)
+		store->retry_ms = RETRY_MAX_MS;
+	TAILQ_CONCAT(&again, &store->waiting, link);
+	while ((fact = TAILQ_FIRST(&again))) {
+		TAILQ_REMOVE(&again, fact, link);
+		call(fact);
+	}
+}
+
+/* The value itself is refused (class 22, data exception; 23, constraint): it would be
+ * every time. Everything else can pass. */
+static bool is_hopeless(const PGresult *result)
+{
+	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+	return sqlstate &&
+	       (strncmp(sqlstate, "22", 2) == 0 || strncmp(sqlstate, "23", 2) == 0);
+}
+
+static void finish(struct fact *fact, enum store_outcome outcome, struct slice answer)
+{
+	struct store *store = fact->store;
+	count(store, -1);
+	if (fact->fn)
+		fact->fn(fact->arg, outcome, answer);
+	free(fact);
+	if (store->on_progress)
+		store->on_progress(store->progress_arg);
+}
+
+static void on_called(void *arg, enum db_status status, const PGresult *result)
+{
+	struct fact *fact = arg;
+	TAILQ_REMOVE(&fact->store->calling, fact, link);
+	if (status == DB_OK) {
+		fact->store->retry_ms = RETRY_MIN_MS;
+		finish(fact, STORE_DONE,
+		       PQntuples(result) > 0 ? db_value(result, 0, 0) : SLICE(""));
+	} else if (status == DB_FAILED && is_hopeless(result)) {
+		finish(fact, STORE_REFUSED, SLICE(""));
+	} else {
+		wait_for_retry(fact);
+	}
+}
+
+static void call(struct fact *fact)
+{
+	struct store *store = fact->store;
+	struct db_param params[STORE_PARAMS_MAX];
+	for (size_t i = 0; i < fact->n_params; i++)
+		params[i] = fact->params[i].p ? db_slice(fact->params[i]) : db_null();
+	fact->call = db_call(store->db, fact->statement, params, fact->n_params,
+			     on_called, fact);
+	if (!fact->call) {
+		wait_for_retry(fact);
+		return;
+	}
+	TAILQ_INSERT_TAIL(&store->calling, fact, link);
+}
+
+struct store *store_new(struct loop *loop, struct db *db)
+{
+	struct store *store = calloc(1, sizeof(*store));
+	BUG_ON(!store);
+	store->loop = loop;
+	store->db = db;
+	store->retry_ms = RETRY_MIN_MS;
+	TAILQ_INIT(&store->calling);
+	TAILQ_INIT(&store->waiting);
+	timer_init(&store->retry, loop, on_retry, store);
+	return store;
+}
+
+static void drop_all(struct facts *facts)
+{
+	struct fact *fact;
+	while ((fact = TAILQ_FIRST(facts))) {
+		TAILQ_REMOVE(facts, fact, link);
+		if (fact->call)
+			db_cancel(fact->call);
+		free(fact);
+	}
+}
+
+void store_free(struct store *store)
+{
+	timer_cancel(&store->retry);
+	drop_all(&store->calling);
+	drop_all(&store->waiting);
+	free(store);
+}
+
+void store_put(struct store *store, size_t statement, const struct slice *params,
+	       size_t n_params, store_fn *fn, void *arg)
+{
+	size_t bytes = 0;
+	BUG_ON(n_params > STORE_PARAMS_MAX);
+	for (size_t i = 0; i < n_params; i++)
+		bytes += params[i].n;
+	struct fact *fact = calloc(1, sizeof(*fact) + bytes);
+	BUG_ON(!fact);
+	fact->store = store;
+	fact->statement = statement;
+	fact->fn = fn;
+	fact->arg = arg;
+	fact->n_params = n_params;
+	char *at = fact->bytes;
+	for (size_t i = 0; i < n_params; i++) {
+		if (!params[i].p)
+			continue;
+		memcpy(at, params[i].p, params[i].n);
+		fact->params[i] = slice_make(at, params[i].n);
+		at += params[i].n;
+	}
+	count(store, 1);
+	call(fact);
+}
+
+size_t store_count(const struct store *store)
+{
+	return store->n;
+}
+
+void store_on_progress(struct store *store, loop_fn *fn, void *arg)
+{
+	store->on_progress = fn;
+	store->progress_arg = arg;
+}

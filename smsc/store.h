@@ -1,0 +1,45 @@
+/*
+ * What bearerbox told us, on its way into the database: acknowledgements, reports and
+ * messages of handsets. Each is idempotent there and is tried until it is stored, so
+ * that whoever waits for it may rely on it. Knows SQL statements, not Kannel.
+ */
+#ifndef SMSC_STORE_H
+#define SMSC_STORE_H
+
+#include "base/db.h"
+
+/** Entries at which the owner should take in no more. */
+#define STORE_HIGH 1000
+
+struct store;
+
+/** More parameters than any of its statements has. */
+#define STORE_PARAMS_MAX 5
+
+enum store_outcome {
+	STORE_DONE,    /* it is stored; the answer is the first value of the row */
+	STORE_REFUSED, /* the database will never take this one; it was logged */
+};
+
+/** @p answer is borrowed for the call; empty for SQL NULL and STORE_REFUSED. */
+typedef void store_fn(void *arg, enum store_outcome outcome, struct slice answer);
+
+/** @param db  borrowed; must outlive the store */
+struct store *store_new(struct loop *loop, struct db *db);
+/** What is not stored yet is dropped without a callback: bearerbox has it still. */
+void store_free(struct store *store);
+
+/**
+ * Store one fact.
+ *
+ * @param params  copied; at most STORE_PARAMS_MAX texts, {NULL,0} is SQL NULL
+ * @param fn      called exactly once, later; NULL: nobody waits
+ */
+void store_put(struct store *store, size_t statement, const struct slice *params,
+	       size_t n_params, store_fn *fn, void *arg);
+/** Facts that are not stored yet. */
+size_t store_count(const struct store *store);
+/** Called whenever one left. */
+void store_on_progress(struct store *store, loop_fn *fn, void *arg);
+
+#endif

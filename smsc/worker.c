@@ -1,0 +1,179 @@
+#include "smsc/worker.h"
+
+#include <stdlib.h>
+
+#include "base/db.h"
+#include "smsc/incoming.h"
+#include "smsc/smsc_config.h"
+#include "smsc/smsc_metrics.h"
+#include "smsc/statements.h"
+
+#define SWEEP_MS        250
+#define STOP_TIMEOUT_MS 2000
+
+/* The one worker of this process. */
+static struct smsc_worker {
+	struct worker *worker;
+	const struct smsc_config *config;
+	struct db *db;
+	struct link *link;
+	struct window *window;
+	struct store *store;
+	struct notices *notices;
+	struct incoming *incoming;
+	struct timer sweep;
+	int64_t unreported; /* as the gauge has it */
+	int64_t stop_by_ms; /* 0: not stopping */
+} the;
+
+static void tell_ready(void)
+{
+	worker_set_ready(the.worker, db_is_ready(the.db) && link_is_up(the.link));
+}
+
+static void on_link_up(void *arg)
+{
+	(void)arg;
+	metrics_add(SMSC_LINK_UP, 1);
+	tell_ready();
+	notices_link_up(the.notices);
+}
+
+static void on_link_down(void *arg)
+{
+	(void)arg;
+	metrics_add(SMSC_LINK_UP, -1);
+	metrics_add(SMSC_RECONNECTS, 1);
+	window_drop_unacked(the.window);
+	notices_link_down(the.notices);
+	tell_ready();
+}
+
+static void on_link_message(void *arg, const struct box_message *message)
+{
+	(void)arg;
+	incoming_message(the.incoming, message);
+	notices_advance(the.notices);
+}
+
+static void on_db_ready(void *arg, bool is_ready)
+{
+	(void)arg;
+	metrics_add(SMSC_DATABASE_UP, is_ready ? 1 : -1);
+	tell_ready();
+}
+
+static void on_store_progress(void *arg)
+{
+	(void)arg;
+	if (store_count(the.store) < STORE_HIGH / 2)
+		link_release(the.link);
+	notices_advance(the.notices);
+}
+
+static void update_gauge(void)
+{
+	int64_t now = (int64_t)window_count(the.window);
+	metrics_add(SMSC_UNREPORTED, now - the.unreported);
+	the.unreported = now;
+}
+
+/* Nothing is under way any more, so that nothing will be sent twice. */
+static bool has_come_to_rest(void)
+{
+	return notices_are_idle(the.notices) && store_count(the.store) == 0 &&
+	       (!link_is_up(the.link) || window_oldest_unacked_ms(the.window) < 0);
+}
+
+/* What time does: parts expire, acknowledgements stay out, stopping ends. */
+static void on_sweep(void *arg)
+{
+	int64_t now_ms = loop_now_ms(the.worker->loop);
+	int64_t oldest_ms = window_oldest_unacked_ms(the.window);
+	(void)arg;
+	if (the.stop_by_ms > 0 && (has_come_to_rest() || now_ms >= the.stop_by_ms)) {
+		loop_stop(the.worker->loop);
+		return;
+	}
+	if (oldest_ms >= 0 && now_ms - oldest_ms > the.config->ack_timeout_ms)
+		link_reset(the.link, "ack_timeout");
+	size_t n_expired = window_expire(the.window, now_ms - the.config->validity_ms);
+	if (n_expired > 0) {
+		metrics_add(SMSC_PARTS_UNREPORTED, (int64_t)n_expired);
+		log_warn("parts_unreported", log_num("parts", (int64_t)n_expired));
+		notices_advance(the.notices);
+	}
+	update_gauge();
+	timer_start(&the.sweep, the.stop_by_ms > 0 ? SWEEP_MS / 10 : SWEEP_MS);
+}
+
+static bool open_db(void)
+{
+	const struct db_settings settings = {
+		.dsn = the.config->dsn,
+		.application_name = "provbox-smsc",
+		.statements = statements,
+		.n_statements = STATEMENT_N,
+		.connections = (size_t)the.config->database_connections,
+		.queue_limit = 2 * STORE_HIGH,
+		.timeout_ms = the.config->database_timeout_ms,
+		.prepare = the.config->prepare,
+	};
+	char why[256];
+	the.db = db_open(the.worker->loop, &settings, why, sizeof(why));
+	if (!the.db)
+		log_error("db_open", log_str("why", why));
+	return the.db != NULL;
+}
+
+static void open_link(void)
+{
+	const struct link_settings settings = {
+		.address = the.config->bearerbox,
+		.box_id = the.config->box_id,
+		.heartbeat_ms = the.config->heartbeat_ms,
+		.connect_timeout_ms = the.config->connect_timeout_ms,
+		.reconnect_max_ms = the.config->reconnect_max_ms,
+	};
+	static const struct link_callbacks callbacks = {
+		.on_up = on_link_up,
+		.on_down = on_link_down,
+		.on_message = on_link_message,
+	};
+	the.link = link_new(the.worker->loop, &settings, &callbacks);
+}
+
+bool smsc_worker_start(struct worker *worker)
+{
+	the.worker = worker;
+	the.config = worker->config;
+	if (!open_db())
+		return false;
+	the.window = window_new((size_t)the.config->window);
+	the.store = store_new(worker->loop, the.db);
+	open_link();
+	const struct notices_parts out = { the.config, the.db, the.link, the.window,
+					   the.store };
+	the.notices = notices_new(worker->loop, &out);
+	const struct incoming_parts in = { the.link, the.window, the.store,
+					   the.notices };
+	the.incoming = incoming_new(&in);
+	store_on_progress(the.store, on_store_progress, NULL);
+	db_on_ready(the.db, on_db_ready, NULL);
+	timer_init(&the.sweep, worker->loop, on_sweep, NULL);
+	timer_start(&the.sweep, SWEEP_MS);
+	return true;
+}
+
+void smsc_worker_stop(struct worker *worker)
+{
+	(void)worker;
+	the.stop_by_ms = loop_now_ms(the.worker->loop) + STOP_TIMEOUT_MS;
+	notices_stop(the.notices);
+	timer_start(&the.sweep, 0);
+}
+
+bool smsc_worker_is_ready(void)
+{
+	return metrics_sum(SMSC_LINK_UP) > 0 && metrics_sum(SMSC_DATABASE_UP) > 0;
+}
