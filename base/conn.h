@@ -20,7 +20,7 @@ enum conn_event {
 	CONN_READABLE, /* conn_rx() grew */
 	CONN_WRITABLE, /* conn_tx() fell below tx_low after having been above tx_high */
 	CONN_EOF, /* the peer ended its side properly; conn_rx() may still hold bytes */
-	CONN_FAILED, /* dead, see conn_failure(); the last event */
+	CONN_FAILED, /* dead, see conn_failure(); the last event; the owner frees */
 };
 
 enum conn_failure {
@@ -37,11 +37,11 @@ enum conn_failure {
 };
 
 struct conn_settings {
-	struct tls_context *tls; /* NULL: plain */
-	const char *server_name; /* client TLS: name to verify; copied */
-	int64_t handshake_timeout_ms;
-	int64_t write_timeout_ms;
-	size_t rx_limit; /* bytes; reading stops at or above; 0: 64 KiB */
+	struct tls_context *tls;      /* NULL: plain */
+	const char *server_name;      /* client TLS: name to verify; copied */
+	int64_t handshake_timeout_ms; /* 0: 10 s */
+	int64_t write_timeout_ms;     /* 0: 30 s */
+	size_t rx_limit;              /* bytes; reading stops at or above; 0: 64 KiB */
 	size_t tx_high; /* bytes; conn_is_full() at or above; 0: 256 KiB; low is half */
 };
 
@@ -76,7 +76,10 @@ void conn_flush(struct conn *conn);
 /** @return true when the owner should wait for CONN_WRITABLE before adding more */
 bool conn_is_full(const struct conn *conn);
 
-/** Send what is queued, then close_notify and close; frees itself, no more events. */
+/**
+ * Send what is queued within the write deadline, then close_notify and close; frees
+ * itself, no more events. The peer gets it all, even while it still sends (linger.h).
+ */
 void conn_close(struct conn *conn);
 /** Abort: close the socket now; no more events. Memory goes next turn. */
 void conn_free(struct conn *conn);

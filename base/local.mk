@@ -1,5 +1,6 @@
 noinst_LIBRARIES += base/libbase.a
 base_libbase_a_SOURCES = \
+	base/address.c base/address.h \
 	base/admin.c base/admin.h \
 	base/arena.c base/arena.h \
 	base/child.c base/child.h \
@@ -8,6 +9,7 @@ base_libbase_a_SOURCES = \
 	base/config_scan.c base/config_scan.h \
 	base/config_value.c base/config_value.h \
 	base/conn.c base/conn.h \
+	base/conn_io.c base/conn_private.h \
 	base/db.c base/db.h \
 	base/db_backend.c base/db_private.h \
 	base/db_value.c \
@@ -17,6 +19,8 @@ base_libbase_a_SOURCES = \
 	base/http_body.c base/http_chars.h \
 	base/http_head.c base/http_target.c base/http_write.c \
 	base/json.c base/json.h \
+	base/linger.c base/linger.h \
+	base/listener.c \
 	base/log.c base/log.h \
 	base/loop.c base/loop.h \
 	base/metrics.c base/metrics.h \
@@ -29,6 +33,7 @@ check_PROGRAMS += \
 	test/unit/test_arena \
 	test/unit/test_child \
 	test/unit/test_codec \
+	test/unit/test_conn \
 	test/unit/test_config \
 	test/unit/test_db \
 	test/unit/test_dsn \
@@ -42,4 +47,4 @@ check_PROGRAMS += \
 
 fuzz_targets += test/fuzz/fuzz_http
 
-EXTRA_DIST += test/unit/cluster.h
+EXTRA_DIST += test/unit/cluster.h test/unit/pki.h

@@ -1,0 +1,224 @@
+#include <errno.h>
+#include <openssl/err.h>
+
+#include "base/conn_private.h"
+#include "base/log.h"
+
+#define RECORD_BYTES 16384 /* the most that one TLS record carries */
+#define SMALL_BYTES  4096  /* room for the first read of a turn; pieces under it merge \
+			    */
+#define TURN_BYTES 65536   /* read in one turn, then others come first */
+
+/* ---- Writing
+ * -------------------------------------------------------------------------- */
+
+void conn_io_set_blocked(struct conn *conn, bool is_blocked)
+{
+	if (conn->is_write_blocked == is_blocked)
+		return;
+	conn->is_write_blocked = is_blocked;
+	if (!is_blocked) {
+		event_del(&conn->writable);
+		return;
+	}
+	event_add(&conn->writable, NULL);
+	conn->progress_ms = loop_now_ms(conn->loop);
+	if (!timer_is_pending(&conn->deadline))
+		timer_start(&conn->deadline, conn->write_timeout_ms);
+}
+
+/* The socket takes no more. What the peer said before, an alert or an early answer,
+ * is worth more than our error: that is read first. */
+static void break_writing(struct conn *conn)
+{
+	if (conn->state == CONN_CLOSING) {
+		conn_free(conn);
+		return;
+	}
+	conn->is_write_broken = true;
+	conn_io_set_blocked(conn, false);
+	evbuffer_drain(conn->tx, evbuffer_get_length(conn->tx));
+	conn_next_turn(conn);
+}
+
+static ssize_t write_plain(struct conn *conn)
+{
+	int n = evbuffer_write(conn->tx, conn->fd);
+
+	if (n >= 0)
+		return n;
+	return errno == EAGAIN || errno == EINTR ? CONN_IO_BLOCKED : CONN_IO_BROKE;
+}
+
+static ssize_t write_tls(struct conn *conn)
+{
+	const size_t queued = evbuffer_get_length(conn->tx);
+	size_t n = evbuffer_get_contiguous_space(conn->tx), written;
+	const void *bytes;
+
+	/* Small pieces go into one record: heads with their bodies, lines of chunks. A
+	 * repeated write is never shorter than before, as OpenSSL demands. */
+	if (n < SMALL_BYTES || n > RECORD_BYTES)
+		n = queued < RECORD_BYTES ? queued : RECORD_BYTES;
+	bytes = evbuffer_pullup(conn->tx, (ev_ssize_t)n);
+	ERR_clear_error();
+	if (bytes && SSL_write_ex(conn->ssl, bytes, n, &written) == 1) {
+		evbuffer_drain(conn->tx, written);
+		return (ssize_t)written;
+	}
+	switch (SSL_get_error(conn->ssl, 0)) {
+	case SSL_ERROR_WANT_WRITE:
+	case SSL_ERROR_WANT_READ: return CONN_IO_BLOCKED;
+	default: return CONN_IO_BROKE;
+	}
+}
+
+void conn_io_write(struct conn *conn)
+{
+	const uint64_t before = conn->tx_total;
+	ssize_t n = 1;
+
+	while (n > 0 && evbuffer_get_length(conn->tx) > 0) {
+		n = conn->ssl ? write_tls(conn) : write_plain(conn);
+		if (n > 0)
+			conn->tx_total += (uint64_t)n;
+	}
+	if (n == CONN_IO_BROKE) {
+		break_writing(conn);
+		return;
+	}
+	conn_io_set_blocked(conn, n == CONN_IO_BLOCKED);
+	if (conn->is_write_blocked && conn->tx_total > before)
+		conn->progress_ms = loop_now_ms(conn->loop);
+	if (conn->is_writable_owed && evbuffer_get_length(conn->tx) < conn->tx_high / 2)
+		conn_next_turn(conn);
+	if (conn->state == CONN_CLOSING && n != CONN_IO_BLOCKED)
+		conn_finish(conn);
+}
+
+/* ---- Reading
+ * --------------------------------------------------------------------------- */
+
+static bool may_read(const struct conn *conn)
+{
+	return conn->state == CONN_ESTABLISHED && !conn->is_paused && !conn->is_ended &&
+	       evbuffer_get_length(conn->rx) < conn->rx_limit;
+}
+
+static ssize_t read_plain(struct conn *conn, void *bytes, size_t n)
+{
+	ssize_t got = recv(conn->fd, bytes, n, 0);
+
+	if (got > 0)
+		return got;
+	if (got == 0)
+		return CONN_IO_ENDED;
+	if (errno == EAGAIN || errno == EINTR)
+		return CONN_IO_BLOCKED;
+	conn_note_errno(conn, errno);
+	return CONN_IO_BROKE;
+}
+
+static ssize_t read_tls(struct conn *conn, void *bytes, size_t n)
+{
+	size_t got;
+	int error;
+
+	ERR_clear_error();
+	if (SSL_read_ex(conn->ssl, bytes, n, &got) == 1)
+		return (ssize_t)got;
+	error = SSL_get_error(conn->ssl, 0);
+	switch (error) {
+	case SSL_ERROR_WANT_READ: return CONN_IO_BLOCKED;
+	case SSL_ERROR_WANT_WRITE:
+		conn->is_read_waiting = true;
+		conn_io_set_blocked(conn, true);
+		return CONN_IO_BLOCKED;
+	case SSL_ERROR_ZERO_RETURN: return CONN_IO_ENDED;
+	default: conn_note_ssl_failure(conn, error, errno); return CONN_IO_BROKE;
+	}
+}
+
+/* Read once, at most @p want bytes, straight into the buffer. */
+static ssize_t read_once(struct conn *conn, size_t want)
+{
+	const size_t room = conn->rx_limit - evbuffer_get_length(conn->rx);
+	struct evbuffer_iovec space;
+	ssize_t n;
+
+	if (want > room)
+		want = room;
+	BUG_ON(evbuffer_reserve_space(conn->rx, (ev_ssize_t)want, &space, 1) != 1);
+	n = conn->ssl ? read_tls(conn, space.iov_base, want)
+		      : read_plain(conn, space.iov_base, want);
+	space.iov_len = n > 0 ? (size_t)n : 0;
+	BUG_ON(evbuffer_commit_space(conn->rx, &space, 1) != 0);
+	return n;
+}
+
+void conn_io_read(struct conn *conn)
+{
+	size_t got = 0, want = SMALL_BYTES;
+	ssize_t n = 1;
+
+	conn->is_read_due = conn->is_read_waiting = false;
+	while (n > 0 && got < TURN_BYTES && may_read(conn)) {
+		n = read_once(conn, want);
+		if (n == (ssize_t)want)
+			want = RECORD_BYTES;
+		if (n > 0)
+			got += (size_t)n;
+	}
+	conn->rx_total += got;
+	if (got > 0)
+		conn->fn(conn, CONN_READABLE, conn->arg);
+	if (conn->state != CONN_ESTABLISHED)
+		return;
+	if (n == CONN_IO_BROKE) {
+		conn_break(conn);
+	} else if (n == CONN_IO_ENDED) {
+		conn->is_ended = true;
+		event_del(&conn->readable);
+		conn->fn(conn, CONN_EOF, conn->arg);
+	} else if (!may_read(conn)) {
+		event_del(&conn->readable); /* until conn_resume() */
+	} else if (n != CONN_IO_BLOCKED) {
+		conn->is_read_due = true;
+		conn_next_turn(conn);
+	}
+}
+
+/* ---- The owner's side
+ * -------------------------------------------------------------------- */
+
+bool conn_is_full(const struct conn *conn)
+{
+	return evbuffer_get_length(conn->tx) >= conn->tx_high;
+}
+
+void conn_flush(struct conn *conn)
+{
+	if (conn_is_full(conn))
+		conn->is_writable_owed = true;
+	if (conn->state == CONN_ESTABLISHED && !conn->is_write_blocked &&
+	    !conn->is_write_broken)
+		conn_io_write(conn);
+}
+
+void conn_resume(struct conn *conn)
+{
+	conn->is_paused = false;
+	if (!may_read(conn) || event_pending(&conn->readable, EV_READ, NULL))
+		return;
+	event_add(&conn->readable, NULL);
+	/* TLS may hold bytes that the socket no longer shows. */
+	conn->is_read_due = true;
+	conn_next_turn(conn);
+}
+
+void conn_pause(struct conn *conn)
+{
+	conn->is_paused = true;
+	if (conn->state == CONN_ESTABLISHED)
+		event_del(&conn->readable);
+}

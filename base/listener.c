@@ -1,0 +1,144 @@
+#include "base/conn.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+#define BACKLOG         4096
+#define PAUSE_MS        100 /* when there are no descriptors; spins otherwise */
+#define ACCEPT_PER_TURN 16
+
+struct listener {
+	struct loop *loop;
+	struct event readable;
+	struct timer pause;
+	int fd;
+	bool is_freed;
+	listener_fn *fn;
+	void *arg;
+};
+
+/* Not the listener's fault, but the connection's that was to be accepted. */
+static bool is_transient(int error)
+{
+	return error == ECONNABORTED || error == EINTR || error == EPROTO ||
+	       error == EPERM;
+}
+
+static void on_connection(evutil_socket_t fd, short what, void *arg)
+{
+	struct listener *listener = arg;
+
+	(void)what;
+	for (int i = 0; i < ACCEPT_PER_TURN && !listener->is_freed; i++) {
+		int peer = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (peer >= 0) {
+			listener->fn(listener, peer, listener->arg);
+			continue;
+		}
+		if (is_transient(errno))
+			continue;
+		if (errno == EAGAIN)
+			return;
+		log_warn("accept_paused", log_str("why", strerror(errno)),
+			 log_num("ms", PAUSE_MS));
+		event_del(&listener->readable);
+		timer_start(&listener->pause, PAUSE_MS);
+		return;
+	}
+}
+
+static void on_pause_over(void *arg)
+{
+	struct listener *listener = arg;
+
+	event_add(&listener->readable, NULL);
+}
+
+struct listener *listener_new(struct loop *loop, int fd, listener_fn *fn, void *arg)
+{
+	struct listener *listener = calloc(1, sizeof(*listener));
+
+	BUG_ON(!listener);
+	listener->loop = loop;
+	listener->fd = fd;
+	listener->fn = fn;
+	listener->arg = arg;
+	event_assign(&listener->readable, loop_base(loop), fd, EV_READ | EV_PERSIST,
+		     on_connection, listener);
+	timer_init(&listener->pause, loop, on_pause_over, listener);
+	BUG_ON(event_add(&listener->readable, NULL) != 0);
+	return listener;
+}
+
+void listener_free(struct listener *listener)
+{
+	if (!listener)
+		return;
+	listener->is_freed = true;
+	event_del(&listener->readable);
+	timer_cancel(&listener->pause);
+	/* Perhaps called from its own callback. */
+	loop_defer(listener->loop, free, listener);
+}
+
+/* Whether a socket file is left over: nobody answers there. */
+static bool is_stale(const struct sockaddr_un *address, socklen_t size)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	bool is_refused;
+
+	if (fd < 0)
+		return false;
+	is_refused = connect(fd, (const struct sockaddr *)address, size) != 0 &&
+		     errno == ECONNREFUSED;
+	close(fd);
+	return is_refused;
+}
+
+static int bind_socket(int fd, const struct sockaddr_storage *address, socklen_t size)
+{
+	const struct sockaddr_un *file = (const struct sockaddr_un *)address;
+	const int on = 1;
+
+	if (address->ss_family == AF_UNIX) {
+		if (bind(fd, (const struct sockaddr *)address, size) == 0)
+			return 0;
+		if (errno != EADDRINUSE || !is_stale(file, size) ||
+		    unlink(file->sun_path) != 0)
+			return -1;
+		return bind(fd, (const struct sockaddr *)address, size);
+	}
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0 ||
+	    (address->ss_family == AF_INET6 &&
+	     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0))
+		return -1;
+	return bind(fd, (const struct sockaddr *)address, size);
+}
+
+int listener_open(const char *address)
+{
+	struct sockaddr_storage where;
+	socklen_t size;
+	int fd = -1;
+
+	if (!conn_address(address, &where, &size)) {
+		log_error("listen_failed", log_str("address", address),
+			  log_str("why", "not ip:port, [ip6]:port or unix:/path"));
+		return -1;
+	}
+	fd = socket(where.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && bind_socket(fd, &where, size) == 0 && listen(fd, BACKLOG) == 0)
+		return fd;
+	log_error("listen_failed", log_str("address", address),
+		  log_str("why", strerror(errno)));
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
