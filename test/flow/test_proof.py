@@ -1,0 +1,222 @@
+"""The gateway believes a server's authentication information only when all of it is right.
+
+The server is a stand-in that answers with one thing wrong at a time. Whatever is
+wrong, the device is refused as everybody else is, and nothing of a request leaves.
+"""
+
+import hashlib
+import secrets
+import time
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from harness import pki, proof
+from harness.schema import DEV
+from rogue_server import Response, RogueServer
+
+OTHER_DEV = "urn:gsma:imei:35209900-176149-0"
+AUTHENTICATION = "/v1/authentication"
+GRANT = secrets.token_bytes(64)
+
+
+class Rogue:
+    """A gateway whose server is ours: honest, but for what a test sets; None leaves out."""
+
+    def __init__(self, site):
+        self.site = site
+        self.leaf = site.pki.proof_leaf
+        self.standing = "active"
+        self.claims = {}
+        self.header = {}
+        self.sign = {}
+        self.information = {}
+        self.delay_s = 0
+        self.number = None
+        self.device = site.pki.device_leaf("device", DEV)
+        self.server = RogueServer(site.server_port, site.pki.server_landnet,
+                                  site.pki.landnet, self.answer)
+
+    def answer(self, request):
+        headers = {} if self.number is None else {"Provbox-Exchange": self.number}
+        if request.target != AUTHENTICATION:
+            return Response(200, {"forwarded": request.target}, headers)
+        time.sleep(self.delay_s)
+        return Response(200, self._information(request), headers)
+
+    def _information(self, request):
+        asked = request.json()
+        spki = x509.load_der_x509_certificate(request.peer).public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+        information = {"v": 1, "sid": asked["sid"], "nG": asked["nG"],
+                       "standing": self.standing, "grant": proof.base64url(GRANT)}
+        if asked["want_proof"]:
+            claims = proof.claims_of(asked, hashlib.sha256(spki).hexdigest(),
+                                     self.site.pki.SRV, self.standing, GRANT)
+            claims.update(self.claims)
+            claims = {name: value for name, value in claims.items() if value is not None}
+            information["proof"] = proof.sign(
+                self.leaf, claims, header=proof.header_of(self.leaf, **self.header), **self.sign)
+        information.update(self.information)
+        return {name: value for name, value in information.items() if value is not None}
+
+    def ask(self, target="/.provbox/session", method="GET", body=None):
+        with self.site.device(self.device) as client:
+            return client.request(method, target, body)
+
+    def forwarded(self):
+        return [t for t in self.server.targets()
+                if t != AUTHENTICATION and not t.startswith("/v1/sessions/")]
+
+
+@pytest.fixture
+def rogue(site):
+    made = Rogue(site)
+    site.start("gateway")
+    yield made
+    made.server.close()
+
+
+def assert_refused(rogue, reason):
+    answer = rogue.ask()
+    assert (answer.status, answer.json()["reason"]) == (403, "authentication_failed")
+    ended = rogue.site.gateway.wait_event("session_end")
+    assert ended["reason"] == reason
+    assert rogue.forwarded() == []
+
+
+def test_a_good_proof_reaches_the_device(rogue):
+    answer = rogue.ask()
+    assert answer.status == 200
+    assert set(answer.json()) == {"v", "sid", "gw", "nG", "standing", "proof"}
+    assert rogue.ask("/v1/device").json() == {"forwarded": "/v1/device"}
+
+
+WRONG_CLAIMS = {
+    "gw": proof.base64url(bytes(32)),
+    "srv": "other.example.com:8443",
+    "sid": proof.base64url(bytes(16)),
+    "nG": proof.base64url(bytes(32)),
+    "dev": OTHER_DEV,
+    "method": "key",
+    "cred": proof.base64url(bytes(32)),
+    "cbA": proof.base64url(bytes(32)),
+    "standing": "limited",
+}
+
+
+@pytest.mark.parametrize("claim", WRONG_CLAIMS)
+def test_a_claim_of_another_session_is_refused(rogue, claim):
+    rogue.claims = {claim: WRONG_CLAIMS[claim]}
+    assert_refused(rogue, "proof_mismatch")
+
+
+def test_a_proof_over_another_grant_is_refused(rogue):
+    rogue.claims = {"gh": proof.base64url(hashlib.sha256(b"another").digest())}
+    assert_refused(rogue, "proof_grant_mismatch")
+
+
+@pytest.mark.parametrize("claims", [
+    {"v": 2}, {"v": "1"}, {"iat": None}, {"iat": "now"}, {"cbA": None}, {"more": 1},
+    {"sid": "AAAAAAAAAAAAAAAAAAAAAB"}, {"nG": 7}, {"dev": None},
+], ids=str)
+def test_claims_of_another_form_are_refused(rogue, claims):
+    rogue.claims = claims
+    assert_refused(rogue, "proof_malformed")
+
+
+@pytest.mark.parametrize("header", [
+    {"alg": "none"}, {"alg": "HS256"}, {"alg": "ES384"}, {"typ": "JWT"}, {"typ": None},
+    {"crit": ["exp"], "exp": 1}, {"jku": "https://evil.example.com/"}, {"x5c": []},
+    {"x5c": None}, {"x5c": ["@@@@"]}, {"kid": None}, {"b64": False},
+], ids=str)
+def test_a_header_of_another_form_is_refused(rogue, header):
+    rogue.header = header
+    assert_refused(rogue, "proof_malformed")
+
+
+def test_a_signature_by_hmac_over_the_public_key_is_refused(rogue):
+    rogue.header, rogue.sign = {"alg": "HS256"}, {"signer": proof.hs256}
+    assert_refused(rogue, "proof_malformed")
+
+
+def test_a_signature_of_another_key_is_refused(rogue):
+    rogue.sign = {"key": ec.generate_private_key(ec.SECP256R1())}
+    assert_refused(rogue, "proof_signature")
+
+
+def test_a_kid_of_another_key_is_refused(rogue):
+    other = ec.generate_private_key(ec.SECP256R1())
+    rogue.header = {"kid": proof.thumbprint(other.public_key())}
+    assert_refused(rogue, "proof_malformed")
+
+
+UNTRUSTED = {
+    "another_root": lambda p: pki.Authority(p.directory, "other").issue(
+        "leaf", uris=[f"https://{p.SRV}/"]),
+    "another_server": lambda p: p.proof.issue("leaf", uris=["https://other.example.com:8443/"]),
+    "another_port": lambda p: p.proof.issue("leaf", uris=[f"https://{p.SERVER_NAME}:8444/"]),
+    "name_as_dns": lambda p: p.proof.issue("leaf", dns=[p.SERVER_NAME]),
+    "name_in_common_name": lambda p: p.proof.issue("leaf", common_name=f"https://{p.SRV}/"),
+    "two_names": lambda p: p.proof.issue(
+        "leaf", uris=[f"https://{p.SRV}/", "https://other.example.com:8443/"]),
+    "also_a_dns_name": lambda p: p.proof.issue(
+        "leaf", uris=[f"https://{p.SRV}/"], dns=[p.SERVER_NAME]),
+    "expired": lambda p: p.proof.issue(
+        "leaf", uris=[f"https://{p.SRV}/"], not_after=pki.now() - pki.DAY / 2),
+    "tls_certificate": lambda p: p.server_landnet,
+}
+
+
+@pytest.mark.parametrize("what", UNTRUSTED)
+def test_a_proof_under_a_wrong_certificate_is_refused(rogue, what):
+    rogue.leaf = UNTRUSTED[what](rogue.site.pki)
+    assert_refused(rogue, "proof_untrusted")
+
+
+def test_a_missing_proof_is_refused(rogue):
+    rogue.information = {"proof": None}
+    assert_refused(rogue, "proof_missing")
+
+
+@pytest.mark.parametrize("information, reason", [
+    ({"sid": proof.base64url(bytes(16))}, "authentication_mismatch"),
+    ({"nG": proof.base64url(bytes(32))}, "authentication_mismatch"),
+    ({"standing": "superuser"}, "authentication_malformed"),
+    ({"more": 1}, "authentication_malformed"),
+    ({"v": 2}, "authentication_malformed"),
+    ({"grant": None}, "grant_missing"),
+], ids=str)
+def test_information_that_is_wrong_is_refused(rogue, information, reason):
+    rogue.information = information
+    assert_refused(rogue, reason)
+
+
+def test_a_proof_of_an_earlier_session_is_refused(rogue):
+    first = rogue.ask().json()["proof"]
+    rogue.site.gateway.wait_event("session_end", reason="client_closed")
+    rogue.information = {"proof": first}
+    answer = rogue.ask()
+    assert (answer.status, answer.json()["reason"]) == (403, "authentication_failed")
+    rogue.site.gateway.wait_event("session_end", reason="proof_mismatch")
+
+
+def test_an_answer_of_another_exchange_is_refused(rogue):
+    rogue.number = "41"
+    answer = rogue.ask("/v1/device")
+    assert (answer.status, answer.json()["reason"]) == (503, "server_unavailable")
+    rogue.site.gateway.wait_event("session_end", reason="landnet_desync")
+    assert rogue.forwarded() == []
+
+
+def test_nothing_is_forwarded_before_the_server_has_answered(rogue):
+    rogue.delay_s = 0.5
+    body = b"canary-1b2f" * 100
+    began = time.monotonic()
+    answer = rogue.ask("/v1/requests/1", "PUT", body)
+    assert answer.status == 200
+    first, second = rogue.server.requests[:2]
+    assert first.target == AUTHENTICATION and b"canary" not in first.body
+    assert second.body == body
+    assert second.at - began >= rogue.delay_s

@@ -1,0 +1,388 @@
+"""The operator's command line, on a database of its own."""
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+
+import pytest
+from harness import paths
+from harness.postgres import SQL, Database
+from harness.schema import ACTIVATION, DEV, DEV2, MODULE, NUMBER, Schema
+
+PROVCTL = paths.BUILD / "provctl" / "provctl"
+EXAMPLE = paths.SOURCE / "contrib" / "catalogue"
+COMMANDS = ["db init", "db upgrade", "db status", "device import", "device show", "device block",
+            "device unblock", "catalogue load", "catalogue list", "catalogue show",
+            "request list", "request show", "notice list", "reason", "setting list",
+            "setting put", "policy list", "policy put", "status"]
+
+
+class Provctl:
+    def __init__(self, dsn, sql_dir=SQL):
+        self.dsn, self.sql_dir = dsn, sql_dir
+
+    def run(self, *arguments, status=0, stdin=""):
+        """(stdout, stderr) of a run that must end with `status`."""
+        done = subprocess.run(
+            [PROVCTL, *arguments, *([f"--dsn={self.dsn}"] if self.dsn else [])],
+            input=stdin, capture_output=True, text=True, timeout=60,
+            env={**os.environ, "PROVBOX_SQL_DIR": str(self.sql_dir)})
+        assert done.returncode == status, (arguments, done)
+        assert "Sanitizer" not in done.stderr and "runtime error" not in done.stderr
+        return done.stdout, done.stderr
+
+    def json(self, *arguments, **knobs):
+        return json.loads(self.run(*arguments, "--json", **knobs)[0])
+
+
+@pytest.fixture
+def database(cluster):
+    made = cluster.new_database(Database.install_schema)
+    yield made
+    made.drop()
+
+
+@pytest.fixture
+def provctl(database):
+    return Provctl(database.dsn("provbox_operator"))
+
+
+@pytest.fixture
+def schema(database):
+    return Schema(database)
+
+
+# Schema
+
+@pytest.fixture
+def admin(cluster):
+    """provctl with an administrator's DSN for a database that is not there yet."""
+    name = f"made_by_provctl_{os.getpid()}"
+    made = Provctl(cluster.dsn(name, "postgres"))
+    made.name = name
+    yield made
+    cluster.execute(f"drop database if exists {name}")
+
+
+def test_init_makes_everything_and_may_run_again(admin, cluster):
+    version = len(list(SQL.glob("[0-9]*.sql")))
+    assert admin.json("db", "init") == {"applied": version, "version": version}
+    assert admin.json("db", "init") == {"applied": 0, "version": version}
+    assert admin.run("db", "upgrade")[0] == f"0 applied, schema is version {version}\n"
+    operator = Provctl(cluster.dsn(admin.name, "provbox_operator"))
+    assert {row["state"] for row in operator.json("db", "status")} == {"applied"}
+    assert ["schema", "version", str(version)] in [
+        list(row.values()) for row in operator.json("status")]
+    owner = Database(cluster, admin.name).value(
+        "select nspowner::regrole::text from pg_namespace where nspname = 'provbox'")
+    assert owner == "provbox_owner"
+
+
+def test_upgrade_applies_what_is_missing_in_order(admin, cluster, tmp_path):
+    files = sorted(SQL.glob("[0-9]*.sql"))
+    older = tmp_path / "sql"
+    older.mkdir()
+    for path in (*files[:3], SQL / "roles.sql"):
+        (older / path.name).write_text(path.read_text())
+    admin.sql_dir = older
+    admin.run("db", "init")
+    admin.sql_dir = SQL
+    status = admin.json("db", "status", status=1)
+    assert [row["state"] for row in status] == ["applied"] * 3 + ["pending"] * (len(files) - 3)
+    assert admin.json("db", "upgrade")["applied"] == len(files) - 3
+
+
+def test_a_migration_that_fails_leaves_nothing(admin, cluster, tmp_path):
+    folder = tmp_path / "sql"
+    folder.mkdir()
+    for path in (*sorted(SQL.glob("[0-9]*.sql")), SQL / "roles.sql"):
+        (folder / path.name).write_text(path.read_text())
+    admin.sql_dir = folder
+    admin.run("db", "init")
+    (folder / "900_broken.sql").write_text(
+        "create table provbox.half (n int);\nselect no_such_function();\n")
+    _, errors = admin.run("db", "upgrade", status=69)
+    assert "900_broken.sql: was not applied" in errors
+    database = Database(cluster, admin.name)
+    assert database.value("select to_regclass('provbox.half')") is None
+    (folder / "900_broken.sql").write_text("create table provbox.whole (n int);\n")
+    assert admin.json("db", "upgrade") == {"applied": 1, "version": 900}
+    assert database.value("select tableowner from pg_tables where tablename = 'whole'") == (
+        "provbox_owner")
+
+
+def test_a_migration_that_was_changed_is_refused(admin, tmp_path):
+    folder = tmp_path / "sql"
+    folder.mkdir()
+    for path in (*sorted(SQL.glob("[0-9]*.sql")), SQL / "roles.sql"):
+        (folder / path.name).write_text(path.read_text())
+    admin.sql_dir = folder
+    admin.run("db", "init")
+    with open(folder / "001_base.sql", "a") as file:
+        file.write("-- later\n")
+    assert "other content" in admin.run("db", "upgrade", status=1)[1]
+    assert admin.json("db", "status", status=1)[0]["state"] == "changed"
+
+
+def test_an_upgrade_runs_once_at_a_time(admin):
+    runs = [subprocess.Popen([PROVCTL, "db", command, f"--dsn={admin.dsn}", f"--sql-dir={SQL}"],
+                             stdout=subprocess.PIPE, text=True)
+            for command in ("init",)]
+    assert runs[0].wait(60) == 0
+    runs += [subprocess.Popen([PROVCTL, "db", "upgrade", f"--dsn={admin.dsn}",
+                               f"--sql-dir={SQL}"], stdout=subprocess.PIPE, text=True)
+             for _ in range(2)]
+    assert [run.wait(60) for run in runs] == [0, 0, 0]
+    for run in runs:
+        run.stdout.close()
+
+
+# Devices
+
+CSV = """\
+dev,msisdn,model,given_name,family_name,postcode,language,cred
+urn:gsma:imei:35209900-176148-0,+447700900123,Example One,Ada,"Lovelace, Countess",SW1A 1AA,en,
+urn:gsma:imei:35209900-176149-0,+447700900124,"Example ""Two""",Alan,Turing,CB3 9AA,,
+"""
+
+
+def test_devices_come_from_csv_and_json(provctl, tmp_path):
+    path = tmp_path / "devices.csv"
+    path.write_text("\ufeff" + CSV.replace("\n", "\r\n"))
+    assert provctl.run("device", "import", path)[0] == (
+        "2 added, 0 changed, 0 unchanged, 0 refused\n")
+    assert provctl.json("device", "import", "-", stdin=CSV)["unchanged"] == 2
+    shown = provctl.json("device", "show", DEV2)
+    assert shown["device"]["model"] == 'Example "Two"'
+    assert [event["event"] for event in shown["events"]] == ["import_added"]
+    rows = json.dumps([{"dev": DEV2, "msisdn": "+447700900125", "model": "Example Two",
+                        "given_name": "Alan", "family_name": "Turing", "postcode": "CB3 9AA"}])
+    assert provctl.json("device", "import", "-", stdin=rows)["changed"] == 1
+
+
+def test_a_bad_row_is_named_and_the_others_are_imported(provctl):
+    out, errors = provctl.run("device", "import", "-", stdin=CSV.replace("+447700900123", "0"),
+                              status=1)
+    assert out == "1 added, 0 changed, 0 unchanged, 1 refused\n"
+    assert errors == "provctl: row 1: msisdn is not + and 7 to 15 digits\n"
+    report = provctl.json("device", "import", "-", stdin=CSV.replace("+447700900123", "0"),
+                          status=1)
+    assert report["problems"] == [
+        {"row": 1, "dev": DEV, "problem": "msisdn is not + and 7 to 15 digits"}]
+
+
+@pytest.mark.parametrize("text, complaint", [
+    ("", "no heading"), ("dev,imei\n", "a column that is not known"),
+    ("dev,msisdn\n" + DEV + "\n", "-:2: has other columns"),
+    ('dev\n"open', "a quote that does not end"), ("dev\na\"b\n", "inside a field"),
+    ('{"dev": 1}', "no array"), ("[{]", "-:1: "), ("dev\n\xff", "UTF-8")])
+def test_a_file_that_cannot_be_read_is_refused_with_its_line(provctl, text, complaint):
+    done = subprocess.run([PROVCTL, "device", "import", "-", f"--dsn={provctl.dsn}"],
+                          input=text.encode("latin-1"), capture_output=True)
+    assert done.returncode == 1
+    assert complaint in done.stderr.decode()
+
+
+def test_many_devices_go_in_batches(provctl):
+    lines = [CSV.splitlines()[0]] + [
+        f"urn:gsma:imei:35209900-{n:06d}-0,+4477009{n:05d},Example One,A,B,C,," for n in range(1201)]
+    assert provctl.json("device", "import", "-", stdin="\n".join(lines))["added"] == 1201
+
+
+def test_a_device_is_blocked_and_unblocked(provctl, schema):
+    provctl.run("device", "block", DEV, "--reason", "reported stolen")
+    shown = provctl.json("device", "show", DEV)
+    assert shown["device"]["standing"] == "blocked"
+    assert shown["events"][-1]["detail"] == {"note": "reported stolen"}
+    out, _ = provctl.run("device", "show", DEV)
+    assert "standing     blocked" in out and NUMBER not in out
+    provctl.run("device", "unblock", DEV)
+    assert provctl.json("device", "show", DEV)["device"]["standing"] == "unprovisioned"
+    for command in ("show", "block", "unblock"):
+        assert "no such device" in provctl.run("device", command, DEV2, status=1)[1]
+
+
+# Catalogue
+
+def test_the_example_catalogue_loads_once(provctl, database):
+    out, _ = provctl.run("catalogue", "load", EXAMPLE)
+    assert out == "catalogue 1 is published\n"
+    assert provctl.json("catalogue", "load", EXAMPLE / "manifest.json") == {
+        "version": 1, "is_new": False}
+    features = provctl.json("catalogue", "show")
+    assert [(f["id"], f["kind"]) for f in features] == [
+        ("compass", "module"), ("converter", "module"), ("voice-mail", "activation")]
+    stored = database.query("select bytes from provbox.content_chunk k join provbox.feature f"
+                            " on f.content = k.sha256 where f.id = 'compass'")
+    assert stored[0]["bytes"] == (EXAMPLE / "compass").read_bytes()
+    terms = database.query("select language, text from provbox.terms")
+    assert {t["language"]: t["text"] + "\n" for t in terms} == {
+        language: (EXAMPLE / f"terms.{language}.txt").read_text()
+        for language in ("en", "el", "bg")}
+    assert provctl.json("catalogue", "list")[0]["languages"] == ["bg", "el", "en"]
+
+
+def test_the_example_modules_are_what_they_say():
+    for feature in json.loads((EXAMPLE / "manifest.json").read_text())["features"]:
+        if feature["kind"] == "module":
+            program = EXAMPLE / feature["file"]
+            assert subprocess.run([program, "--self-test"]).returncode == 0
+            said = subprocess.run([program, "--version"], capture_output=True, text=True).stdout
+            assert said.split() == [feature["id"], feature["version"]]
+        else:
+            resident = EXAMPLE / "resident" / feature["id"]
+            for arguments, said in (((EXAMPLE / feature["file"],), "on\n"), ((), "off\n")):
+                assert subprocess.run([resident, "--status", *arguments], capture_output=True,
+                                      text=True).stdout == said
+
+
+def write_manifest(folder, **change):
+    content = {"default_language": "en", "features": [
+        {"id": "big", "version": "1", "name": "Big", "kind": "module", "file": "big"}],
+        "terms": [{"language": "en", "version": "1", "file": "terms"}], **change}
+    folder.mkdir(exist_ok=True)
+    (folder / "manifest.json").write_text(json.dumps(content))
+    (folder / "big").write_bytes(bytes(range(256)) * 3000)
+    (folder / "terms").write_text("Terms.\n")
+    return folder
+
+
+def test_large_content_survives_an_interrupted_load(provctl, database, tmp_path):
+    folder = write_manifest(tmp_path / "big")
+    provctl.run("catalogue", "load", folder)
+    whole = (folder / "big").read_bytes()
+    chunks = database.query("select bytes from provbox.content_chunk order by n")
+    assert [len(chunk["bytes"]) for chunk in chunks] == [262144, 262144, len(whole) - 524288]
+    assert b"".join(chunk["bytes"] for chunk in chunks) == whole
+    # As a load that was killed after its first chunk leaves it.
+    database.query("update provbox.catalogue set is_current = false, published = null;"
+                   " update provbox.content set is_complete = false;"
+                   " delete from provbox.content_chunk where n > 0")
+    assert provctl.json("catalogue", "load", folder) == {"version": 1, "is_new": True}
+    chunks = database.query("select bytes from provbox.content_chunk order by n")
+    assert b"".join(chunk["bytes"] for chunk in chunks) == whole
+
+
+@pytest.mark.parametrize("change, complaint", [
+    ({"features": [{"id": "big", "version": "1", "kind": "module", "file": "big"}]}, "name"),
+    ({"surplus": 1}, "surplus"),
+    ({"features": [{"id": "big", "version": "1", "name": "Big", "kind": "module",
+                    "file": "../big"}]}, "not in the folder"),
+    ({"features": [{"id": "big", "version": "1", "name": "Big", "kind": "module",
+                    "file": "/etc/passwd"}]}, "not in the folder"),
+    ({"features": [{"id": "big", "version": "1", "name": "Big", "kind": "module",
+                    "file": "absent"}]}, "No such file"),
+    ({"features": [{"id": "B", "version": "1", "name": "Big", "kind": "module",
+                    "file": "big"}]}, "violates check constraint"),
+    ({"terms": []}, "terms in its default language"),
+    ({"terms": [{"language": "en", "version": "1", "file": "big"}]}, "UTF-8")])
+def test_a_manifest_that_is_wrong_is_refused(provctl, database, tmp_path, change, complaint):
+    _, errors = provctl.run("catalogue", "load", write_manifest(tmp_path / "bad", **change),
+                            status=1)
+    assert complaint in errors
+    assert database.value("select count(*) from provbox.catalogue") == 0
+
+
+# Requests
+
+def test_a_request_tells_its_story(provctl, schema):
+    request = schema.offered("compass")
+    schema.send_all()
+    schema.receive(f"YES {schema.code(request)}")
+    schema.result(request, "compass")
+    shown = provctl.json("request", "show", request)
+    assert shown["request"]["state"] == "done"
+    story = [(row["actor"], row["event"], row["to_state"]) for row in shown["story"]]
+    assert [step for step in story if step[0] in ("device", "subscriber")] == [
+        ("device", "put", "received"), ("subscriber", "accept", "accepted"),
+        ("device", "deliver", "delivering"), ("device", "install", "installed"),
+        ("device", "complete", "done")]
+    assert ("smsc", "part_sent", "sent") in story
+    out, _ = provctl.run("request", "show", request)
+    assert out.index("subscriber") < out.index("complete") and NUMBER not in out
+    assert [row["id"] for row in provctl.json("request", "list", "--state", "done")] == [request]
+    assert provctl.json("request", "list", "--state=offered", f"--dev={DEV}") == []
+    assert [row["kind"] for row in provctl.json("notice", "list", "--request", request)] == [
+        "status", "accepted", "terms"]
+    assert len(provctl.json("notice", "list", "--limit=1")) == 1
+
+
+def test_a_request_id_of_two_devices_needs_the_device(provctl, schema):
+    from harness.schema import device
+    schema.import_devices(device(DEV2, "+447700900124"))
+    request = schema.offered()
+    assert schema.put(schema.body(dev=DEV2), request, dev=DEV2)[0] == 201
+    assert "--dev" in provctl.run("request", "show", request, status=1)[1]
+    shown = provctl.json("request", "show", request, "--dev", DEV2)
+    assert shown["request"]["dev"] == DEV2
+    assert {step["detail"].get("number") for step in shown["story"]} == {None, "+44*******124"}
+    other = request[:-1] + ("0" if request[-1] != "0" else "1")
+    assert "no such request" in provctl.run("request", "show", other, status=1)[1]
+    provctl.run("request", "show", "not-a-uuid", status=2)
+
+
+def test_text_from_outside_cannot_reach_the_terminal(provctl, schema):
+    request = schema.offered("compass")
+    schema.answer(request)
+    schema.result(request, "compass", "failed", None, "\x1b[31mred\x9b\n\u202e")
+    out, _ = provctl.run("request", "show", request)
+    assert not [c for c in out if (ord(c) < 32 and c != "\n") or 0x7f <= ord(c) < 0xa0]
+
+
+# Settings, reasons, policy
+
+def test_settings_reasons_and_policy(provctl):
+    provctl.run("setting", "put", "terms_lifetime", "2 seconds")
+    settings = {row["key"]: row["value"] for row in provctl.json("setting", "list")}
+    assert settings["terms_lifetime"] == "2 seconds"
+    assert "bad value" in provctl.run("setting", "put", "terms_lifetime", "soon", status=1)[1]
+    provctl.run("policy", "put", "device_unknown", "limited")
+    assert provctl.json("policy", "list") == [
+        {"subject": "device", "reason": "device_unknown", "outcome": "limited"}]
+    assert "no such policy" in provctl.run("policy", "put", "nothing", "limited", status=1)[1]
+    assert provctl.json("reason", "user_mismatch")[0]["advice"]
+    assert provctl.run("reason", "no_such_code")[0] == "(none)\n"
+
+
+# Command line
+
+def test_help_fits_a_screen_and_names_every_command():
+    out, _ = Provctl(None).run("--help")
+    assert len(out.splitlines()) <= 24
+    assert max(map(len, out.splitlines())) <= 100
+    assert [line.split("  ")[1].split(" [")[0].rstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ ")
+            for line in out.splitlines()[1:]] == COMMANDS
+    for command in COMMANDS:
+        out, _ = Provctl(None).run(*command.split(), "--help")
+        assert out.startswith(f"usage: provctl {command}")
+        assert len(out.splitlines()) <= 24
+
+
+def test_usage_errors_end_with_2(provctl):
+    for arguments in ((), ("nonsense",), ("device",), ("device", "show"),
+                      ("device", "show", DEV, "more"), ("status", "--state", "done"),
+                      ("status", "--nonsense"), ("status", "--json=yes"),
+                      ("request", "list", "--limit", "many")):
+        provctl.run(*arguments, status=2)
+
+
+def test_a_database_that_is_away_ends_with_69(cluster, tmp_path):
+    away = Provctl(f"host={tmp_path} dbname=x user=provbox_operator")
+    assert "No such file" in away.run("status", status=69)[1]
+    empty = cluster.dsn("postgres", "postgres")
+    assert "db init" in Provctl(empty).run("status", status=69)[1]
+
+
+def test_configuration_errors_end_with_78(provctl, database, tmp_path):
+    conf = tmp_path / "provctl.conf"
+    conf.write_text(f'dsn = "{database.dsn("provbox_operator")}"\n')
+    bare = Provctl(None)
+    assert "schema" in bare.run("status", "--config", conf)[0]
+    conf.write_text('dns = "dbname=x"\n')
+    assert f"{conf}:1" in bare.run("status", "-c", conf, status=78)[1]
+    bare.run("status", "--config", tmp_path / "absent", status=78)
+    assert "passfile" in Provctl("host=/tmp password=secret").run("status", status=78)[1]
+    wrong_role = Provctl(database.dsn("provbox_smsc"))
+    assert "wrong role" in wrong_role.run("status", status=78)[1]

@@ -1,0 +1,112 @@
+"""A server on the landnet leg that answers as a test tells it.
+
+It runs in threads of the test, records every request with its time, and honestly
+returns the exchange number; everything else is up to `answer`.
+"""
+
+import http.server
+import json
+import ssl
+import threading
+import time
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Request:
+    method: str
+    target: str
+    headers: object
+    body: bytes
+    peer: bytes  # certificate of the client, DER
+    at: float = field(default_factory=time.monotonic)
+
+    def json(self):
+        return json.loads(self.body)
+
+
+@dataclass
+class Response:
+    status: int = 200
+    body: object = None  # bytes, or something for JSON
+    headers: dict = field(default_factory=dict)
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def _body(self):
+        if self.headers.get("Transfer-Encoding") == "chunked":
+            body = b""
+            while size := int(self.rfile.readline().split(b";")[0], 16):
+                body += self.rfile.read(size)
+                self.rfile.readline()
+            self.rfile.readline()
+            return body
+        return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+
+    def _handle(self):
+        owner = self.server.owner
+        request = Request(self.command, self.path, self.headers, self._body(),
+                          self.connection.getpeercert(binary_form=True))
+        with owner.lock:
+            owner.requests.append(request)
+        response = owner.answer(request)
+        if response is None:
+            self.close_connection = True
+            return
+        body = response.body
+        if not isinstance(body, (bytes, type(None))):
+            body = json.dumps(body).encode()
+        headers = {"Content-Type": "application/json", "Content-Length": len(body or b""),
+                   "Provbox-Exchange": self.headers.get("Provbox-Exchange", ""),
+                   **response.headers}
+        self.send_response(response.status)
+        for name, value in headers.items():
+            if value is not None:
+                self.send_header(name, str(value))
+        self.end_headers()
+        self.wfile.write(body or b"")
+
+    do_GET = do_PUT = do_POST = do_DELETE = _handle
+
+    def log_message(self, *_):
+        """The test has `requests`."""
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def finish_request(self, request, client_address):
+        try:
+            with self.owner.context.wrap_socket(request, server_side=True) as tls:
+                super().finish_request(tls, client_address)
+        except OSError:
+            pass  # the other side is under test and may leave at any time
+
+
+class RogueServer:
+    """`answer(request)` gives a Response, or None to close without one."""
+
+    def __init__(self, port, leaf, authority, answer):
+        self.answer = answer
+        self.requests = []
+        self.lock = threading.Lock()
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(leaf.path, leaf.key_path)
+        self.context.load_verify_locations(authority.path)
+        self.context.verify_mode = ssl.CERT_REQUIRED
+        self.server = _Server(("127.0.0.1", port), _Handler)
+        self.server.owner = self
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,),
+                                       daemon=True)
+        self.thread.start()
+
+    def targets(self):
+        with self.lock:
+            return [request.target for request in self.requests]
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join(5)
