@@ -13,6 +13,15 @@ static bool check_exchange(struct api_call *call)
 	return false;
 }
 
+/* What comes with a grant comes from a device: it never speaks in a gateway's name. */
+static bool check_no_grant(struct api_call *call)
+{
+	if (http_field_count(exchange_head(call->exchange), "Provbox-Grant") == 0)
+		return true;
+	api_refuse(call, API_GRANT_UNEXPECTED, NULL);
+	return false;
+}
+
 /* Everything about the grant but its epoch, which the statement compares. */
 static bool check_grant(struct api_call *call)
 {
@@ -82,7 +91,8 @@ bool admission_check(struct api_call *call)
 	const struct http_head *head = exchange_head(call->exchange);
 	route_find(head->method, head->target, &call->match);
 	const struct route *route = call->match.route;
-	bool needs_grant = !route || route->access == ROUTE_DEVICE;
-	return check_exchange(call) && (!needs_grant || check_grant(call)) &&
+	bool is_own = route && route->access == ROUTE_GATEWAY;
+	return check_exchange(call) &&
+	       (is_own ? check_no_grant(call) : check_grant(call)) &&
 	       check_route(call) && check_body(call);
 }

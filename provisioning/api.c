@@ -17,6 +17,7 @@ static const struct {
 	[API_GATEWAY_UNKNOWN] = { 403, SLICE("gateway_unknown") },
 	[API_GRANT_INVALID] = { 401, SLICE("grant_invalid") },
 	[API_GRANT_EXPIRED] = { 401, SLICE("grant_expired") },
+	[API_GRANT_UNEXPECTED] = { 400, SLICE("grant_unexpected") },
 	[API_EXCHANGE_MISMATCH] = { 400, SLICE("exchange_mismatch") },
 	[API_PATH_UNKNOWN] = { 404, SLICE("path_unknown") },
 	[API_METHOD_NOT_ALLOWED] = { 405, SLICE("method_not_allowed") },

@@ -10,7 +10,7 @@ with another body it is refused with 422. Other paths:
                     {"drop": true} close without an answer; {} ends the fault.
                     "times" counts down; without it the fault stays.
 
-Its protocol is what doc/landnet.md says of billing; nothing here is part of Provbox.
+Its protocol is doc/billing.md; nothing here is part of Provbox.
 """
 
 import argparse
