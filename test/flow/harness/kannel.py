@@ -1,7 +1,8 @@
 """Kannel's bearerbox, with a configuration of its own and generated passwords.
 
-No smsbox runs, but bearerbox wants its group. wapbox-port stays out: it would listen
-on every address.
+No smsbox runs, but bearerbox wants its group. A box with a name gets messages of
+handsets by an smsbox-route only. wapbox-port stays out: it would listen on every
+address.
 """
 
 import pathlib
@@ -49,6 +50,10 @@ reconnect-delay = 1
 
 group = smsbox
 bearerbox-host = 127.0.0.1
+
+group = smsbox-route
+smsbox-id = {box_id}
+smsc-id = {smsc_id}
 """
 
 
@@ -56,6 +61,7 @@ class Bearerbox:
     """bearerbox on an SMPP message centre; restart() keeps ports, store and passwords."""
 
     SMSC_ID = "sim"
+    BOX_ID = "provbox-test"
 
     def __init__(self, directory, centre):
         """On the message centre `centre`, which has port, system_id and password."""
@@ -68,7 +74,7 @@ class Bearerbox:
         self.conf.write_text(CONFIGURATION.format(
             directory=self.directory, admin_port=self.admin_port, box_port=self.box_port,
             admin_password=secrets.token_hex(8), status_password=self.status_password,
-            smsc_id=self.SMSC_ID, smpp_port=centre.port, system_id=centre.system_id,
+            smsc_id=self.SMSC_ID, box_id=self.BOX_ID, smpp_port=centre.port, system_id=centre.system_id,
             password=centre.password))
         self.conf.chmod(0o600)
         self.process = None
