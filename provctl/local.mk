@@ -1,1 +1,21 @@
-# Programs and unit tests of provctl/.
+# provctl and its unit tests.
+bin_PROGRAMS += provctl/provctl
+provctl_provctl_SOURCES = \
+	provctl/catalogue.c \
+	provctl/commands.c \
+	provctl/csv.c provctl/csv.h \
+	provctl/database.c provctl/database.h \
+	provctl/db.c \
+	provctl/device.c \
+	provctl/file.c provctl/file.h \
+	provctl/grid.c provctl/grid.h \
+	provctl/main.c \
+	provctl/manifest.c provctl/manifest.h \
+	provctl/migrate.c provctl/migrate.h \
+	provctl/provctl.h \
+	provctl/request.c
+
+EXTRA_DIST += contrib/catalogue
+
+check_PROGRAMS += test/unit/test_csv
+test_unit_test_csv_SOURCES = test/unit/test_csv.c provctl/csv.c provctl/csv.h

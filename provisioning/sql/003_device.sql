@@ -93,8 +93,10 @@ language sql set search_path = provbox, pg_temp as $$
 	values (p_dev, p_request, p_kind, p_actor, p_reason, coalesce(p_detail, '{}'))
 $$;
 
--- Change a device's standing and tell why. Does nothing when it has that standing.
-create function standing_move(p_dev text, p_standing text, p_actor text, p_reason text, p_detail jsonb)
+-- Change a device's standing and tell why; p_request is the request that caused it, or null. Does nothing when it has
+-- that standing.
+create function standing_move(p_dev text, p_standing text, p_request bigint, p_actor text, p_reason text,
+	p_detail jsonb)
 returns void
 language plpgsql set search_path = provbox, pg_temp as $$
 declare
@@ -107,8 +109,8 @@ begin
 	update device set standing = p_standing,
 		blocked_standing = case when p_standing = 'blocked' then old_standing end
 	where dev = p_dev;
-	insert into event (dev, kind, actor, from_state, to_state, reason, detail)
-	values (p_dev, 'standing', p_actor, old_standing, p_standing, p_reason, coalesce(p_detail, '{}'));
+	insert into event (dev, request, kind, actor, from_state, to_state, reason, detail)
+	values (p_dev, p_request, 'standing', p_actor, old_standing, p_standing, p_reason, coalesce(p_detail, '{}'));
 end
 $$;
 

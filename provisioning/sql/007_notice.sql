@@ -377,7 +377,7 @@ begin
 	if p.uuid is null then
 		return null;
 	end if;
-	detail := jsonb_strip_nulls(jsonb_build_object('part', p.part, 'answer', left(p_answer, 200),
+	detail := jsonb_strip_nulls(jsonb_build_object('part', p.part, 'answer', nullif(left(p_answer, 200), ''),
 		'smsc_message', left(p_foreign_id, 100)));
 	update notice_part set reported = clock_timestamp(), acked = coalesce(acked, clock_timestamp()),
 		foreign_id = coalesce(left(p_foreign_id, 100), foreign_id), answer = left(p_answer, 200),

@@ -249,7 +249,7 @@ begin
 		perform event_put(r.dev, p_rid, 'account_opened', 'server', 'account_opened', null);
 	end if;
 	if exists (select from device where dev = r.dev and standing = 'unprovisioned') then
-		perform standing_move(r.dev, 'active', 'server', 'account_opened', jsonb_build_object('request', r.id));
+		perform standing_move(r.dev, 'active', p_rid, 'server', 'account_opened', null);
 	end if;
 end
 $$;

@@ -96,7 +96,7 @@ begin
 	if not exists (select from device where dev = p_dev) then
 		return false;
 	end if;
-	perform standing_move(p_dev, 'blocked', 'operator',
+	perform standing_move(p_dev, 'blocked', null, 'operator',
 		coalesce((select code from reason where code = p_reason), 'operator_decision'),
 		jsonb_strip_nulls(jsonb_build_object('note', left(p_reason, 200))));
 	return true;
@@ -111,7 +111,7 @@ declare
 begin
 	select * into d from device where dev = p_dev for no key update;
 	if found and d.standing = 'blocked' then
-		perform standing_move(p_dev, coalesce(d.blocked_standing, 'unprovisioned'), 'operator',
+		perform standing_move(p_dev, coalesce(d.blocked_standing, 'unprovisioned'), null, 'operator',
 			'operator_decision', null);
 	end if;
 	return d.dev is not null;
@@ -145,7 +145,8 @@ language sql stable security definer set search_path = provbox, pg_temp as $$
 		from notice_part p join notice n on n.id = p.notice where n.request in (select rid from r))
 	select at, actor, event, subject, from_state, to_state, reason, detail from (
 		select at, id, actor, kind as event,
-			coalesce(item, 'notice ' || (detail ->> 'notice'), 'request') as subject,
+			coalesce(item, 'notice ' || (detail ->> 'notice'),
+				case kind when 'standing' then 'device' else 'request' end) as subject,
 			from_state, to_state, reason, detail - 'notice' as detail
 		from event where request in (select rid from r)
 		union all

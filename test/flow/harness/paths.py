@@ -10,6 +10,7 @@ POSTGRES = max(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), default=None)
 # Programs that are built beside their sources; the others are at the top.
 BESIDE_SOURCES = {
     "handset": "contrib/handset/handset",
+    "provctl": "provctl/provctl",
     "smscsim": "contrib/smscsim/smscsim",
 }
 

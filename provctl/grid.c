@@ -1,0 +1,147 @@
+#include "provctl/grid.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* From PostgreSQL's catalogue pg_type; these numbers do not change. */
+enum {
+	TYPE_BOOL = 16,
+	TYPE_INT8 = 20,
+	TYPE_INT4 = 23,
+	TYPE_FLOAT8 = 701,
+	TYPE_TEXT_ARRAY = 1009,
+	TYPE_TIMESTAMPTZ = 1184,
+	TYPE_JSONB = 3802,
+};
+
+static bool is_number(Oid type)
+{
+	return type == TYPE_INT8 || type == TYPE_INT4 || type == TYPE_FLOAT8;
+}
+
+/* Bytes of UTF-8 that end a control character of one or two bytes at the front; 0:
+ * none. */
+static size_t control_bytes(const char *s)
+{
+	unsigned char a = (unsigned char)s[0], b = a ? (unsigned char)s[1] : 0;
+	if (a < 0x20 || a == 0x7f)
+		return 1;
+	return a == 0xc2 && b >= 0x80 && b < 0xa0 ? 2 : 0;
+}
+
+/* A copy in which control characters are question marks. */
+static char *harmless(struct arena *arena, const char *s)
+{
+	char *copy = arena_string(arena, slice_of(s)), *to = copy;
+	for (size_t step; copy && *s; s += step) {
+		size_t control = control_bytes(s);
+		step = control ? control : 1;
+		*to++ = control ? '?' : *s;
+	}
+	if (copy)
+		*to = '\0';
+	return copy;
+}
+
+/* {a,"b c"} as a, b c */
+static void open_array(char *s)
+{
+	char *to = s;
+	for (; *s; s++)
+		if (!strchr("{}\"", *s))
+			*to++ = *s == ',' ? ' ' : *s;
+	*to = '\0';
+}
+
+/* What stands in a cell. */
+static const char *cell(struct arena *arena, const PGresult *rows, int row, int column)
+{
+	const char *raw = PQgetvalue(rows, row, column);
+	Oid type = PQftype(rows, column);
+
+	if (PQgetisnull(rows, row, column) ||
+	    (type == TYPE_JSONB && !strcmp(raw, "{}")))
+		return "-";
+	if (type == TYPE_BOOL)
+		return *raw == 't' ? "yes" : "no";
+	char *text = harmless(arena, raw);
+	if (!text)
+		return "(too long)";
+	/* 2026-11-21 01:02:03.456789+00: to the millisecond; the zone is UTC anyway. */
+	if (type == TYPE_TIMESTAMPTZ)
+		text[strcspn(text, "+")] = '\0';
+	if (type == TYPE_TIMESTAMPTZ && strlen(text) > 23)
+		text[23] = '\0';
+	if (type == TYPE_TEXT_ARRAY)
+		open_array(text);
+	return *text ? text : "-";
+}
+
+/* Characters of UTF-8 text, taken as one column each. */
+static int width_of(const char *s)
+{
+	int width = 0;
+	for (; *s; s++)
+		width += ((unsigned char)*s & 0xc0) != 0x80;
+	return width;
+}
+
+static void print_cell(const char *text, int width, bool is_last, bool is_right)
+{
+	int pad = width - width_of(text);
+	if (is_right)
+		printf("%*s%s", pad, "", text);
+	else if (is_last)
+		printf("%s", text);
+	else
+		printf("%s%*s", text, pad, "");
+	fputs(is_last ? "\n" : "  ", stdout);
+}
+
+void grid_print(struct arena *arena, const PGresult *rows)
+{
+	int n_rows = PQntuples(rows), n = PQnfields(rows);
+	int *widths = arena_alloc(arena, (size_t)n * sizeof(*widths));
+
+	if (n_rows == 0) {
+		puts("(none)");
+		return;
+	}
+	if (!widths)
+		return;
+	for (int column = 0; column < n; column++) {
+		widths[column] = width_of(PQfname(rows, column));
+		for (int row = 0; row < n_rows; row++) {
+			int width = width_of(cell(arena, rows, row, column));
+			if (width > widths[column])
+				widths[column] = width;
+		}
+	}
+	for (int column = 0; column < n; column++)
+		print_cell(PQfname(rows, column), widths[column], column == n - 1,
+			   is_number(PQftype(rows, column)));
+	for (int row = 0; row < n_rows; row++)
+		for (int column = 0; column < n; column++)
+			print_cell(cell(arena, rows, row, column), widths[column],
+				   column == n - 1, is_number(PQftype(rows, column)));
+}
+
+void grid_print_record(struct arena *arena, const PGresult *rows, int row)
+{
+	int width = 0;
+	for (int column = 0; column < PQnfields(rows); column++)
+		if (width_of(PQfname(rows, column)) > width)
+			width = width_of(PQfname(rows, column));
+	for (int column = 0; column < PQnfields(rows); column++)
+		printf("%-*s  %s\n", width, PQfname(rows, column),
+		       cell(arena, rows, row, column));
+}
+
+void grid_print_json(const char *text)
+{
+	json_t *value = json_loads(text ? text : "null", JSON_DECODE_ANY, NULL);
+	json_dumpf(value, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
+	putchar('\n');
+	json_decref(value);
+}

@@ -1,0 +1,176 @@
+#include "provctl/manifest.h"
+
+#include <sys/stat.h>
+
+#include "provctl/file.h"
+#include "provctl/provctl.h"
+
+#define MEDIA_TYPE_DEFAULT "application/octet-stream"
+
+/* As doc/catalogue.md describes them; a member that stands in neither is an error. */
+#define MANIFEST_SHAPE "{s:s, s:o, s:o, !}"
+#define FEATURE_SHAPE  "{s:s, s:s, s:s, s:s, s:s, s?s, s?s, s?s, s?o, s?o, !}"
+#define TERMS_SHAPE    "{s:s, s:s, s:s, !}"
+
+static bool content_open(struct arena *arena, const char *beside, const char *file,
+			 struct manifest_content *content)
+{
+	content->path = file_beside(arena, beside, file);
+	if (!content->path) {
+		complain("%s: the file %s is not in the folder of the manifest", beside,
+			 file);
+		return false;
+	}
+	if (!file_map(content->path, &content->bytes))
+		return false;
+	if (content->bytes.n == 0) {
+		complain("%s: is empty", content->path);
+		return false;
+	}
+	sha256(content->bytes, content->sha256);
+	hex_encode(slice_make(content->sha256, SHA256_BYTES), content->hex);
+	return true;
+}
+
+/* A feature as catalogue_begin() takes it. */
+static json_t *feature_read(struct arena *arena, const char *path, size_t n,
+			    json_t *from, struct manifest_content *content)
+{
+	const char *id, *version, *name, *kind, *file, *media_type = MEDIA_TYPE_DEFAULT;
+	const char *description = "", *uri = NULL;
+	json_t *models = NULL, *conflicts = NULL;
+	json_error_t error;
+
+	if (json_unpack_ex(from, &error, 0, FEATURE_SHAPE, "id", &id, "version",
+			   &version, "name", &name, "kind", &kind, "file", &file,
+			   "media_type", &media_type, "description", &description,
+			   "uri", &uri, "models", &models, "conflicts",
+			   &conflicts) != 0) {
+		complain("%s: feature %zu: %s", path, n + 1, error.text);
+		return NULL;
+	}
+	if (!content_open(arena, path, file, content))
+		return NULL;
+	content->media_type = media_type;
+	json_t *made =
+		json_pack("{ss ss ss ss ss s{ss sI ss}}", "id", id, "version", version,
+			  "name", name, "kind", kind, "description", description,
+			  "content", "sha256", content->hex, "size",
+			  (json_int_t)content->bytes.n, "media_type", media_type);
+	json_object_set_new(made, "uri",
+			    uri ? json_string(uri)
+				: json_sprintf("/v1/content/%s", content->hex));
+	if (models)
+		json_object_set(made, "models", models);
+	if (conflicts)
+		json_object_set(made, "conflicts", conflicts);
+	return made;
+}
+
+/* Terms with their text; the line end that editors put at the end of a file is left
+ * out. */
+static json_t *terms_read(struct arena *arena, const char *path, size_t n, json_t *from)
+{
+	const char *language, *version, *file;
+	json_error_t error;
+	struct slice text;
+
+	if (json_unpack_ex(from, &error, 0, TERMS_SHAPE, "language", &language,
+			   "version", &version, "file", &file) != 0) {
+		complain("%s: terms %zu: %s", path, n + 1, error.text);
+		return NULL;
+	}
+	const char *text_path = file_beside(arena, path, file);
+	if (!text_path) {
+		complain("%s: the file %s is not in the folder of the manifest", path,
+			 file);
+		return NULL;
+	}
+	if (!file_read(arena, text_path, &text))
+		return NULL;
+	if (text.n > 0 && text.p[text.n - 1] == '\n')
+		text.n--;
+	json_t *made = json_pack("{ss ss ss%}", "language", language, "version",
+				 version, "text", text.p, text.n);
+	if (!made)
+		complain("%s: is not UTF-8", text_path);
+	return made;
+}
+
+static bool features_read(struct arena *arena, const char *path, json_t *from,
+			  struct manifest *out)
+{
+	size_t n = json_array_size(from);
+	json_t *made = json_array();
+
+	json_object_set_new(out->json, "features", made);
+	out->contents = arena_alloc(arena, (n + 1) * sizeof(*out->contents));
+	if (!out->contents || n > MANIFEST_FEATURES_MAX) {
+		complain("%s: has too many features", path);
+		return false;
+	}
+	for (size_t i = 0; i < n; i++) {
+		json_t *feature = feature_read(arena, path, i, json_array_get(from, i),
+					       &out->contents[out->n_contents++]);
+		if (!feature)
+			return false;
+		json_array_append_new(made, feature);
+	}
+	return true;
+}
+
+static bool all_terms_read(struct arena *arena, const char *path, json_t *from,
+			   struct manifest *out)
+{
+	json_t *made = json_array();
+
+	json_object_set_new(out->json, "terms", made);
+	for (size_t i = 0; i < json_array_size(from); i++) {
+		json_t *terms = terms_read(arena, path, i, json_array_get(from, i));
+		if (!terms)
+			return false;
+		json_array_append_new(made, terms);
+	}
+	return true;
+}
+
+bool manifest_open(struct arena *arena, const char *path, struct manifest *out)
+{
+	const char *default_language;
+	json_t *features, *terms;
+	json_error_t error;
+	struct stat status;
+	struct slice text;
+
+	*out = (struct manifest){ .json = json_object() };
+	if (stat(path, &status) == 0 && S_ISDIR(status.st_mode))
+		path = arena_printf(arena, "%s/manifest.json", path);
+	if (!path || !file_read(arena, path, &text))
+		return false;
+	json_t *root = json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, &error);
+	bool is_good =
+		root && json_unpack_ex(root, &error, 0, MANIFEST_SHAPE,
+				       "default_language", &default_language,
+				       "features", &features, "terms", &terms) == 0;
+	if (is_good) {
+		json_object_set_new(out->json, "default_language",
+				    json_string(default_language));
+		is_good = features_read(arena, path, features, out) &&
+			  all_terms_read(arena, path, terms, out);
+	} else {
+		complain("%s:%d: %s", path, error.line > 0 ? error.line : 1,
+			 error.text);
+	}
+	for (size_t i = 0; is_good && i < out->n_contents; i++)
+		out->contents[i].media_type =
+			arena_string(arena, slice_of(out->contents[i].media_type));
+	json_decref(root);
+	return is_good;
+}
+
+void manifest_close(struct manifest *manifest)
+{
+	for (size_t i = 0; i < manifest->n_contents; i++)
+		file_unmap(manifest->contents[i].bytes);
+	json_decref(manifest->json);
+}

@@ -1,0 +1,73 @@
+#include <stdio.h>
+
+#include <jansson.h>
+
+#include "base/codec.h"
+#include "provctl/database.h"
+#include "provctl/grid.h"
+
+static enum result show_story(struct context *ctx, const PGresult *found)
+{
+	const char *dev = PQgetvalue(found, 0, PQfnumber(found, "dev"));
+	PGresult *rows;
+
+	enum result result =
+		database_query(ctx, "select * from provbox.request_show($1, $2)",
+			       PARAMS(TEXT(dev), TEXT(ctx->words[0])), &rows);
+	if (result != RESULT_OK)
+		return result;
+	grid_print_record(ctx->arena, found, 0);
+	puts("");
+	grid_print(ctx->arena, rows);
+	PQclear(rows);
+	return RESULT_OK;
+}
+
+static enum result show_json(struct context *ctx, const PGresult *found)
+{
+	const char *dev = PQgetvalue(found, 0, PQfnumber(found, "dev"));
+	const char *text;
+
+	enum result result = database_value(
+		ctx,
+		"select json_build_object('request', (select row_to_json(r)"
+		" from provbox.request_list(jsonb_build_object('dev', $1::text,"
+		" 'id', $2::text)) r), 'story', (select coalesce(json_agg(s), '[]')"
+		" from provbox.request_show($1, $2::uuid) s))",
+		PARAMS(TEXT(dev), TEXT(ctx->words[0])), &text);
+	if (result == RESULT_OK)
+		grid_print_json(text);
+	return result;
+}
+
+enum result request_show(struct context *ctx)
+{
+	PGresult *found;
+
+	if (!uuid_is_valid(slice_of(ctx->words[0]))) {
+		complain("a request id is a UUID in lower case");
+		return RESULT_USAGE;
+	}
+	enum result result = database_open(ctx, ctx->dsn, NULL);
+	if (result == RESULT_OK)
+		result = database_query(
+			ctx,
+			"select * from provbox.request_list(jsonb_strip_nulls("
+			"jsonb_build_object('id', $1::text, 'dev', $2::text)))",
+			PARAMS(TEXT(ctx->words[0]), TEXT(ctx->options[OPTION_DEV])),
+			&found);
+	if (result != RESULT_OK)
+		return result;
+	if (PQntuples(found) == 1) {
+		result = ctx->options[OPTION_JSON] ? show_json(ctx, found)
+						   : show_story(ctx, found);
+	} else {
+		complain(PQntuples(found)
+				 ? "several devices have a request of this id; "
+				   "name one with --dev"
+				 : "no such request");
+		result = RESULT_FAILED;
+	}
+	PQclear(found);
+	return result;
+}
