@@ -211,8 +211,6 @@ static bool is_sequence_next(struct session *session, uint32_t sequence)
 {
 	uint32_t last = session->rx_sequence;
 	session->rx_sequence = sequence;
-	if (sequence < 1 || sequence > PDU_SEQUENCE_MAX)
-		return false;
 	return sequence > last || last == PDU_SEQUENCE_MAX;
 }
 
@@ -260,6 +258,17 @@ static void handle_pdu(struct session *session, struct slice bytes)
 	pdu_clear(&pdu);
 }
 
+/* What makes the rest of the stream, or an answer, impossible. */
+static const char *header_problem(const struct pdu_header *header)
+{
+	if (header->command_length < PDU_HEADER_BYTES ||
+	    header->command_length > PDU_LIMIT)
+		return "length";
+	if (header->sequence_number < 1 || header->sequence_number > PDU_SEQUENCE_MAX)
+		return "sequence_range";
+	return NULL;
+}
+
 /* Handle every whole PDU. Returns false when the session was ended. */
 static bool handle_received(struct session *session)
 {
@@ -269,12 +278,13 @@ static bool handle_received(struct session *session)
 		struct slice head = slice_make(evbuffer_pullup(rx, PDU_HEADER_BYTES),
 					       PDU_HEADER_BYTES);
 		struct pdu_header header = pdu_header(head);
-		uint32_t n = header.command_length;
-		if (n < PDU_HEADER_BYTES || n > PDU_LIMIT) {
-			protocol_error(session, "length", &header);
+		const char *problem = header_problem(&header);
+		if (problem) {
+			protocol_error(session, problem, &header);
 			end(session);
 			return false;
 		}
+		uint32_t n = header.command_length;
 		if (evbuffer_get_length(rx) < n)
 			break;
 		handle_pdu(session, slice_make(evbuffer_pullup(rx, n), n));
