@@ -47,27 +47,35 @@ static const struct grant_key *key_find(const struct grant_keys *keys, const voi
 	return NULL;
 }
 
+static void key_add(struct grant_keys *keys, const uint8_t kid[KID_BYTES],
+		    const uint8_t bytes[KEY_BYTES])
+{
+	struct grant_key *key = &keys->keys[keys->n++];
+
+	memcpy(key->kid, kid, KID_BYTES);
+	key->mac = mac_new(bytes);
+}
+
 /* `kid key`, both hex. NULL when taken, else what is wrong with the line. */
 static const char *take_line(struct grant_keys *keys, struct slice line)
 {
 	struct slice kid, rest = line;
-	struct grant_key *key = &keys->keys[keys->n];
-	uint8_t bytes[KEY_BYTES];
+	uint8_t kid_bytes[KID_BYTES], bytes[KEY_BYTES];
+	const char *problem = NULL;
 
-	if (keys->n == KEYS_MAX)
-		return "more than two keys";
-	if (!slice_next(&rest, ' ', &kid) || !hex_decode(kid, key->kid, KID_BYTES) ||
-	    !rest.p || !hex_decode(rest, bytes, KEY_BYTES))
-		return "not `KID KEY`, 16 and 64 hex digits; a line is made with: echo "
-		       "$(openssl rand -hex 8) $(openssl rand -hex 32)";
-	if (key_find(keys, key->kid)) {
-		OPENSSL_cleanse(bytes, sizeof(bytes));
-		return "the same KID twice";
-	}
-	key->mac = mac_new(bytes);
+	if (!slice_next(&rest, ' ', &kid) || !rest.p ||
+	    !hex_decode(kid, kid_bytes, KID_BYTES) ||
+	    !hex_decode(rest, bytes, KEY_BYTES))
+		problem = "not `KID KEY`, 16 and 64 hex digits; a line is made with: "
+			  "echo $(openssl rand -hex 8) $(openssl rand -hex 32)";
+	else if (keys->n == KEYS_MAX)
+		problem = "more than two keys";
+	else if (key_find(keys, kid_bytes))
+		problem = "the same KID twice";
+	else
+		key_add(keys, kid_bytes, bytes);
 	OPENSSL_cleanse(bytes, sizeof(bytes));
-	keys->n++;
-	return NULL;
+	return problem;
 }
 
 static bool take_lines(struct grant_keys *keys, struct slice text, const char *path,

@@ -5,20 +5,26 @@ auth_libauth_a_SOURCES = \
 	auth/field.h \
 	auth/grant.c \
 	auth/identity.c \
+	auth/jws.c auth/jws.h \
 	auth/keys.c \
 	auth/message.c \
+	auth/proof.c auth/proof.h auth/proof_claims.c \
 	auth/reason.c \
 	auth/secret.c auth/secret.h \
-	auth/standing.c
+	auth/standing.c \
+	auth/zone.c
 
 check_PROGRAMS += \
 	test/unit/test_encode \
 	test/unit/test_grant \
 	test/unit/test_identity \
+	test/unit/test_jws \
 	test/unit/test_keys \
 	test/unit/test_message \
+	test/unit/test_proof \
 	test/unit/test_reason \
-	test/unit/test_standing
+	test/unit/test_standing \
+	test/unit/test_zone
 
 AUTH_VECTORS = $(AM_CPPFLAGS) -DVECTORS_DIR='"$(abs_top_srcdir)/test/vectors"'
 
@@ -27,15 +33,20 @@ test_unit_test_encode_LDADD = $(AUTH_LIBS)
 test_unit_test_grant_CPPFLAGS = $(AUTH_VECTORS)
 test_unit_test_grant_LDADD = $(AUTH_LIBS)
 test_unit_test_identity_LDADD = $(AUTH_LIBS)
+test_unit_test_jws_LDADD = $(AUTH_LIBS)
 test_unit_test_keys_LDADD = $(AUTH_LIBS)
 test_unit_test_message_LDADD = $(AUTH_LIBS)
+test_unit_test_proof_CPPFLAGS = $(AUTH_VECTORS)
+test_unit_test_proof_LDADD = $(AUTH_LIBS)
 test_unit_test_reason_LDADD = $(AUTH_LIBS)
 test_unit_test_standing_LDADD = $(AUTH_LIBS)
+test_unit_test_zone_LDADD = $(AUTH_LIBS)
 
 EXTRA_DIST += \
 	test/unit/cert.h \
 	test/unit/claims.h \
 	test/unit/directory.h \
+	test/unit/proof_site.h \
 	test/unit/vector.h \
 	test/vectors/encode.json \
 	test/vectors/grant.json \

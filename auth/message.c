@@ -235,22 +235,6 @@ bool auth_end_decode(struct slice json, struct auth_claims *out,
 /* Every text that is written is an identifier, a name of ours, or base64url: none
  * needs escaping in JSON. */
 
-/* Base64url of a field of fixed size, on the stack of the caller. */
-struct text32 {
-	char p[BASE64URL_CHARS(32) + 1];
-};
-
-static struct text32 text_of(const void *bytes, size_t n)
-{
-	struct text32 text;
-
-	BUG_ON(n > 32);
-	base64url_encode(slice_make(bytes, n), text.p);
-	return text;
-}
-
-#define TEXT(field) text_of((field), sizeof(field)).p
-
 char *auth_request_encode(const struct auth_claims *claims, bool wants_proof,
 			  struct arena *arena)
 {
@@ -258,8 +242,9 @@ char *auth_request_encode(const struct auth_claims *claims, bool wants_proof,
 			    "{\"v\":1,\"sid\":\"%s\",\"nG\":\"%s\",\"dev\":\"%s\","
 			    "\"method\":\"%s\",\"cred\":\"%s\",\"cbA\":\"%s\","
 			    "\"want_proof\":%s}",
-			    TEXT(claims->sid), TEXT(claims->nonce), claims->dev,
-			    AUTH_METHOD, TEXT(claims->cred), TEXT(claims->binding),
+			    FIELD_TEXT(claims->sid), FIELD_TEXT(claims->nonce),
+			    claims->dev, AUTH_METHOD, FIELD_TEXT(claims->cred),
+			    FIELD_TEXT(claims->binding),
 			    wants_proof ? "true" : "false");
 }
 
@@ -287,7 +272,7 @@ char *auth_information_encode(const struct auth_information *information,
 		return NULL;
 	return arena_printf(
 		arena, "{\"v\":1,\"sid\":\"%s\",\"nG\":\"%s\",\"standing\":\"%s\"%s%s}",
-		TEXT(information->sid), TEXT(information->nonce),
+		FIELD_TEXT(information->sid), FIELD_TEXT(information->nonce),
 		standing_name(information->standing), grant_member, proof_member);
 }
 
@@ -298,8 +283,9 @@ char *auth_session_encode(const struct auth_claims *claims, enum standing standi
 	return arena_printf(arena,
 			    "{\"v\":1,\"sid\":\"%s\",\"gw\":\"%s\",\"nG\":\"%s\","
 			    "\"standing\":\"%s\",\"proof\":\"%.*s\"}",
-			    TEXT(claims->sid), TEXT(claims->gw), TEXT(claims->nonce),
-			    standing_name(standing), (int)proof.n, proof.p);
+			    FIELD_TEXT(claims->sid), FIELD_TEXT(claims->gw),
+			    FIELD_TEXT(claims->nonce), standing_name(standing),
+			    (int)proof.n, proof.p);
 }
 
 char *auth_end_encode(const struct auth_claims *claims, enum auth_reason reason,
@@ -308,6 +294,6 @@ char *auth_end_encode(const struct auth_claims *claims, enum auth_reason reason,
 	return arena_printf(arena,
 			    "{\"v\":1,\"sid\":\"%s\",\"dev\":\"%s\",\"method\":\"%s\","
 			    "\"cred\":\"%s\",\"reason\":\"%s\"}",
-			    TEXT(claims->sid), claims->dev, AUTH_METHOD,
-			    TEXT(claims->cred), auth_reason_name(reason));
+			    FIELD_TEXT(claims->sid), claims->dev, AUTH_METHOD,
+			    FIELD_TEXT(claims->cred), auth_reason_name(reason));
 }
