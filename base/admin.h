@@ -1,26 +1,43 @@
 /*
- * The admin listener of a supervisor: /metrics /livez /readyz /status over HTTP on
- * a Unix socket or loopback. Read-only; knows no daemon.
+ * The admin listener of a daemon: /metrics /livez /readyz /status over HTTP on a Unix
+ * socket or loopback. Read-only; runs in a process of its own that holds no secrets.
+ * Knows no daemon.
  */
 #ifndef BASE_ADMIN_H
 #define BASE_ADMIN_H
+
+#include <event2/buffer.h>
+#include <jansson.h>
+#include <sys/types.h>
 
 #include "base/loop.h"
 
 struct admin;
 
 struct admin_settings {
-	const char *address; /* "unix:/path" (mode 0660) or "ip:port", loopback only */
-	const char *program;
-	const char *version;
-	bool (*is_ready)(void *arg);
-	/* Members of /status as JSON text, without braces; arena memory or static. */
-	const char *(*status)(void *arg);
-	void *arg;
+	bool (*is_ready)(void);
+	json_t *(*status)(void); /* the document of /status; new reference */
+	/* Append what is not in the table of metrics, Prometheus text. */
+	void (*metrics)(struct evbuffer *out);
 };
 
-/** @return NULL after logging why it cannot listen */
-struct admin *admin_open(struct loop *loop, const struct admin_settings *settings);
-void admin_close(struct admin *admin);
+/** Whether @p address is "unix:/path" or "ip:port" of loopback. */
+bool admin_is_local(const char *address);
+/**
+ * Open the listening socket.
+ * @param address  admin_is_local(); a socket file has mode 0660, a stale one is
+ *                 replaced
+ * @param uid,gid  owner of the socket file; -1: unchanged
+ * @return fd, or -1 after logging why it cannot listen
+ */
+int admin_listen(const char *address, uid_t uid, gid_t gid)
+	__attribute__((warn_unused_result));
+/** Close it, and remove the socket file. */
+void admin_unlisten(const char *address, int fd);
+
+/** Answer on @p fd (borrowed). */
+struct admin *admin_new(struct loop *loop, int fd,
+			const struct admin_settings *settings);
+void admin_free(struct admin *admin);
 
 #endif

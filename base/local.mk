@@ -5,6 +5,7 @@ base_libbase_a_SOURCES = \
 	base/arena.c base/arena.h \
 	base/child.c base/child.h \
 	base/codec.c base/codec.h \
+	base/command.c base/command.h \
 	base/config.c base/config.h \
 	base/config_scan.c base/config_scan.h \
 	base/config_value.c base/config_value.h \
@@ -24,8 +25,11 @@ base_libbase_a_SOURCES = \
 	base/log.c base/log.h \
 	base/loop.c base/loop.h \
 	base/metrics.c base/metrics.h \
+	base/process.c base/process.h \
+	base/roster.c base/roster.h \
 	base/slice.c base/slice.h \
 	base/supervisor.c base/supervisor.h \
+	base/systemd.c base/systemd.h \
 	base/tls.c base/tls.h \
 	base/tls_load.c base/tls_load.h
 
@@ -43,6 +47,7 @@ check_PROGRAMS += \
 	test/unit/test_loop \
 	test/unit/test_metrics \
 	test/unit/test_slice \
+	test/unit/test_supervisor \
 	test/unit/test_tls
 
 fuzz_targets += test/fuzz/fuzz_http

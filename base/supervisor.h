@@ -61,27 +61,30 @@ struct supervisor_spec {
 	size_t n_roles;
 	const struct metric *metrics;
 	size_t n_metrics;
-	/* Checks beyond single keys (files that must agree). Writes lines as
-	 * config_read. */
+	/* Checks beyond single keys (files that must agree). Writes a line for each
+	 * error, without the name of the file. NULL: none. */
 	bool (*check)(const void *config, FILE *errors);
-	/* "unix:/path", "ip:port" of the admin listener; NULL text: none. */
+	/* "unix:/path", "ip:port" of the admin listener; NULL or "": none. */
 	const char *(*admin)(const void *config);
-	/* User to become when started as root; "root" stays root. */
+	/* User that the processes become when started as root; "root" stays root. The
+	 * supervisor itself stays who it is, so that it can start them again. */
 	const char *(*user)(const void *config);
-	/* Whether and why the daemon is ready, from shared metrics; writes JSON
-	 * members. */
-	bool (*is_ready)(void);
 	enum log_level (*level)(const void *config);
 };
 
 /**
  * Be the daemon: parse the command line (-c FILE, -t, --dump-config, --help,
- * --version), run, and return the exit code for main().
- * Logs ev=ready when every process of every role has started, ev=stopped at the end.
+ * --help-config, --version), run, and return the exit code for main().
+ *
+ * Logs ev=ready when every process is ready, ev=not_ready and ev=ready as that
+ * changes, ev=child_exit when a process ends, ev=stopped at the end. Until the first
+ * ev=ready a process that exits with an error ends the daemon with its status; after
+ * it, and after crashes, it is started again.
  */
 int supervisor_main(const struct supervisor_spec *spec, int argc, char **argv);
 
-/** A worker says it has started, and later that its dependencies come and go. */
+/** A worker says it has started, and later that its dependencies come and go. The
+ * daemon is ready while all its processes are. */
 void worker_set_ready(struct worker *worker, bool is_ready);
 
 #endif

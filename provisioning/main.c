@@ -90,11 +90,6 @@ static enum log_level level_of(const void *config)
 	return level;
 }
 
-static bool is_ready(void)
-{
-	return metrics_sum(SERVER_DATABASE_UP) > 0;
-}
-
 int main(int argc, char **argv)
 {
 	static const struct supervisor_spec spec = {
@@ -109,7 +104,6 @@ int main(int argc, char **argv)
 		.check = server_config_check,
 		.admin = admin_address,
 		.user = user_name,
-		.is_ready = is_ready,
 		.level = level_of,
 	};
 	return supervisor_main(&spec, argc, argv);

@@ -1,0 +1,97 @@
+#include "base/command.h"
+
+#include <getopt.h>
+
+#include "base/supervisor.h"
+
+static const struct {
+	char letter; /* or a number where there is none */
+	const char *name;
+	const char *argument; /* NULL: none */
+	enum command_mode mode;
+	const char *help;
+} rows[] = {
+	{ 'c', "config", "FILE", COMMAND_RUN, "the configuration" },
+	{ 't', "test", NULL, COMMAND_CHECK, "check the configuration and exit" },
+	{ 1, "dump-config", NULL, COMMAND_DUMP,
+	  "write the effective settings, defaults included, and exit" },
+	{ 2, "help-config", NULL, COMMAND_HELP_CONFIG,
+	  "list the keys of the configuration" },
+	{ 'h', "help", NULL, COMMAND_HELP, "show this help" },
+	{ 'V', "version", NULL, COMMAND_VERSION, "show the version" },
+};
+#define N_ROWS (sizeof(rows) / sizeof(rows[0]))
+
+static bool has_letter(size_t row)
+{
+	return rows[row].letter >= 'A';
+}
+
+static void fill_options(struct option *options, char *letters)
+{
+	for (size_t i = 0; i < N_ROWS; i++) {
+		options[i] = (struct option){
+			.name = rows[i].name,
+			.has_arg = rows[i].argument ? required_argument : no_argument,
+			.val = rows[i].letter,
+		};
+		if (has_letter(i))
+			*letters++ = rows[i].letter;
+		if (has_letter(i) && rows[i].argument)
+			*letters++ = ':';
+	}
+	options[N_ROWS] = (struct option){ .name = NULL };
+	*letters = '\0';
+}
+
+struct command command_parse(const struct supervisor_spec *spec, int argc, char **argv)
+{
+	struct command command = { COMMAND_RUN, spec->default_config };
+	struct option options[N_ROWS + 1];
+	char letters[2 * N_ROWS + 1];
+	int letter;
+
+	fill_options(options, letters);
+	optind = 0;
+	while ((letter = getopt_long(argc, argv, letters, options, NULL)) != -1) {
+		size_t i = 0;
+		while (i < N_ROWS && rows[i].letter != letter)
+			i++;
+		if (i == N_ROWS) {
+			command.mode = COMMAND_WRONG; /* getopt_long has said why */
+			return command;
+		}
+		if (rows[i].argument)
+			command.config_path = optarg;
+		else
+			command.mode = rows[i].mode;
+	}
+	if (optind < argc) {
+		fprintf(stderr, "%s: unexpected argument `%s`, see --help\n", argv[0],
+			argv[optind]);
+		command.mode = COMMAND_WRONG;
+	}
+	return command;
+}
+
+void command_help(const struct supervisor_spec *spec, FILE *out)
+{
+	fprintf(out, "%s\n\nUsage: %s [-c FILE] [-t | --dump-config]\n\n",
+		spec->summary, spec->program);
+	for (size_t i = 0; i < N_ROWS; i++) {
+		char name[32];
+		snprintf(name, sizeof(name), "--%s%s%s", rows[i].name,
+			 rows[i].argument ? " " : "",
+			 rows[i].argument ? rows[i].argument : "");
+		fprintf(out, "  %c%c%c %-16s %s\n", has_letter(i) ? '-' : ' ',
+			has_letter(i) ? rows[i].letter : ' ', has_letter(i) ? ',' : ' ',
+			name, rows[i].help);
+	}
+	fprintf(out,
+		"\nThe configuration is %s unless -c names another.\n"
+		"Logs to standard error. SIGTERM ends it.\n"
+		"Exit status: 0 ended or good, 1 failed, 2 wrong usage, 69 cannot "
+		"listen,\n"
+		"78 the configuration is wrong (each error with file and line).\n",
+		spec->default_config);
+}

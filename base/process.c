@@ -1,0 +1,262 @@
+#include "base/process.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/codec.h"
+
+#define QUICK_MS       5000
+#define BACKOFF_MS     100
+#define BACKOFF_MAX_MS 5000
+#define MAX_KEPT       2048
+
+/* Of this process, once it has been forked. */
+static struct {
+	struct process_state *state;
+	int notify_fd;
+	char program[64]; /* as in the log */
+} self;
+
+struct process_state *process_states_new(size_t n)
+{
+	struct process_state *states =
+		mmap(NULL, n * sizeof(*states), PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	BUG_ON(states == MAP_FAILED);
+	return states;
+}
+
+void worker_set_ready(struct worker *worker, bool is_ready)
+{
+	const uint64_t one = 1;
+
+	(void)worker; /* a process is one worker */
+	if (!self.state || self.state->is_ready == is_ready)
+		return;
+	__atomic_store_n(&self.state->is_ready, is_ready, __ATOMIC_RELEASE);
+	/* Fails only when billions of changes wait to be seen. */
+	(void)!write(self.notify_fd, &one, sizeof(one));
+}
+
+/* ---- In the new process --------------------------------------------------------- */
+
+/* "provbox-server: landnet 0" in ps(1). */
+static void set_title(const struct process *process,
+		      const struct process_common *common)
+{
+	const char *program = process->worker.spec->program;
+
+	snprintf(self.program, sizeof(self.program), "%s/%s", program,
+		 process->role->name);
+	memset(common->title, 0, common->title_size);
+	snprintf(common->title, common->title_size, "%s: %s %zu", program,
+		 process->role->name, process->worker.index);
+	prctl(PR_SET_NAME, process->role->name);
+}
+
+static void reset_signals(void)
+{
+	static const struct {
+		int signum;
+		void (*handler)(int);
+	} rows[] = {
+		{ SIGTERM, SIG_DFL }, { SIGCHLD, SIG_DFL },
+		{ SIGINT, SIG_IGN }, /* of the terminal: the supervisor decides */
+		{ SIGHUP, SIG_IGN },  { SIGPIPE, SIG_IGN },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		signal(rows[i].signum, rows[i].handler);
+}
+
+static int compare_fds(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+/* All descriptors but the standard ones and those that this process is given. */
+static void close_others(const struct process *process, int notify_fd)
+{
+	const struct worker *worker = &process->worker;
+	int kept[MAX_KEPT], next = STDERR_FILENO + 1;
+	size_t n = 0;
+
+	BUG_ON(worker->n_listeners + worker->n_channels + 1 > MAX_KEPT);
+	for (size_t i = 0; i < worker->n_listeners; i++)
+		kept[n++] = worker->listeners[i];
+	for (size_t i = 0; i < worker->n_channels; i++)
+		kept[n++] = worker->channels[i];
+	kept[n++] = notify_fd;
+	qsort(kept, n, sizeof(kept[0]), compare_fds);
+	for (size_t i = 0; i < n; i++) {
+		if (kept[i] > next)
+			close_range((unsigned)next, (unsigned)kept[i] - 1, 0);
+		next = kept[i] + 1;
+	}
+	close_range((unsigned)next, ~0u, 0);
+}
+
+static void drop_privileges(const struct process_user *user)
+{
+	if (!user->is_switched)
+		return;
+	bool is_dropped = initgroups(user->name, user->gid) == 0 &&
+			  setresgid(user->gid, user->gid, user->gid) == 0 &&
+			  setresuid(user->uid, user->uid, user->uid) == 0;
+	if (is_dropped && (user->uid == 0 || setuid(0) != 0))
+		return;
+	log_error("privileges_kept", log_str("user", user->name),
+		  log_str("why", strerror(errno)));
+	exit(SUPERVISOR_EXIT_FAILED);
+}
+
+/* After the change of user, which undoes the first two. */
+static void confine(pid_t supervisor)
+{
+#ifndef __SANITIZE_ADDRESS__ /* the leak sanitizer traces the process it is in */
+	const struct rlimit none = { 0, 0 };
+
+	setrlimit(RLIMIT_CORE, &none);
+	prctl(PR_SET_DUMPABLE, 0);
+#endif
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != supervisor)
+		exit(SUPERVISOR_EXIT_FAILED); /* it has died meanwhile */
+}
+
+struct run {
+	struct worker *worker;
+	const struct supervisor_role *role;
+};
+
+static void on_terminate(void *arg)
+{
+	struct run *run = arg;
+
+	if (run->role->stop)
+		run->role->stop(run->worker);
+	else
+		loop_stop(run->worker->loop);
+}
+
+static int run_loop(struct run *run)
+{
+	run->worker->loop = loop_new();
+	loop_on_signal(run->worker->loop, SIGTERM, on_terminate, run);
+	if (!run->role->start(run->worker))
+		return SUPERVISOR_EXIT_FAILED;
+	/* The loop is not freed: what it alone knows of is not lost memory. */
+	loop_run(run->worker->loop);
+	return 0;
+}
+
+static _Noreturn void run(struct process *process, const struct process_common *common,
+			  pid_t supervisor, const sigset_t *signals)
+{
+	const struct supervisor_role *role = process->role;
+	struct worker *worker = &process->worker;
+	struct run run = { worker, role };
+
+	loop_forget(common->loop);
+	reset_signals();
+	sigprocmask(SIG_SETMASK, signals, NULL);
+	self.state = process->state;
+	self.notify_fd = common->notify_fd;
+	set_title(process, common);
+	log_open(self.program, worker->spec->level(worker->config));
+	close_others(process, common->notify_fd);
+	metrics_use_slot(process->metrics_slot);
+	if (role->load && !role->load(worker->config, &worker->secrets))
+		exit(SUPERVISOR_EXIT_CONFIG);
+	drop_privileges(common->user);
+	confine(supervisor);
+	if (!role->is_blocking)
+		exit(run_loop(&run));
+	exit(role->start(worker) ? 0 : SUPERVISOR_EXIT_FAILED);
+}
+
+/* ---- In the supervisor ----------------------------------------------------------- */
+
+bool process_user_find(const char *name, struct process_user *out)
+{
+	*out = (struct process_user){ .uid = (uid_t)-1, .gid = (gid_t)-1 };
+	if (geteuid() != 0)
+		return true;
+	const struct passwd *entry = getpwnam(name);
+	if (!entry) {
+		log_error("user_unknown", log_str("user", name),
+			  log_str("hint", "make it, or name another in `user`"));
+		return false;
+	}
+	if (entry->pw_uid == 0) {
+		log_warn("runs_as_root", log_str("hint", "name a user of its own in "
+							 "`user`"));
+		return true;
+	}
+	out->is_switched = true;
+	out->uid = entry->pw_uid;
+	out->gid = entry->pw_gid;
+	snprintf(out->name, sizeof(out->name), "%s", name);
+	return true;
+}
+
+bool process_start(struct process *process, const struct process_common *common)
+{
+	pid_t supervisor = getpid();
+	sigset_t all, before;
+
+	/* A signal to the child must not run the supervisor's handler in it. */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
+	process->state->is_ready = false;
+	pid_t pid = fork();
+	if (pid == 0)
+		run(process, common, supervisor, &before);
+	int error = errno;
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	errno = error;
+	if (pid < 0)
+		return false;
+	process->pid = pid;
+	process->started_ms = loop_now_ms(common->loop);
+	process->state->pid = pid;
+	process->state->started_ms = time_now_ms();
+	return true;
+}
+
+int64_t process_backoff_ms(struct process *process, int64_t lived_ms)
+{
+	int64_t ms = BACKOFF_MS;
+
+	if (lived_ms >= QUICK_MS)
+		process->quick_deaths = 0;
+	process->quick_deaths++;
+	if (process->quick_deaths == 1)
+		return 0;
+	for (unsigned i = 2; i < process->quick_deaths && ms < BACKOFF_MAX_MS; i++)
+		ms *= 2;
+	return ms < BACKOFF_MAX_MS ? ms : BACKOFF_MAX_MS;
+}
+
+void process_status_text(int status, char *out, size_t size)
+{
+	const char *name;
+
+	if (WIFEXITED(status))
+		snprintf(out, size, "%d", WEXITSTATUS(status));
+	else if ((name = sigabbrev_np(WTERMSIG(status))))
+		snprintf(out, size, "SIG%s", name);
+	else
+		snprintf(out, size, "signal_%d", WTERMSIG(status));
+}

@@ -1,0 +1,75 @@
+/*
+ * One process of a daemon: forked by the supervisor, given its descriptors, deprived of
+ * everything else, run, and told apart by what it says in shared memory. Knows neither
+ * when to start one nor what it does.
+ */
+#ifndef BASE_PROCESS_H
+#define BASE_PROCESS_H
+
+#include <sys/types.h>
+
+#include "base/supervisor.h"
+
+/** Whom to become. */
+struct process_user {
+	bool is_switched; /* else we stay who we are */
+	char name[64];
+	uid_t uid; /* -1: stays */
+	gid_t gid;
+};
+
+/** A row of memory that all processes of the daemon share: what /status tells. */
+struct process_state {
+	const char *role; /* a constant, the same in all of them */
+	size_t index;
+	pid_t pid;          /* 0: not running */
+	int64_t started_ms; /* wall clock */
+	unsigned restarts;
+	bool is_ready; /* the one member that the process itself writes */
+};
+
+struct process {
+	const struct supervisor_role *role;
+	struct worker worker; /* all but loop and secrets */
+	struct process_state *state;
+	size_t metrics_slot;
+	pid_t pid;             /* 0: not running */
+	int64_t started_ms;    /* monotonic */
+	unsigned quick_deaths; /* in a row */
+	bool is_awaited;       /* to be started by the timer */
+	struct timer restart;
+};
+
+/** What all processes of a daemon have in common. */
+struct process_common {
+	struct loop *loop; /* the supervisor's */
+	const struct process_user *user;
+	int notify_fd; /* eventfd: a state has changed */
+	char *title;   /* memory of the command line */
+	size_t title_size;
+};
+
+/** Shared memory for @p n states. */
+struct process_state *process_states_new(size_t n);
+/**
+ * Look up the user to become.
+ * @return false after logging that it does not exist
+ */
+bool process_user_find(const char *name, struct process_user *out);
+/**
+ * Fork it. Sets pid and state.
+ * @return false with errno when there can be no more processes
+ */
+bool process_start(struct process *process, const struct process_common *common)
+	__attribute__((warn_unused_result));
+/**
+ * Count its death.
+ * @param lived_ms  since its start
+ * @return how long to wait before it is started again: nothing at first; 100 ms
+ *         doubling to 5 s when it dies again within 5 s of its start
+ */
+int64_t process_backoff_ms(struct process *process, int64_t lived_ms);
+/** Write how it ended: "0", "78", "SIGKILL". */
+void process_status_text(int status, char *out, size_t size);
+
+#endif

@@ -1,0 +1,138 @@
+#include "base/roster.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/child.h"
+#include "base/conn.h"
+
+#define MAX_ADDRESSES 64
+
+struct builder {
+	struct roster *roster;
+	const struct supervisor_spec *spec;
+	const struct supervisor_role *roles;
+	size_t n_roles;
+	const void *config;
+};
+
+static void *allocate(size_t n, size_t size)
+{
+	void *p = calloc(n > 0 ? n : 1, size);
+
+	BUG_ON(!p);
+	return p;
+}
+
+static void add_processes(struct builder *builder)
+{
+	struct roster *roster = builder->roster;
+
+	for (size_t i = 0; i < builder->n_roles; i++)
+		roster->n += builder->roles[i].count(builder->config);
+	roster->processes = allocate(roster->n, sizeof(*roster->processes));
+	roster->states = process_states_new(roster->n);
+	struct process *process = roster->processes;
+	for (size_t i = 0; i < builder->n_roles; i++) {
+		const struct supervisor_role *role = &builder->roles[i];
+		size_t count = role->count(builder->config);
+		for (size_t index = 0; index < count; index++, process++) {
+			size_t slot = (size_t)(process - roster->processes);
+			process->role = role;
+			process->metrics_slot = slot + 1; /* 0 is the supervisor's */
+			process->state = &roster->states[slot];
+			process->state->role = role->name;
+			process->state->index = index;
+			process->worker.spec = builder->spec;
+			process->worker.config = builder->config;
+			process->worker.index = index;
+		}
+	}
+}
+
+/* A socket for each worker slot; of a Unix socket there is only one, for all. */
+static int open_listener(const char *address, const struct process *first,
+			 const struct process *process, size_t i)
+{
+	if (strncmp(address, "unix:", 5) == 0 && first != process)
+		return first->worker.listeners[i];
+	return listener_open(address);
+}
+
+static bool add_listeners(struct builder *builder, struct process *process,
+			  const struct process *first)
+{
+	const struct supervisor_role *role = process->role;
+	const char *addresses[MAX_ADDRESSES];
+
+	if (!role->listeners)
+		return true;
+	size_t n = role->listeners(builder->config, addresses, MAX_ADDRESSES);
+	int *fds = allocate(n, sizeof(*fds));
+	process->worker.listeners = fds;
+	for (; process->worker.n_listeners < n; process->worker.n_listeners++) {
+		size_t i = process->worker.n_listeners;
+		fds[i] = open_listener(addresses[i], first, process, i);
+		if (fds[i] < 0)
+			return false;
+	}
+	return true;
+}
+
+/* One channel for each process that asks @p role; all that answer read the same ends.
+ */
+static bool add_channels(struct builder *builder, const struct supervisor_role *role)
+{
+	struct roster *roster = builder->roster;
+	int *answering = allocate(roster->n, sizeof(*answering));
+	size_t n = 0;
+
+	for (size_t i = 0; i < roster->n; i++) {
+		struct process *asker = &roster->processes[i];
+		int fds[2], *asking;
+		if (!asker->role->asks || strcmp(asker->role->asks, role->name) != 0)
+			continue;
+		if (child_channel(fds) != 0) {
+			log_error("channel_failed", log_str("why", strerror(errno)));
+			free(answering);
+			return false;
+		}
+		asking = allocate(1, sizeof(*asking));
+		asking[0] = fds[0];
+		answering[n++] = fds[1];
+		asker->worker.channels = asking;
+		asker->worker.n_channels = 1;
+	}
+	for (size_t i = 0; i < roster->n; i++)
+		if (roster->processes[i].role == role) {
+			roster->processes[i].worker.channels = answering;
+			roster->processes[i].worker.n_channels = n;
+		}
+	return true;
+}
+
+bool roster_open(struct roster *roster, const struct supervisor_spec *spec,
+		 const struct supervisor_role *roles, size_t n_roles,
+		 const void *config)
+{
+	struct builder builder = { roster, spec, roles, n_roles, config };
+	const struct process *first = NULL;
+
+	*roster = (struct roster){ .n = 0 };
+	add_processes(&builder);
+	for (size_t i = 0; i < roster->n; i++) {
+		struct process *process = &roster->processes[i];
+		if (!first || first->role != process->role)
+			first = process;
+		if (!add_listeners(&builder, process, first))
+			return false;
+	}
+	for (size_t i = 0; i < n_roles; i++)
+		if (roles[i].is_answerer && !add_channels(&builder, &roles[i]))
+			return false;
+	for (size_t i = 0; i < roster->n; i++) /* asks a role that does not answer */
+		BUG_ON(roster->processes[i].role->asks &&
+		       !roster->processes[i].worker.channels);
+	return true;
+}
