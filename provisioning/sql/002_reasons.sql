@@ -49,6 +49,18 @@ insert into reason (code, meaning, advice) values
 ('idle_timeout', 'The session was idle for too long.', 'Nothing to do.'),
 ('drained', 'The session ended because the program was told to end.', 'Nothing to do.'),
 ('reason_unlisted', 'A program gave a reason that is not in this table.', 'The detail of the event has it; the programs may be newer than the schema.'),
+-- what a call may meet
+('path_unknown', 'The server has no such resource.', 'Compare with doc/openapi.yaml.'),
+('method_not_allowed', 'The resource does not take this method.', 'Compare with doc/openapi.yaml.'),
+('media_type_unsupported', 'The body is not JSON.', 'Send application/json.'),
+('body_unexpected', 'The resource takes no body.', 'Send none.'),
+('range_unsatisfiable', 'The range begins after the end of the content.', 'Ask for the size first.'),
+('grant_unexpected', 'A message of the gateway itself came with a grant.', 'Compare the versions of gateway and server.'),
+('exchange_mismatch', 'The exchange number is not that of the connection.', 'Compare the versions of gateway and server.'),
+('database_unavailable', 'The server could not ask its database in time.', 'See whether the database runs, and its load.'),
+('zone_unavailable', 'The zone of the server did not answer.', 'See the log of the server.'),
+('server_busy', 'The server has too much to do.', 'Try again after Retry-After; add servers if it stays.'),
+('internal', 'The server failed.', 'See its log.'),
 -- what a request may meet
 ('body_invalid', 'The body does not have the documented members and shapes.', 'Compare with doc/openapi.yaml.'),
 ('accounting_reference_invalid', 'The accounting reference is not a token, or looks like a card number.', 'Send 8 to 64 of A-Z a-z 0-9 . _ ~ -, never a card number.'),
