@@ -7,7 +7,7 @@
 #include "provisioning/server_metrics.h"
 
 /* How long requests in progress may take when the worker is told to end. */
-#define STOP_MS 5000
+#define STOP_MS 4000
 
 #define DATABASE_QUEUE 1000
 

@@ -4,6 +4,9 @@
     gateway.config["route", "prov.example.com:8443"] = {"address": ["127.0.0.1:9443"]}
 """
 
+import http.client
+import socket
+
 from harness import paths, process
 
 
@@ -71,6 +74,17 @@ class Daemon:
     def expect_errors(self, *events):
         """Name ERROR events in advance that this test provokes."""
         self.allowed_errors.update(events)
+
+    def metrics(self):
+        """{name with labels: value} of the admin listener on its Unix socket."""
+        connection = http.client.HTTPConnection("localhost")
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.connect(self.config["admin"].removeprefix("unix:"))
+        connection.request("GET", "/metrics")
+        text = connection.getresponse().read().decode()
+        connection.close()
+        return {name: float(value) for name, value in
+                (line.rsplit(" ", 1) for line in text.splitlines() if line[:1] != "#")}
 
     def workers(self):
         """Pids of all processes below the supervisor."""
