@@ -144,7 +144,7 @@ static void answers_calls(void)
 {
 	open_db(2, 100, 5000);
 	struct answer a[40];
-	char text[8];
+	char text[16];
 	for (int i = 0; i < 40; i++) {
 		snprintf(text, sizeof(text), "%d", i);
 		CU_ASSERT_PTR_NOT_NULL(ask(ADD_ONE, text, &a[i]));
