@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+TEST_ORGANIZATION = "Provbox test"
 DAY = datetime.timedelta(days=1)
 SERVER = ExtendedKeyUsageOID.SERVER_AUTH
 CLIENT = ExtendedKeyUsageOID.CLIENT_AUTH
@@ -71,7 +72,7 @@ class Certificate:
 class Authority(Certificate):
     """A self-signed root with a revocation list, which is rewritten by revoke()."""
 
-    def __init__(self, directory, name, *, organization="Provbox test"):
+    def __init__(self, directory, name, *, organization=TEST_ORGANIZATION):
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         key = ec.generate_private_key(ec.SECP256R1())
@@ -98,26 +99,43 @@ class Authority(Certificate):
         key = key or ec.generate_private_key(ec.SECP256R1())
         alternatives = ([x509.DNSName(d) for d in dns]
                         + [x509.UniformResourceIdentifier(u) for u in uris])
+        builder = self._leaf(_subject(common_name or name, None), key.public_key(), usages,
+                             not_before, not_after)
+        if alternatives:
+            builder = builder.add_extension(x509.SubjectAlternativeName(alternatives),
+                                            critical=False)
+        return Certificate(self.directory, name, key, builder.sign(self.key, hashes.SHA256()))
+
+    def _leaf(self, subject, public_key, usages, not_before=None, not_after=None):
+        """What every leaf of this authority has."""
         builder = (
             x509.CertificateBuilder()
-            .subject_name(_subject(common_name or name, None))
+            .subject_name(subject)
             .issuer_name(self.certificate.subject)
-            .public_key(key.public_key())
+            .public_key(public_key)
             .serial_number(x509.random_serial_number())
             .not_valid_before(not_before or now() - DAY)
             .not_valid_after(not_after or now() + 10 * DAY)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(digital_signature=True), critical=True)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()),
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key),
                            critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(
                 self.key.public_key()), critical=False))
         if usages:
             builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
-        if alternatives:
-            builder = builder.add_extension(x509.SubjectAlternativeName(alternatives),
-                                            critical=False)
-        return Certificate(self.directory, name, key, builder.sign(self.key, hashes.SHA256()))
+        return builder
+
+    def sign(self, request_path, certificate_path, *, usages=(CLIENT,)):
+        """A leaf for a certificate request, with the names and the key that it has."""
+        request = x509.load_pem_x509_csr(pathlib.Path(request_path).read_bytes())
+        names = request.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        builder = self._leaf(request.subject, request.public_key(), usages).add_extension(
+            names.value, critical=False)
+        certificate = builder.sign(self.key, hashes.SHA256())
+        pathlib.Path(certificate_path).write_bytes(
+            certificate.public_bytes(serialization.Encoding.PEM))
+        return certificate
 
     def revoke(self, leaf):
         self.revoked.append(leaf.certificate.serial_number)
@@ -153,12 +171,11 @@ class Pki:
     SERVER_NAME = "prov.example.com"
     SRV = f"{SERVER_NAME}:8443"
 
-    def __init__(self, directory):
+    def __init__(self, directory, organization=TEST_ORGANIZATION):
         self.directory = pathlib.Path(directory)
-        self.airnet = Authority(self.directory, "airnet")
-        self.device = Authority(self.directory, "device")
-        self.landnet = Authority(self.directory, "landnet")
-        self.proof = Authority(self.directory, "proof")
+        self.airnet, self.device, self.landnet, self.proof, self.billing = (
+            Authority(self.directory, name, organization=organization)
+            for name in ("airnet", "device", "landnet", "proof", "billing"))
         self.gateway_airnet = self.airnet.issue(
             "gateway-airnet", dns=[self.GATEWAY_NAME], usages=[SERVER])
         self.gateway_landnet = self.landnet.issue(
@@ -166,7 +183,6 @@ class Pki:
         self.server_landnet = self.landnet.issue(
             "server-landnet", dns=[self.SERVER_NAME], usages=[SERVER])
         self.proof_leaf = self.proof.issue("proof-leaf", uris=[f"https://{self.SRV}/"])
-        self.billing = Authority(self.directory, "billing")
         self.billing_server = self.billing.issue(
             "billing-server", dns=["localhost"], usages=[SERVER])
 
