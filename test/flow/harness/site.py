@@ -41,15 +41,16 @@ class DatabasePart:
 
 
 class Site:
-    def __init__(self, cluster):
+    def __init__(self, cluster, organization=pki.TEST_ORGANIZATION):
         # Short: Unix socket paths have 107 bytes.
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="provbox-", dir="/tmp"))
         self.cluster = cluster
         self.db = None
         self.schema = None
-        self.pki = pki.Pki(self.directory / "pki")
+        self.pki = pki.Pki(self.directory / "pki", organization)
         self.running = []
         self.relays = []
+        self.watched = []
 
         self.server_port = wait.free_port()
         self.airnet_port = wait.free_port()
@@ -64,7 +65,8 @@ class Site:
     def _server(self):
         p = self.pki
         grant_keys = self.directory / "grant.keys"
-        pki.write_secret(grant_keys, f"k1 {secrets.token_hex(32)}\n".encode())
+        pki.write_secret(
+            grant_keys, f"{secrets.token_hex(8)} {secrets.token_hex(32)}\n".encode())
         return {
             "listen": [f"127.0.0.1:{self.server_port}"],
             "certificate": p.server_landnet.path,
@@ -140,6 +142,10 @@ class Site:
         """A client in the gateway's place."""
         return landnet.Landnet(self.server_port, self.pki, leaf)
 
+    def watch(self, program):
+        """Have a program of the test end with the site, and its log be judged."""
+        self.watched.append(program)
+
     def logs(self):
         """Every log of the site, for the report of a test that failed."""
         return {path.name: path.read_text(errors="replace")
@@ -148,6 +154,10 @@ class Site:
     def finish(self):
         """End everything; what is wrong, in words."""
         problems = []
+        for program in self.watched:
+            if program.is_running():
+                program.kill()
+            problems += program.complaints()
         for part in reversed(self.running):
             try:
                 part.stop()
