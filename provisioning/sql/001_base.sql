@@ -62,18 +62,24 @@ insert into setting (key, kind, shape, value, meaning) values
 ('billing_type_prefix', 'text', '^[a-z0-9.-]{1,100}$', 'com.example.provbox', 'head of the type of the CloudEvents');
 
 create function setting_text(p_key text) returns text
-language sql stable set search_path = provbox, pg_temp as $$
-	select value from setting where key = p_key
+language plpgsql stable set search_path = provbox, pg_temp as $$
+begin
+	return (select value from setting where key = p_key);
+end
 $$;
 
 create function setting_int(p_key text) returns int
-language sql stable set search_path = provbox, pg_temp as $$
-	select value::int from setting where key = p_key
+language plpgsql stable set search_path = provbox, pg_temp as $$
+begin
+	return (select value::int from setting where key = p_key);
+end
 $$;
 
 create function setting_interval(p_key text) returns interval
-language sql stable set search_path = provbox, pg_temp as $$
-	select value::interval from setting where key = p_key
+language plpgsql stable set search_path = provbox, pg_temp as $$
+begin
+	return (select value::interval from setting where key = p_key);
+end
 $$;
 
 create function setting_list() returns table (key text, value text, meaning text)
@@ -121,28 +127,30 @@ $$;
 
 -- The code itself when it is in the table, else reason_unlisted: reasons that come from other programs.
 create function reason_known(p_code text) returns text
-language sql stable set search_path = provbox, pg_temp as $$
-	select coalesce((select code from reason where code = p_code), 'reason_unlisted')
+language plpgsql stable set search_path = provbox, pg_temp as $$
+begin
+	return (select coalesce((select code from reason where code = p_code), 'reason_unlisted'));
+end
 $$;
 
 -- Lower case by Unicode rules whatever the locale of the database is, with spaces trimmed and collapsed.
 create function folded(p_text text) returns text
-language sql immutable set search_path = provbox, pg_temp as $$
+language sql immutable as $$
 	select lower(regexp_replace(btrim(p_text, E' \t\r\n'), '\s+', ' ', 'g') collate "und-x-icu")
 $$;
 
 -- A phone number for eyes that need not see it: country and the last three digits.
 create function masked(p_msisdn text) returns text
-language sql immutable set search_path = provbox, pg_temp as $$
+language sql immutable as $$
 	select left(p_msisdn, 3) || repeat('*', greatest(length(p_msisdn) - 6, 0)) || right(p_msisdn, 3)
 $$;
 
 create function rfc3339(p_at timestamptz) returns text
-language sql stable set search_path = provbox, pg_temp as $$
+language sql stable as $$
 	select to_char(p_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
 $$;
 
 create function hex(p_bytes bytea) returns text
-language sql immutable set search_path = provbox, pg_temp as $$
+language sql immutable as $$
 	select encode(p_bytes, 'hex')
 $$;

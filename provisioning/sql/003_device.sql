@@ -88,9 +88,11 @@ create unique index event_sid on event (sid, kind) where sid is not null;
 
 create function event_put(p_dev text, p_request bigint, p_kind text, p_actor text, p_reason text, p_detail jsonb)
 returns void
-language sql set search_path = provbox, pg_temp as $$
+language plpgsql set search_path = provbox, pg_temp as $$
+begin
 	insert into event (dev, request, kind, actor, reason, detail)
-	values (p_dev, p_request, p_kind, p_actor, p_reason, coalesce(p_detail, '{}'))
+	values (p_dev, p_request, p_kind, p_actor, p_reason, coalesce(p_detail, '{}'));
+end
 $$;
 
 -- Change a device's standing and tell why; p_request is the request that caused it, or null. Does nothing when it has
@@ -209,12 +211,12 @@ $$;
 create type api_result as (status int, reason text, etag text, body text);
 
 create function api_refusal(p_status int, p_reason text) returns api_result
-language sql immutable set search_path = provbox, pg_temp as $$
+language sql immutable as $$
 	select (p_status, p_reason, null, null)::api_result
 $$;
 
 create function api_answer(p_status int, p_etag text, p_body jsonb) returns api_result
-language sql immutable set search_path = provbox, pg_temp as $$
+language sql immutable as $$
 	select (p_status, null, p_etag, p_body::text)::api_result
 $$;
 

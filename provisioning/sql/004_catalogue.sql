@@ -57,16 +57,22 @@ create table terms (
 );
 
 create function catalogue_current() returns int
-language sql stable set search_path = provbox, pg_temp as $$
-	select version from catalogue where is_current
+language plpgsql stable set search_path = provbox, pg_temp as $$
+begin
+	return (select version from catalogue where is_current);
+end
 $$;
 
 -- Reading, for a device ----------------------------------------------------------------------------------------
 
 create function content_json(p_sha256 bytea) returns jsonb
-language sql stable set search_path = provbox, pg_temp as $$
-	select jsonb_build_object('sha256', hex(sha256), 'size', size, 'media_type', media_type)
-	from content where sha256 = p_sha256
+language plpgsql stable set search_path = provbox, pg_temp as $$
+begin
+	return (
+		select jsonb_build_object('sha256', hex(sha256), 'size', size, 'media_type', media_type)
+		from content where sha256 = p_sha256
+	);
+end
 $$;
 
 create function catalogue_read(p_dev text, p_epoch bigint, p_permission text) returns api_result

@@ -129,8 +129,10 @@ create table acceptance (
 
 -- Note that a reader of the request would see something new.
 create function request_touch(p_rid bigint) returns void
-language sql set search_path = provbox, pg_temp as $$
-	update request set revision = revision + 1, changed = clock_timestamp() where rid = p_rid
+language plpgsql set search_path = provbox, pg_temp as $$
+begin
+	update request set revision = revision + 1, changed = clock_timestamp() where rid = p_rid;
+end
 $$;
 
 -- Move an item by an event, or raise PB001. The only writer of item.state.

@@ -25,21 +25,27 @@ create index outbox_request on outbox (request) where request is not null;
 create unique index outbox_notice on outbox (notice) where notice is not null;
 
 create function outbox_put(p_kind text, p_key text, p_rid bigint, p_notice bigint, p_payload jsonb) returns void
-language sql set search_path = provbox, pg_temp as $$
+language plpgsql set search_path = provbox, pg_temp as $$
+begin
 	insert into outbox (kind, key, request, notice, payload)
-	values (p_kind, p_key, p_rid, p_notice, coalesce(p_payload, '{}'))
+	values (p_kind, p_key, p_rid, p_notice, coalesce(p_payload, '{}'));
+end
 $$;
 
 -- The wait after the n-th attempt failed: doubles from the first up to the cap.
 create function backoff(p_attempt int) returns interval
-language sql stable set search_path = provbox, pg_temp as $$
-	select least(setting_interval('backoff_cap'),
-		setting_interval('backoff_first') * (2.0 ^ least(greatest(p_attempt - 1, 0), 20)))
+language plpgsql stable set search_path = provbox, pg_temp as $$
+begin
+	return least(setting_interval('backoff_cap'),
+		setting_interval('backoff_first') * (2.0 ^ least(greatest(p_attempt - 1, 0), 20)));
+end
 $$;
 
 create function is_given_up(p_created timestamptz) returns boolean
-language sql stable set search_path = provbox, pg_temp as $$
-	select clock_timestamp() - p_created >= setting_interval('give_up')
+language plpgsql stable set search_path = provbox, pg_temp as $$
+begin
+	return clock_timestamp() - p_created >= setting_interval('give_up');
+end
 $$;
 
 -- Give a row up. The event is the alarm, and queue_read() counts the row.

@@ -62,22 +62,32 @@ insert into answer_word (language, word, answer) values
 
 -- Of these languages the best for a wanted one: itself, the same without region, else the fallback.
 create function language_match(p_wanted text, p_have text[], p_fallback text) returns text
-language sql immutable set search_path = provbox, pg_temp as $$
-	select coalesce(
-		(select h from unnest(p_have) h where lower(h) = lower(p_wanted)),
-		(select h from unnest(p_have) h where lower(h) = lower(split_part(p_wanted, '-', 1))),
-		p_fallback)
+language plpgsql immutable set search_path = provbox, pg_temp as $$
+begin
+	return (
+		select coalesce(
+			(select h from unnest(p_have) h where lower(h) = lower(p_wanted)),
+			(select h from unnest(p_have) h where lower(h) = lower(split_part(p_wanted, '-', 1))),
+			p_fallback)
+	);
+end
 $$;
 
 create function template_text(p_kind text, p_language text) returns text
-language sql stable set search_path = provbox, pg_temp as $$
-	select text from template where kind = p_kind and language = language_match(p_language,
-		(select array_agg(language) from template where kind = p_kind), 'en')
+language plpgsql stable set search_path = provbox, pg_temp as $$
+begin
+	return (
+		select text from template where kind = p_kind and language = language_match(p_language,
+			(select array_agg(language) from template where kind = p_kind), 'en')
+	);
+end
 $$;
 
 create function answer_line(p_language text, p_code text) returns text
-language sql stable set search_path = provbox, pg_temp as $$
-	select replace(template_text('answer_line', p_language), '{code}', p_code)
+language plpgsql stable set search_path = provbox, pg_temp as $$
+begin
+	return replace(template_text('answer_line', p_language), '{code}', p_code);
+end
 $$;
 
 -- Does the text fit into 20 parts of 153 septets or 67 UCS-2 units (3GPP TS 23.038, 23.040), with a unit to spare in
@@ -143,9 +153,13 @@ create view notice_part_now with (security_barrier) as
 	select distinct on (notice, part) * from notice_part order by notice, part, attempt desc;
 
 create function is_message_allowed(p_msisdn text) returns boolean
-language sql stable set search_path = provbox, pg_temp as $$
-	select count(*) < setting_int('messages_per_hour')
-	from notice where msisdn = p_msisdn and created > clock_timestamp() - interval '1 hour'
+language plpgsql stable set search_path = provbox, pg_temp as $$
+begin
+	return (
+		select count(*) < setting_int('messages_per_hour')
+		from notice where msisdn = p_msisdn and created > clock_timestamp() - interval '1 hour'
+	);
+end
 $$;
 
 -- Queue a message. Terms are never left out here (request_put checks the limit before); the others are, with an event.
@@ -197,9 +211,11 @@ $$;
 -- again only when part_validity has passed; then the parts without any report are sent once more.
 
 create function part_is_settled(p_state text, p_acked timestamptz) returns boolean
-language sql stable set search_path = provbox, pg_temp as $$
-	select p_state in ('accepted', 'delivered')
-		or p_state = 'acked' and p_acked > clock_timestamp() - setting_interval('part_validity')
+language plpgsql stable set search_path = provbox, pg_temp as $$
+begin
+	return p_state in ('accepted', 'delivered')
+		or p_state = 'acked' and p_acked > clock_timestamp() - setting_interval('part_validity');
+end
 $$;
 
 create function smsc_lease(p_worker text, p_limit int, p_lease interval)

@@ -11,42 +11,54 @@ create view device_feature with (security_barrier) as
 
 -- The state of the request for the device, as doc/database.md describes it.
 create function request_json(p_rid bigint) returns jsonb
-language sql stable set search_path = provbox, pg_temp as $$
-	select jsonb_strip_nulls(jsonb_build_object(
-		'id', r.id, 'state', r.state, 'reason', r.reason, 'catalogue', r.catalogue,
-		'created', rfc3339(r.created), 'changed', rfc3339(r.changed), 'expires', rfc3339(o.expires),
-		'offer', case when o.request is not null then jsonb_build_object(
-			'terms', jsonb_build_object('sha256', hex(t.sha256), 'version', t.version, 'language', t.language),
-			'notice', (select n.state from notice n where n.request = r.rid and n.kind = 'terms')) end,
-		'items', coalesce((select jsonb_agg(jsonb_build_object(
-				'id', i.feature, 'state', i.state, 'reason', i.reason, 'kind', i.kind, 'version', i.version,
-				'content', content_json(i.content)) order by i.position)
-			from item i where i.request = r.rid), '[]')))
-	from request r
-	left join offer o on o.request = r.rid
-	left join terms t on t.catalogue = o.catalogue and t.language = o.language
-	where r.rid = p_rid
+language plpgsql stable set search_path = provbox, pg_temp as $$
+begin
+	return (
+		select jsonb_strip_nulls(jsonb_build_object(
+			'id', r.id, 'state', r.state, 'reason', r.reason, 'catalogue', r.catalogue,
+			'created', rfc3339(r.created), 'changed', rfc3339(r.changed), 'expires', rfc3339(o.expires),
+			'offer', case when o.request is not null then jsonb_build_object(
+				'terms', jsonb_build_object('sha256', hex(t.sha256), 'version', t.version, 'language', t.language),
+				'notice', (select n.state from notice n where n.request = r.rid and n.kind = 'terms')) end,
+			'items', coalesce((select jsonb_agg(jsonb_build_object(
+					'id', i.feature, 'state', i.state, 'reason', i.reason, 'kind', i.kind, 'version', i.version,
+					'content', content_json(i.content)) order by i.position)
+				from item i where i.request = r.rid), '[]')))
+		from request r
+		left join offer o on o.request = r.rid
+		left join terms t on t.catalogue = o.catalogue and t.language = o.language
+		where r.rid = p_rid
+	);
+end
 $$;
 
 create function request_answer(p_status int, p_rid bigint) returns api_result
-language sql stable set search_path = provbox, pg_temp as $$
-	select api_answer(p_status, format('"r%s"', revision), request_json(rid)) from request where rid = p_rid
+language plpgsql stable set search_path = provbox, pg_temp as $$
+begin
+	return (select api_answer(p_status, format('"r%s"', revision), request_json(rid)) from request where rid = p_rid);
+end
 $$;
 
 -- Names of the items in these states for a message, shortened to what one can hold.
 create function item_names(p_rid bigint, p_states text[]) returns text
-language sql stable set search_path = provbox, pg_temp as $$
-	select left(string_agg(coalesce(name, feature), ', ' order by position), 900)
-	from item where request = p_rid and state = any (p_states)
+language plpgsql stable set search_path = provbox, pg_temp as $$
+begin
+	return (
+		select left(string_agg(coalesce(name, feature), ', ' order by position), 900)
+		from item where request = p_rid and state = any (p_states)
+	);
+end
 $$;
 
 -- Tell the subscriber what became of items; says nothing when there are none in these states.
 create function items_notice(p_rid bigint, p_msisdn text, p_kind text, p_template text, p_language text, p_states text[])
 returns void
-language sql set search_path = provbox, pg_temp as $$
-	select notice_put(p_rid, p_msisdn, p_kind, p_language,
+language plpgsql set search_path = provbox, pg_temp as $$
+begin
+	perform notice_put(p_rid, p_msisdn, p_kind, p_language,
 		replace(template_text(p_template, p_language), '{items}', names))
-	from item_names(p_rid, p_states) names where names is not null
+	from item_names(p_rid, p_states) names where names is not null;
+end
 $$;
 
 -- Verification (A087 to A089) -----------------------------------------------------------------------------------
@@ -54,8 +66,9 @@ $$;
 -- Null when device and user information are those of the operator's record, else the reason. That the device is
 -- the one of the session is always demanded; the rest only before its first provisioning (A088).
 create function verification_problem(p_device device, p_body jsonb, p_is_first boolean) returns text
-language sql stable set search_path = provbox, pg_temp as $$
-	select case
+language plpgsql stable set search_path = provbox, pg_temp as $$
+begin
+	return case
 		when p_body #>> '{device,dev}' <> p_device.dev then 'device_mismatch'
 		when not p_is_first then null
 		when folded(p_body #>> '{device,model}') is distinct from folded(p_device.model) then 'device_mismatch'
@@ -63,16 +76,21 @@ language sql stable set search_path = provbox, pg_temp as $$
 				folded(p_body #>> '{user,postcode}'))
 			is distinct from (folded(p_device.given_name), folded(p_device.family_name),
 				folded(p_device.postcode)) then 'user_mismatch'
-	end
+	end;
+end
 $$;
 
 -- Matching with the catalogue (A098) ----------------------------------------------------------------------------
 
 -- Does a feature of this catalogue clash with another? Either may name the conflict.
 create function is_clash(p_catalogue int, p_a text, p_b text) returns boolean
-language sql stable set search_path = provbox, pg_temp as $$
-	select exists (select from feature where catalogue = p_catalogue
-		and (id = p_a and p_b = any (conflicts) or id = p_b and p_a = any (conflicts)))
+language plpgsql stable set search_path = provbox, pg_temp as $$
+begin
+	return (
+		select exists (select from feature where catalogue = p_catalogue
+			and (id = p_a and p_b = any (conflicts) or id = p_b and p_a = any (conflicts)))
+	);
+end
 $$;
 
 -- Match each requested item; those that cannot be provided are moved out with their reason. Returns how many stay.
@@ -84,8 +102,11 @@ declare
 	i item;
 	f feature;
 	kept text[] := '{}';
+	installed text[];
 begin
 	select * into strict r from request where rid = p_rid;
+	select array_agg(distinct j.feature) into installed
+	from request q join item j on j.request = q.rid where q.dev = r.dev and j.state = 'installed';
 	for i in select * from item where request = p_rid order by position loop
 		select * into f from feature where catalogue = r.catalogue and id = i.feature;
 		if not found then
@@ -96,8 +117,8 @@ begin
 		where request = p_rid and feature = i.feature;
 		if p_model <> all (f.models) then
 			perform item_move(p_rid, i.feature, 'leave_out', 'server', 'model_unfit', null);
-		elsif exists (select from device_feature d where d.dev = r.dev and d.feature <> i.feature
-				and is_clash(r.catalogue, i.feature, d.feature)) then
+		elsif exists (select from unnest(installed) k
+				where k <> i.feature and is_clash(r.catalogue, i.feature, k)) then
 			perform item_move(p_rid, i.feature, 'clash', 'server', 'conflict_installed', null);
 		elsif exists (select from unnest(kept) k where is_clash(r.catalogue, i.feature, k)) then
 			perform item_move(p_rid, i.feature, 'clash', 'server', 'conflict_requested', null);
@@ -196,8 +217,10 @@ end
 $$;
 
 create function request_expire(p_rid bigint, p_actor text) returns void
-language sql set search_path = provbox, pg_temp as $$
-	select request_move(p_rid, 'expire', p_actor, 'offer_expired', null)
+language plpgsql set search_path = provbox, pg_temp as $$
+begin
+	perform request_move(p_rid, 'expire', p_actor, 'offer_expired', null);
+end
 $$;
 
 -- End the offers whose time is over, at most p_limit at once; returns how many.
@@ -223,15 +246,19 @@ $$;
 
 -- The CloudEvents 1.0 event that tells billing what was provisioned: no name, no address, no number.
 create function billing_event(p_rid bigint, p_key text) returns jsonb
-language sql stable set search_path = provbox, pg_temp as $$
-	select jsonb_build_object('specversion', '1.0', 'id', p_key, 'source', setting_text('billing_source'),
-		'type', setting_text('billing_type_prefix') || '.provisioning.completed', 'subject', r.id::text,
-		'time', rfc3339(r.changed), 'datacontenttype', 'application/json',
-		'data', jsonb_build_object('request', r.id, 'accounting_reference', r.body #>> '{accounting,reference}',
-			'catalogue', r.catalogue, 'items', (select jsonb_agg(jsonb_build_object(
-				'id', feature, 'kind', kind, 'version', version) order by position)
-				from item where request = r.rid and state = 'installed')))
-	from request r where r.rid = p_rid
+language plpgsql stable set search_path = provbox, pg_temp as $$
+begin
+	return (
+		select jsonb_build_object('specversion', '1.0', 'id', p_key, 'source', setting_text('billing_source'),
+			'type', setting_text('billing_type_prefix') || '.provisioning.completed', 'subject', r.id::text,
+			'time', rfc3339(r.changed), 'datacontenttype', 'application/json',
+			'data', jsonb_build_object('request', r.id, 'accounting_reference', r.body #>> '{accounting,reference}',
+				'catalogue', r.catalogue, 'items', (select jsonb_agg(jsonb_build_object(
+					'id', feature, 'kind', kind, 'version', version) order by position)
+					from item where request = r.rid and state = 'installed')))
+		from request r where r.rid = p_rid
+	);
+end
 $$;
 
 -- Open the account that the first provisioning makes, and give the device its standing.

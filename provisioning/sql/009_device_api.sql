@@ -25,8 +25,15 @@ $$;
 -- The shape of a body -------------------------------------------------------------------------------------------
 
 create function is_text_at(p_body jsonb, p_path text[], p_pattern text) returns boolean
-language sql immutable set search_path = provbox, pg_temp as $$
+language sql immutable as $$
 	select coalesce(jsonb_typeof(p_body #> p_path) = 'string' and p_body #>> p_path ~ p_pattern, false)
+$$;
+
+-- A line of text as people type it: 1 to 100 characters, none of them a control character.
+create function is_line_at(p_body jsonb, p_path text[]) returns boolean
+language sql immutable as $$
+	select coalesce(jsonb_typeof(p_body #> p_path) = 'string' and length(p_body #>> p_path) between 1 and 100
+		and p_body #>> p_path !~ '[\u0001-\u001f\u007f-\u009f]', false)
 $$;
 
 -- Null when the body of a request has the documented members and shapes, else the reason. A reference that holds
@@ -34,14 +41,13 @@ $$;
 create function body_problem(p_body jsonb) returns text
 language plpgsql immutable set search_path = provbox, pg_temp as $$
 declare
-	line constant text := '^[^\u0001-\u001f\u007f-\u009f]{1,100}$';
 	ref text := p_body #>> '{accounting,reference}';
 begin
-	if not (is_text_at(p_body, '{user,given_name}', line) and is_text_at(p_body, '{user,family_name}', line)
-			and is_text_at(p_body, '{user,postcode}', line)
+	if not (is_line_at(p_body, '{user,given_name}') and is_line_at(p_body, '{user,family_name}')
+			and is_line_at(p_body, '{user,postcode}')
 			and is_text_at(p_body, '{user,language}', '^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,4}$')
-			and is_text_at(p_body, '{device,dev}', line) and is_text_at(p_body, '{device,model}', line)
-			and (p_body #> '{device,firmware}' is null or is_text_at(p_body, '{device,firmware}', line))
+			and is_line_at(p_body, '{device,dev}') and is_line_at(p_body, '{device,model}')
+			and (p_body #> '{device,firmware}' is null or is_line_at(p_body, '{device,firmware}'))
 			and jsonb_typeof(p_body #> '{catalogue}') is not distinct from 'number'
 			and p_body #>> '{catalogue}' ~ '^[0-9]{1,9}$'
 			and jsonb_typeof(p_body #> '{items}') is not distinct from 'array') then
@@ -64,14 +70,16 @@ $$;
 
 -- Null when the device may make one more request, else the reason.
 create function request_limit_problem(p_device device) returns text
-language sql stable set search_path = provbox, pg_temp as $$
-	select case
+language plpgsql stable set search_path = provbox, pg_temp as $$
+begin
+	return case
 		when (select count(*) from request join request_state using (state)
 			where dev = p_device.dev and is_open) >= setting_int('open_requests')
 		or (select count(*) from request where dev = p_device.dev
 			and created > clock_timestamp() - interval '1 hour') >= setting_int('requests_per_hour')
 		then 'too_many_requests'
-		when not is_message_allowed(p_device.msisdn) then 'too_many_messages' end
+		when not is_message_allowed(p_device.msisdn) then 'too_many_messages' end;
+end
 $$;
 
 create function request_put(p_dev text, p_epoch bigint, p_permission text, p_id uuid, p_body_sha256 bytea,

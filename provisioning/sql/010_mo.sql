@@ -15,7 +15,7 @@ create index mo_sender on mo (sender, received);
 
 -- A number as the SMSC gives it, in E.164; null for what is not a number.
 create function msisdn_of(p_sender text) returns text
-language sql immutable set search_path = provbox, pg_temp as $$
+language sql immutable as $$
 	select case when digits ~ '^[1-9][0-9]{6,14}$' then '+' || digits end
 	from (select regexp_replace(p_sender, '^(\+|00)', '') as digits) x
 $$;
@@ -33,17 +33,21 @@ $$;
 
 -- May answers from this link and to this number count?
 create function is_mo_allowed(p_receiver text, p_smsc_id text) returns boolean
-language sql stable set search_path = provbox, pg_temp as $$
-	select coalesce(ltrim(p_receiver, '+') = ltrim(setting_text('short_code'), '+')
+language plpgsql stable set search_path = provbox, pg_temp as $$
+begin
+	return coalesce(ltrim(p_receiver, '+') = ltrim(setting_text('short_code'), '+')
 		and (setting_text('mo_smsc_ids') = '*' or p_smsc_id = any (string_to_array(setting_text('mo_smsc_ids'), ','))),
-		false)
+		false);
+end
 $$;
 
 -- Note on every open offer of the number that an answer did not count, and why.
 create function offers_note(p_rids bigint[], p_mo text, p_reason text) returns void
-language sql set search_path = provbox, pg_temp as $$
-	select event_put(dev, rid, 'answer_refused', 'subscriber', p_reason, jsonb_build_object('message', p_mo))
-	from request where rid = any (p_rids) order by rid
+language plpgsql set search_path = provbox, pg_temp as $$
+begin
+	perform event_put(dev, rid, 'answer_refused', 'subscriber', p_reason, jsonb_build_object('message', p_mo))
+	from request where rid = any (p_rids) order by rid;
+end
 $$;
 
 -- A wrong code counts against every open offer of the number, because it cannot be known which was meant.
@@ -67,11 +71,15 @@ $$;
 
 -- A message that lists the codes of the open offers, at most ten.
 create function code_list_text(p_rids bigint[], p_language text) returns text
-language sql stable set search_path = provbox, pg_temp as $$
-	select replace(template_text('code_list', p_language), '{offers}',
-		string_agg(E'\n' || left(coalesce(item_names(o.request, '{requested}'), ''), 40) || ': '
-			|| answer_line(p_language, o.code), '' order by o.request))
-	from (select * from offer where request = any (p_rids) order by request limit 10) o
+language plpgsql stable set search_path = provbox, pg_temp as $$
+begin
+	return (
+		select replace(template_text('code_list', p_language), '{offers}',
+			string_agg(E'\n' || left(coalesce(item_names(o.request, '{requested}'), ''), 40) || ': '
+				|| answer_line(p_language, o.code), '' order by o.request))
+		from (select * from offer where request = any (p_rids) order by request limit 10) o
+	);
+end
 $$;
 
 -- Decide what a message means for the open offers of its sender, and do it. The requests are locked by the caller.

@@ -10,10 +10,10 @@ language sql immutable set search_path = provbox, pg_temp as $$
 		when not is_text_at(p_row, '{dev}',
 			'^urn:(gsma:imei:[0-9]{8}-[0-9]{6}-0|device-id:meid:[0-9a-f]{14})$') then 'dev is not a canonical URN'
 		when not is_text_at(p_row, '{msisdn}', '^\+[1-9][0-9]{6,14}$') then 'msisdn is not + and 7 to 15 digits'
-		when not is_text_at(p_row, '{model}', '^[^\u0001-\u001f]{1,100}$') then 'model is missing or too long'
-		when not (is_text_at(p_row, '{given_name}', '^[^\u0001-\u001f]{1,100}$')
-			and is_text_at(p_row, '{family_name}', '^[^\u0001-\u001f]{1,100}$')
-			and is_text_at(p_row, '{postcode}', '^[^\u0001-\u001f]{1,100}$'))
+		when not is_line_at(p_row, '{model}') then 'model is missing or too long'
+		when not (is_line_at(p_row, '{given_name}')
+			and is_line_at(p_row, '{family_name}')
+			and is_line_at(p_row, '{postcode}'))
 			then 'given_name, family_name or postcode is missing or too long'
 		when p_row ? 'language' and not is_text_at(p_row, '{language}', '^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$')
 			then 'language is not a language tag'
