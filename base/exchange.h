@@ -17,11 +17,12 @@ struct exchange;
 enum exchange_event {
 	EXCHANGE_HEAD, /* client: the final response head is there (1xx are eaten) */
 	EXCHANGE_BODY, /* exchange_body() grew */
-	EXCHANGE_END,  /* the received message is complete */
+	EXCHANGE_END, /* the received message is complete; does not come to a server for
+		       * a request without body, which is complete from the start */
 	EXCHANGE_WRITABLE, /* room again after exchange_is_full() */
 	EXCHANGE_DONE, /* both messages complete and sent, and exchange_body() taken by
-			* its owner (a body nobody wants is dropped at exchange_reply());
-			* the last event */
+			* its owner (a body nobody wants is dropped at
+			* exchange_reply()); the last event */
 	EXCHANGE_FAILED, /* the link died or the peer broke the rules; the last event */
 };
 /** After DONE or FAILED the exchange is gone when the callback returns. */
@@ -45,9 +46,10 @@ struct link_settings {
 	struct conn_settings conn;
 	struct http_limits limits;
 	int64_t head_timeout_ms; /* server: first byte of a head to its end;
-				  * client: request sent to response head */
-	int64_t body_timeout_ms; /* without progress of a body being received */
-	int64_t idle_timeout_ms; /* between exchanges */
+				  * client: request sent to response head; 0: 10 s */
+	int64_t body_timeout_ms; /* without progress of a body being received, while its
+				  * owner takes it; 0: 30 s */
+	int64_t idle_timeout_ms; /* between exchanges; 0: 300 s */
 	size_t arena_bytes;      /* per exchange; 0: 64 KiB */
 };
 
@@ -57,8 +59,12 @@ struct link *link_connect(struct loop *loop, const struct sockaddr *address,
 			  socklen_t address_size, const struct link_settings *settings,
 			  link_fn *fn, void *arg);
 struct conn *link_conn(struct link *link);
-/** Why the link closed, one word: "eof", "idle_timeout", "head_timeout", "bad_field",
- * "certificate_revoked", "reset"... */
+/**
+ * Why the link closed, one word; static. "closed" (by us, or agreed), "eof",
+ * "truncated", "idle_timeout", "head_timeout", "body_timeout", "surplus_bytes",
+ * "interim_responses", "short_body", "cancelled", a name of http_error_name() or of
+ * conn_failure_name().
+ */
 const char *link_reason(const struct link *link);
 /** How many exchanges began on it before the present one. */
 uint64_t link_count(const struct link *link);
@@ -67,7 +73,8 @@ bool link_is_ready(const struct link *link);
 /** End after the current exchange (server: answers `Connection: close`), or now if
  * idle. */
 void link_close(struct link *link);
-/** Abort now; an exchange in progress fails without an event. No more events. */
+/** Abort now; an exchange in progress fails without an event. No more events. After
+ * LINK_CLOSED: free; answers that are still queued go out. */
 void link_free(struct link *link);
 
 /** Client: begin an exchange on a ready link. Then send head, body, end. */
@@ -84,8 +91,8 @@ const struct http_head *exchange_head(const struct exchange *exchange);
 /** Received, decoded body bytes not yet taken. Drain, then exchange_resume(). */
 struct evbuffer *exchange_body(struct exchange *exchange);
 void exchange_resume(struct exchange *exchange);
-/** Whether the received message is complete (its bytes may still be in
- * exchange_body()). */
+/** Whether the received message is complete: from EXCHANGE_END on, or from the start
+ * for a request without body. Its bytes may still be in exchange_body(). */
 bool exchange_is_received(const struct exchange *exchange);
 /** Received body bytes so far, for limits. */
 uint64_t exchange_received_bytes(const struct exchange *exchange);
@@ -104,7 +111,9 @@ bool exchange_head_sent(const struct exchange *exchange);
 /** Send body bytes, taken out of @p data without copying. Over content_length: aborts.
  */
 void exchange_send_body(struct exchange *exchange, struct evbuffer *data);
-/** Our message is complete. A body shorter than its length fails the link. */
+/** Our message is complete. A body shorter than its length fails the link
+ * ("short_body"). What a server has not taken of the request by then is discarded, as
+ * in exchange_reply(). */
 void exchange_send_end(struct exchange *exchange);
 /** True when the sender should wait for EXCHANGE_WRITABLE. */
 bool exchange_is_full(const struct exchange *exchange);

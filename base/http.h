@@ -72,7 +72,7 @@ struct http_field {
 
 /** A head as read, or to be written. */
 struct http_head {
-	/* request */
+	/* request; in a response that of the request it answers */
 	enum http_method method;
 	struct slice
 		target;    /* origin-form, canonical, see http_target_is_canonical() */

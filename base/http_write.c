@@ -129,12 +129,20 @@ static bool is_expected_to_have_body(const struct http_head *head)
 	if (head->status == 0)
 		return head->method == HTTP_POST || head->method == HTTP_PUT ||
 		       head->method == HTTP_PATCH;
-	return head->status >= 200 && head->status != 204 && head->status != 304;
+	return head->status >= 200 && head->status != 204 && head->status != 304 &&
+	       head->method != HTTP_HEAD;
+}
+
+/* The answer to HEAD tells how long that to GET would be, where it is known. */
+static bool is_length_of_another(const struct http_head *head)
+{
+	return head->status >= 200 && head->method == HTTP_HEAD &&
+	       head->framing == HTTP_NO_BODY && head->content_length > 0;
 }
 
 static void put_framing(struct pen *pen, const struct http_head *head)
 {
-	if (head->framing == HTTP_LENGTH) {
+	if (head->framing == HTTP_LENGTH || is_length_of_another(head)) {
 		put(pen, SLICE("Content-Length: "));
 		put_number(pen, head->content_length);
 		put(pen, SLICE("\r\n"));

@@ -15,12 +15,13 @@ base_libbase_a_SOURCES = \
 	base/db_backend.c base/db_private.h \
 	base/db_value.c \
 	base/dsn.c base/dsn.h \
-	base/exchange.c base/exchange.h \
+	base/exchange.c base/exchange.h base/exchange_private.h \
 	base/http.c base/http.h \
 	base/http_body.c base/http_chars.h \
 	base/http_head.c base/http_target.c base/http_write.c \
 	base/json.c base/json.h \
 	base/linger.c base/linger.h \
+	base/link.c base/link_read.c \
 	base/listener.c \
 	base/log.c base/log.h \
 	base/loop.c base/loop.h \
@@ -41,6 +42,7 @@ check_PROGRAMS += \
 	test/unit/test_config \
 	test/unit/test_db \
 	test/unit/test_dsn \
+	test/unit/test_exchange \
 	test/unit/test_http \
 	test/unit/test_json \
 	test/unit/test_log \
