@@ -47,9 +47,12 @@ class Daemon:
     def start(self):
         path = self.directory / f"{self.program}.conf"
         path.write_text(config_text(self.config))
+        # The log of an earlier start is in the same file.
+        before = len(self.process.events("ready")) if self.process else 0
         self.process = process.Process(
             self.program, [paths.program(self.program), "-c", path], self.directory)
-        self.process.wait_event("ready")
+        self.process.wait_for(lambda: len(self.process.events("ready")) > before,
+                              "ev=ready")
 
     def restart(self):
         self.stop()

@@ -1,0 +1,67 @@
+"""A device's calls to the server, made in the gateway's place, each held against
+doc/openapi.yaml.
+
+    caller = Caller(site, openapi.Api())
+    caller.authenticate()
+    caller.ask("GET", "/v1/device", 200)
+"""
+
+import secrets
+import uuid
+
+from harness import landnet
+from harness.schema import DEV, TERMS, digest
+
+
+class Caller:
+    """One connection of one gateway that speaks for one device."""
+
+    def __init__(self, site, api, dev=DEV, gateway=None, leaf=None):
+        self.site, self.api, self.dev = site, api, dev
+        self.link = site.landnet(gateway)
+        self.leaf = leaf or site.pki.device_leaf(f"device-{secrets.token_hex(4)}", dev)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.link.close()
+
+    def ask(self, method, target, status, body=None, reason=None, **headers):
+        """The answer; its status, its reason and its shape are as expected."""
+        fields = {name.replace("_", "-"): value for name, value in headers.items()}
+        if target == "/v1/authentication" or target.endswith("/end"):
+            fields.setdefault("Provbox-Grant", None)
+        answer = self.link.request(method, target, body, fields)
+        self.api.check(method, target, answer)
+        said = answer.json().get("reason") if answer.status >= 400 else None
+        assert (answer.status, said if reason else None) == (status, reason), answer
+        return answer
+
+    def authenticate(self, status=200, **members):
+        """The authentication information; its grant is used from now on."""
+        body = self.link.authentication(self.leaf, self.dev, **members)
+        answer = self.ask("POST", "/v1/authentication", status, body)
+        self.link.grant = answer.json().get("grant")
+        return answer.json()
+
+    def end_body(self, **members):
+        body = self.link.authentication(self.leaf, self.dev)
+        return {**{name: body[name] for name in ("v", "sid", "dev", "method", "cred")},
+                "reason": "client_closed", **members}
+
+    def end_path(self):
+        return f"/v1/sessions/{landnet.base64url(self.link.sid)}/end"
+
+    def offered(self, *items):
+        """Path of a new request whose terms are offered."""
+        path = f"/v1/requests/{uuid.uuid4()}"
+        request = self.ask("PUT", path, 201, self.site.schema.body(*items, dev=self.dev)).json()
+        assert request["state"] == "offered", request
+        return path
+
+    def accepted(self, *items, language="en"):
+        path = self.offered(*items)
+        terms = digest(TERMS[language].encode()).hex()
+        self.ask("PUT", f"{path}/answer", 200, {"answer": "accept", "sha256": terms})
+        return path

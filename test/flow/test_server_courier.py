@@ -1,0 +1,100 @@
+"""Billing events leave the outbox: at least once, always under one key."""
+
+import time
+
+import pytest
+from harness import openapi, wait
+from harness.caller import Caller
+
+
+@pytest.fixture
+def billed(site):
+    site.start("database")
+    site.schema.setting(backoff_first="100 milliseconds")
+    site.server.config["billing_timeout"] = "500ms"
+    return site
+
+
+def outbox(site):
+    rows = site.db.query("select state, attempt from provbox.outbox where kind = 'billing'")
+    return [(row["state"], row["attempt"]) for row in rows]
+
+
+def test_a_done_request_is_billed_once(billed):
+    billed.start("billing", "server")
+    with Caller(billed, openapi.Api()) as caller:
+        caller.authenticate()
+        path = caller.accepted("compass")
+        assert billed.billing.records() == []
+        caller.ask("PUT", f"{path}/items/compass/result", 200,
+                   {"result": "installed", "version": "1.4.0"})
+    (record,) = wait.until(billed.billing.records, "the billing event")
+    event = record["event"]
+    assert record["key"] == event["id"] and not record["repeated"]
+    assert event["type"] == "com.example.provbox.provisioning.completed"
+    assert event["data"]["accounting_reference"] == "acct-0123456789"
+    assert event["data"]["items"] == [{"id": "compass", "kind": "module", "version": "1.4.0"}]
+    assert "Lovelace" not in str(event) and "447700900123" not in str(event)
+    wait.until(lambda: outbox(billed) == [("done", 1)], "the end of the effect")
+    time.sleep(0.3)
+    assert len(billed.billing.records()) == 1
+
+
+@pytest.mark.parametrize("fault", [
+    {"status": 503, "times": 2}, {"status": 429, "times": 1}, {"delay_s": 1, "times": 1},
+    {"drop": True, "times": 1}], ids=["busy", "limited", "slow", "cut"])
+def test_an_event_is_sent_again_under_its_key(billed, fault):
+    billed.start("billing")
+    billed.billing.set_fault(**fault)
+    billed.schema.finished("compass")
+    billed.start("server")
+    records = wait.until(billed.billing.records, "the billing event", 15)
+    wait.until(lambda: outbox(billed)[0][0] == "done", "the end of the effect")
+    assert outbox(billed) == [("done", fault["times"] + 1)]
+    assert len({record["key"] for record in records}) == 1
+
+
+@pytest.mark.parametrize("status", [400, 302])
+def test_a_refused_event_is_dead_at_once_and_raises_an_alarm(billed, status):
+    billed.start("billing")
+    billed.billing.set_fault(status=status)
+    billed.server.expect_errors("effect_dead")
+    billed.schema.finished("compass")
+    billed.start("server")
+    billed.server.wait_event("effect_dead", status=status)
+    assert outbox(billed) == [("dead", 1)]
+    metrics = wait.until(
+        lambda: (m := billed.server.metrics())['provbox_server_outbox{state="dead"}'] and m,
+        "the gauge")
+    assert metrics['provbox_server_billing_total{outcome="dead"}'] == 1
+    assert billed.billing.records() == []
+
+
+def test_a_billing_server_of_another_name_or_root_gets_nothing(billed):
+    billed.start("billing")
+    billed.server.config["billing_trust"] = billed.pki.landnet.path
+    billed.schema.finished("compass")
+    billed.start("server")
+    billed.server.wait_event("effect_failed", status=0)
+    assert billed.billing.records() == []
+
+
+def test_events_wait_while_no_billing_is_configured(billed):
+    billed.server.config["billing_url"] = ""
+    billed.schema.finished("compass")
+    billed.start("server")
+    wait.until(lambda: billed.server.metrics()['provbox_server_outbox{state="due"}'] == 1,
+               "the gauge")
+    assert outbox(billed) == [("due", 0)]
+
+
+def test_unanswered_offers_expire(billed):
+    billed.schema.setting(terms_lifetime="1 second")
+    billed.start("server")
+    with Caller(billed, openapi.Api()) as caller:
+        caller.authenticate()
+        path = caller.offered("compass")
+        wait.until(lambda: caller.ask("GET", path, 200).json()["state"] == "expired",
+                   "the end of the offer")
+        assert caller.ask("GET", path, 200).json()["reason"] == "offer_expired"
+    billed.server.wait_event("offers_expired", n=1)

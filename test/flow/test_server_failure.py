@@ -1,0 +1,130 @@
+"""What the server does when something it needs is short: the database, a worker, time."""
+
+import http.client
+import os
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+from harness import landnet, openapi, paths, process, wait
+from harness.caller import Caller
+
+
+@pytest.fixture
+def served(site):
+    site.start("database")
+    site.server.config["database_timeout"] = "300ms"
+    site.start("server")
+    return site
+
+
+def forbid_database(site):
+    site.db.cluster.execute(f"alter database {site.db.name} allow_connections false")
+    site.db.cluster.execute("select pg_terminate_backend(pid) from pg_stat_activity"
+                            f" where datname = '{site.db.name}'")
+
+
+def allow_database(site):
+    site.db.cluster.execute(f"alter database {site.db.name} allow_connections true")
+
+
+def test_the_database_goes_and_comes_back(served):
+    with Caller(served, openapi.Api()) as caller:
+        caller.authenticate()
+        forbid_database(served)
+        caller.ask("GET", "/v1/device", 503, reason="database_unavailable")
+        served.server.wait_event("not_ready")
+        allow_database(served)
+        wait.until(lambda: len(served.server.events("ready")) == 2, "a second ev=ready")
+        caller.ask("GET", "/v1/device", 200)
+    metrics = served.server.metrics()
+    assert metrics['provbox_server_database_failures_total{kind="unavailable"}'] >= 1
+    assert len(served.server.events("db_down")) == 2  # one line a process, not one a try
+
+
+def test_a_statement_that_takes_too_long(served):
+    with Caller(served, openapi.Api()) as caller:
+        caller.authenticate()
+        lock = served.db.cluster.connect(served.db.name)
+        lock.autocommit = False
+        lock.cursor().execute("lock table provbox.device in access exclusive mode")
+        caller.ask("GET", "/v1/device", 503, reason="database_unavailable")
+        lock.rollback()
+        lock.close()
+        caller.ask("GET", "/v1/device", 200)
+
+
+def test_a_worker_that_dies_is_started_again(served):
+    with Caller(served, openapi.Api()) as caller:
+        caller.authenticate()
+        (worker,) = [pid for pid in served.server.workers()
+                     if "landnet" in process.command(pid)]
+        os.kill(worker, signal.SIGKILL)
+        wait.until(lambda: len(served.server.events("ready")) == 2, "a second ev=ready")
+        with pytest.raises((ConnectionError, http.client.HTTPException)):
+            caller.link.request("GET", "/v1/device")
+        caller.link.reconnect()
+        caller.ask("GET", "/v1/device", 200)  # the grant outlives the worker
+
+
+def test_sigterm_answers_what_is_in_hand(served):
+    with Caller(served, openapi.Api()) as caller:
+        caller.authenticate()
+        path = caller.offered("compass")
+        tag = caller.ask("GET", path, 200).headers["ETag"]
+        answers = []
+        waiting = threading.Thread(target=lambda: answers.append(
+            caller.ask("GET", path, 304, If_None_Match=tag, Prefer="wait=1")))
+        waiting.start()
+        time.sleep(0.3)
+        served.server.stop()
+        waiting.join()
+        assert len(answers) == 1
+
+
+def test_slow_requests_end(served):
+    served.server.stop()
+    served.server.config.update(head_timeout="300ms", body_timeout="300ms",
+                                idle_timeout="300ms")
+    served.server.start()
+    for sent, reason in ((b"", "idle_timeout"), (b"GET /v1/dev", "head_timeout")):
+        with landnet.Landnet(served.server_port, served.pki) as link:
+            link.client.connect()
+            if sent:
+                link.client.connection.sock.sendall(sent)
+            served.server.wait_event("link_closed", reason=reason)
+
+
+def test_a_connection_without_a_certificate_is_nobody(served):
+    served.server.config["handshake_timeout"] = "300ms"
+    subprocess.run(
+        ["openssl", "s_client", "-connect", f"127.0.0.1:{served.server_port}"],
+        input=b"GET /v1/device HTTP/1.1\r\n\r\n", stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL, timeout=10)
+    served.server.wait_event("link_closed", gateway="-")
+    assert served.server.events("request") == []
+    assert served.server.metrics()["provbox_server_handshakes_failed_total"] == 1
+
+
+def test_checks_its_configuration_and_says_what_is_wrong(served):
+    program = paths.program("provbox-server")
+    good = served.directory / "provbox-server.conf"
+    assert subprocess.run([program, "-t", "-c", good]).returncode == 0
+    dumped = subprocess.run([program, "--dump-config", "-c", good], capture_output=True,
+                            text=True, check=True).stdout
+    again = served.directory / "dumped.conf"
+    again.write_text(dumped)
+    assert subprocess.run([program, "-t", "-c", again]).returncode == 0
+    bad = served.directory / "bad.conf"
+    for line, word in (("colour = 7", "colour"), ('billing_url = "http://a/"', "billing_url"),
+                       ('gateway "x" { pin = "AA" }', "pin")):
+        bad.write_text(good.read_text() + line + "\n")
+        run = subprocess.run([program, "-t", "-c", bad], capture_output=True, text=True)
+        assert run.returncode == 78 and word in run.stderr, run
+    key = served.pki.server_landnet.key_path
+    key.chmod(0o644)
+    run = subprocess.run([program, "-t", "-c", good], capture_output=True, text=True)
+    assert run.returncode == 78 and "server-landnet.key" in run.stderr, run
+    key.chmod(0o600)
