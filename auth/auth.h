@@ -141,8 +141,7 @@ bool keys_are_equal(const EVP_PKEY *a, const EVP_PKEY *b);
  */
 bool keys_are_demo(const char *trust_path);
 
-/* ---- Encoding (encode.c) ----------------------------------------------------------
- */
+/* ---- Encoding (encode.c) -------------------------------------------------------- */
 
 /** Every label of the protocol; each is used for one thing. */
 enum auth_label {
@@ -163,8 +162,7 @@ size_t auth_encode(enum auth_label label, const struct slice *fields, size_t n_f
 bool auth_decode(enum auth_label label, struct slice bytes, struct slice *fields,
 		 size_t n_fields);
 
-/* ---- Authentication request and information (message.c) -----------------------------
- */
+/* ---- Authentication request and information (message.c) ------------------------- */
 
 /** What one airnet session and one authentication are bound to. */
 struct auth_claims {
@@ -211,14 +209,15 @@ char *auth_end_encode(const struct auth_claims *claims, enum auth_reason reason,
 bool auth_end_decode(struct slice json, struct auth_claims *out,
 		     enum auth_reason *reason, char *why, size_t why_size);
 
-/* ---- Grant (grant.c)
- * ------------------------------------------------------------------ */
+/* ---- Grant (grant.c) ------------------------------------------------------------ */
 
 struct grant_keys;
 
 /**
- * Read the MAC keys of one srv: lines `kid hex64`, one or two; the first makes new
- * grants, both are accepted. The file must be readable by its owner alone.
+ * Read the MAC keys of one srv: lines `kid key` of 16 and 64 hex digits, one or two;
+ * the first makes new grants, both are accepted. Empty lines and lines that begin with
+ * # are passed over. The file must be readable by its owner alone.
+ * @return NULL with @p why, which names file, line and remedy, and holds no key
  */
 struct grant_keys *grant_keys_load(const char *path, char *why, size_t why_size);
 /** Wipes. */
@@ -231,13 +230,19 @@ struct grant {
 	int64_t issued_s, expires_s; /* Unix seconds */
 };
 
-/** @return bytes written to @p out (at most AUTH_GRANT_BYTES) */
+/**
+ * Make a grant with the first key.
+ * @return bytes written to @p out
+ * Cost: one HMAC over a duplicated context, 1 us. Source: doc/proof.md.
+ */
 size_t grant_make(const struct grant_keys *keys, const struct grant *grant,
 		  uint8_t out[AUTH_GRANT_BYTES]);
 /**
  * Verify and read a grant: MAC in constant time, then the bindings that the server
  * knows itself (gw of this peer, own srv), then expiry at @p now_s.
+ * @param out  to be looked at only after REASON_NONE
  * @return REASON_NONE, REASON_GRANT_INVALID or REASON_GRANT_EXPIRED
+ * Cost: as grant_make(). Source: doc/proof.md.
  */
 enum auth_reason grant_open(const struct grant_keys *keys, struct slice bytes,
 			    const uint8_t gw[SHA256_BYTES], const char *srv,
@@ -246,8 +251,7 @@ enum auth_reason grant_open(const struct grant_keys *keys, struct slice bytes,
  */
 void grant_hash(struct slice grant, uint8_t out[SHA256_BYTES]);
 
-/* ---- Proof and zone (proof.c, zone.c)
- * --------------------------------------------------- */
+/* ---- Proof and zone (proof.c, zone.c) ------------------------------------------- */
 
 /** Whose proofs are believed for one srv: pinned thumbprints, or a root. */
 struct proof_trust;
@@ -273,7 +277,7 @@ void proof_trust_free(struct proof_trust *trust);
  * @param gh        expected grant hash, or NULL where it cannot be known
  * @return REASON_NONE or one of REASON_PROOF_*
  * Cost: one or two ECDSA verifications per certificate and one for the signature.
- * Source: doc/landnet.md, proof.
+ * Source: doc/proof.md.
  */
 enum auth_reason proof_verify(const struct proof_trust *trust, struct slice jws,
 			      const struct auth_claims *claims, enum standing standing,
@@ -281,11 +285,20 @@ enum auth_reason proof_verify(const struct proof_trust *trust, struct slice jws,
 
 /** The zone's secrets: proof key and the chain that goes into x5c. */
 struct zone;
+/**
+ * Load them: an EC P-256 key of its own (as keys_load()), and a PEM chain of its leaf
+ * and at most two intermediates, 4 KiB in base64.
+ * @return NULL with @p why, which names the file
+ */
 struct zone *zone_load(const char *chain_path, const char *key_path, char *why,
 		       size_t why_size);
 void zone_free(struct zone *zone);
-/** A child_handler_fn: @p arg is the zone; builds a proof from fields, never signs
- * given bytes. */
+/**
+ * A child_handler_fn: @p zone is the struct zone. Builds a proof from fields, each of
+ * its one form, and never signs given bytes.
+ * @return length of the compact JWS; -1 for anything that is no question of
+ *         zone_ask_proof(), or when @p cap is too small
+ */
 ssize_t zone_answer(void *zone, struct slice question, uint8_t *answer, size_t cap);
 /**
  * Ask the zone for a proof over @p caller's channel. As child_ask(); the answer is the

@@ -16,6 +16,7 @@ auth_libauth_a_SOURCES = \
 
 check_PROGRAMS += \
 	test/unit/test_encode \
+	test/unit/test_exporter \
 	test/unit/test_grant \
 	test/unit/test_identity \
 	test/unit/test_jws \
@@ -30,6 +31,7 @@ AUTH_VECTORS = $(AM_CPPFLAGS) -DVECTORS_DIR='"$(abs_top_srcdir)/test/vectors"'
 
 test_unit_test_encode_CPPFLAGS = $(AUTH_VECTORS)
 test_unit_test_encode_LDADD = $(AUTH_LIBS)
+test_unit_test_exporter_CPPFLAGS = $(AUTH_VECTORS)
 test_unit_test_grant_CPPFLAGS = $(AUTH_VECTORS)
 test_unit_test_grant_LDADD = $(AUTH_LIBS)
 test_unit_test_identity_LDADD = $(AUTH_LIBS)
@@ -49,6 +51,7 @@ EXTRA_DIST += \
 	test/unit/proof_site.h \
 	test/unit/vector.h \
 	test/vectors/encode.json \
+	test/vectors/exporter.json \
 	test/vectors/grant.json \
 	test/vectors/make_auth_vectors.py \
 	test/vectors/proof.json

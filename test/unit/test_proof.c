@@ -337,7 +337,7 @@ static void read_vector(json_t *vector, struct proof_claims *out)
 	*out = (struct proof_claims){ .standing = STANDING_UNPROVISIONED };
 	memcpy(c->gw, vector_bytes(vector, "gw", arena).p, sizeof(c->gw));
 	memcpy(c->sid, vector_bytes(vector, "sid", arena).p, sizeof(c->sid));
-	memcpy(c->nonce, vector_bytes(vector, "nonce", arena).p, sizeof(c->nonce));
+	memcpy(c->nonce, vector_bytes(vector, "nG", arena).p, sizeof(c->nonce));
 	memcpy(c->cred, vector_bytes(vector, "cred", arena).p, sizeof(c->cred));
 	memcpy(c->binding, vector_bytes(vector, "cbA", arena).p, sizeof(c->binding));
 	memcpy(out->gh, vector_bytes(vector, "gh", arena).p, sizeof(out->gh));

@@ -7,10 +7,12 @@ The keys behind the certificates of proof.json are thrown away. The MAC key of
 grant.json counts from 0 to 31 and is for this file alone.
 """
 
+import base64
 import datetime
 import json
 import pathlib
 import sys
+import types
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "flow"))
 
@@ -18,7 +20,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from harness import protocol
+from harness import proof, protocol
 
 SRV = "prov.example.com:8443"
 DEV = "urn:gsma:imei:35209900-176148-0"
@@ -83,13 +85,17 @@ def proof_vector():
     root = certificate("Vector proof root", root_key)
     middle = certificate("Vector proof issuer", middle_key, root, root_key)
     leaf = certificate("Vector proof", leaf_key, middle, middle_key, f"https://{SRV}/")
-    fields = dict(CLAIMS, nonce=filled("nG"), standing="unprovisioned",
-                  gh=filled("gh"), iat=IAT)
-    return dict(
-        hexed(fields), kid=protocol.thumbprint(leaf_key.public_key()),
-        root=root.public_bytes(serialization.Encoding.PEM).decode(),
-        proof=protocol.jws(leaf_key, protocol.proof_header([leaf, middle]),
-                           protocol.proof_claims(**fields)))
+    fields = dict(CLAIMS, nG=filled("nG"), standing="unprovisioned", gh=filled("gh"),
+                  iat=IAT)
+    claims = {name: protocol.b64u(value) if isinstance(value, bytes) else value
+              for name, value in dict(fields, v=1, method="certificate").items()}
+    signer = types.SimpleNamespace(key=leaf_key, certificate=leaf)
+    header = proof.header_of(signer, x5c=[
+        base64.b64encode(c.public_bytes(serialization.Encoding.DER)).decode()
+        for c in (leaf, middle)])
+    return dict(hexed(fields), kid=header["kid"],
+                root=root.public_bytes(serialization.Encoding.PEM).decode(),
+                proof=proof.sign(signer, claims, header=header))
 
 
 def main(directory):

@@ -1,8 +1,7 @@
 """The protocol of doc/proof.md once more, from its text: a second opinion for tests.
 
-Shares no code with the product. Makes and reads encodings, grants and proofs, and
-computes channel bindings from the secrets of a recorded handshake. Makes what is wrong
-just as readily: every part of a proof can be replaced.
+Shares no code with the product. Makes encodings and grants, reads proofs, and computes
+channel bindings from the secrets of a handshake.
 """
 
 import base64
@@ -12,8 +11,11 @@ import json
 import struct
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, utils
+
+from harness.proof import base64url as b64u
+from harness.proof import thumbprint
 
 PROOF_TYP = "provbox-proof+jwt"
 GRANT_SECONDS = 600
@@ -21,10 +23,6 @@ GRANT_SECONDS = 600
 
 def sha256(data):
     return hashlib.sha256(data).digest()
-
-
-def b64u(data):
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def b64u_decode(text):
@@ -103,44 +101,12 @@ def grant(kid, key, payload):
                                  encode("provbox/1 grant", [kid, payload]))
 
 
-# -- proof
+# -- proof: made by proof.py, read here
 
-def thumbprint(public_key):
-    """RFC 7638, of a P-256 key."""
-    numbers = public_key.public_numbers()
-    x, y = (b64u(n.to_bytes(32, "big")) for n in (numbers.x, numbers.y))
-    return b64u(sha256(
-        f'{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}'.encode()))
-
-
-def der(certificate):
-    return certificate.public_bytes(serialization.Encoding.DER)
-
-
-def proof_header(chain, **changes):
-    header = {"alg": "ES256", "typ": PROOF_TYP,
-              "kid": thumbprint(chain[0].public_key()),
-              "x5c": [base64.b64encode(der(c)).decode() for c in chain]}
-    header.update(changes)
-    return header
-
-
-def proof_claims(gw, srv, sid, nonce, dev, cred, cbA, standing, gh, iat):
-    return {"v": 1, "gw": b64u(gw), "srv": srv, "sid": b64u(sid), "nG": b64u(nonce),
-            "dev": dev, "method": "certificate", "cred": b64u(cred), "cbA": b64u(cbA),
-            "standing": standing, "gh": b64u(gh), "iat": iat}
-
-
-def _text(value):
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def jws(key, header, claims):
-    """Sign; header and claims are objects, or texts to be taken as they are."""
-    signed = f"{b64u(_text(header).encode())}.{b64u(_text(claims).encode())}"
-    r, s = utils.decode_dss_signature(
-        key.sign(signed.encode(), ec.ECDSA(hashes.SHA256())))
-    return f"{signed}.{b64u(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"
+def chain_of(header):
+    """The certificates of a header, leaf first."""
+    return [x509.load_der_x509_certificate(base64.b64decode(text, None, True))
+            for text in header["x5c"]]
 
 
 def read_proof(text):
@@ -149,7 +115,7 @@ def read_proof(text):
     header = json.loads(b64u_decode(header_text))
     assert set(header) == {"alg", "typ", "kid", "x5c"}
     assert header["alg"] == "ES256" and header["typ"] == PROOF_TYP
-    leaf = x509.load_der_x509_certificate(base64.b64decode(header["x5c"][0], None, True))
+    leaf = chain_of(header)[0]
     assert header["kid"] == thumbprint(leaf.public_key())
     signature = b64u_decode(signature_text)
     assert len(signature) == 64
