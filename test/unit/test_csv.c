@@ -21,7 +21,7 @@ static const char *read_all(struct arena *arena, struct slice text)
 static const struct {
 	struct slice text;
 	const char *expected;
-} cases[] = {
+} samples[] = {
 	{ SLICE(""), "" },
 	{ SLICE("\n\r\n\n"), "" },
 	{ SLICE("a,b\nc,d\n"), "a|b/c|d" },
@@ -42,10 +42,10 @@ static const struct {
 
 static void reads_records(void)
 {
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {
 		struct arena *arena = arena_new(1 << 16);
-		CU_ASSERT_STRING_EQUAL(read_all(arena, cases[i].text),
-				       cases[i].expected);
+		CU_ASSERT_STRING_EQUAL(read_all(arena, samples[i].text),
+				       samples[i].expected);
 		arena_free(arena);
 	}
 }
