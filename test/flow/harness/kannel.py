@@ -22,7 +22,6 @@ admin-deny-ip = "*.*.*.*"
 admin-allow-ip = "127.0.0.1"
 smsbox-port = {box_port}
 smsbox-interface = 127.0.0.1
-wdp-interface-name = "127.0.0.1"
 box-deny-ip = "*.*.*.*"
 box-allow-ip = "127.0.0.1"
 log-file = "{directory}/kannel.log"
