@@ -1,1 +1,65 @@
 # Programs and unit tests of contrib/handset/.
+
+noinst_LIBRARIES += contrib/handset/libhandset.a
+contrib_handset_libhandset_a_SOURCES = \
+	contrib/handset/call.c contrib/handset/call.h \
+	contrib/handset/credentials.c contrib/handset/credentials.h \
+	contrib/handset/deliver.c contrib/handset/deliver.h \
+	contrib/handset/download.c contrib/handset/download.h \
+	contrib/handset/factory.c contrib/handset/factory.h \
+	contrib/handset/form.c \
+	contrib/handset/gsm7.c contrib/handset/gsm7.h \
+	contrib/handset/handset.c contrib/handset/handset.h \
+	contrib/handset/handset_config.c contrib/handset/handset_config.h \
+	contrib/handset/install.c contrib/handset/install.h \
+	contrib/handset/journal.c contrib/handset/journal.h \
+	contrib/handset/keypad.c contrib/handset/keypad.h \
+	contrib/handset/messages.c contrib/handset/messages.h \
+	contrib/handset/options.c contrib/handset/options.h \
+	contrib/handset/program.c contrib/handset/program.h \
+	contrib/handset/provision.c contrib/handset/provision.h \
+	contrib/handset/radio.c contrib/handset/radio.h \
+	contrib/handset/report.c contrib/handset/report.h \
+	contrib/handset/request.c contrib/handset/request.h \
+	contrib/handset/screens.c contrib/handset/screens.h \
+	contrib/handset/screens_choosing.c contrib/handset/screens_content.h \
+	contrib/handset/screens_following.c \
+	contrib/handset/script.c contrib/handset/script.h \
+	contrib/handset/session.c contrib/handset/session.h \
+	contrib/handset/sms.c contrib/handset/sms.h \
+	contrib/handset/state.c contrib/handset/state.h \
+	contrib/handset/storage.c contrib/handset/storage.h \
+	contrib/handset/terms.c contrib/handset/terms.h \
+	contrib/handset/utf8.c contrib/handset/utf8.h \
+	contrib/handset/view.c contrib/handset/view.h \
+	contrib/handset/words.c contrib/handset/words.h
+
+noinst_PROGRAMS += contrib/handset/handset
+contrib_handset_handset_SOURCES = contrib/handset/main.c
+contrib_handset_handset_LDADD = contrib/handset/libhandset.a $(AUTH_LIBS)
+
+HANDSET_LIBS = contrib/handset/libhandset.a $(AUTH_LIBS)
+handset_tests = \
+	test/unit/test_gsm7 \
+	test/unit/test_handset_sms \
+	test/unit/test_install \
+	test/unit/test_messages \
+	test/unit/test_program \
+	test/unit/test_request \
+	test/unit/test_state \
+	test/unit/test_view \
+	test/unit/test_words
+check_PROGRAMS += $(handset_tests)
+test_unit_test_gsm7_LDADD = $(HANDSET_LIBS)
+test_unit_test_handset_sms_LDADD = $(HANDSET_LIBS)
+test_unit_test_install_LDADD = $(HANDSET_LIBS)
+test_unit_test_messages_LDADD = $(HANDSET_LIBS)
+test_unit_test_program_LDADD = $(HANDSET_LIBS)
+test_unit_test_request_LDADD = $(HANDSET_LIBS)
+test_unit_test_state_LDADD = $(HANDSET_LIBS)
+test_unit_test_view_LDADD = $(HANDSET_LIBS)
+test_unit_test_words_LDADD = $(HANDSET_LIBS)
+# The storage calls of the installer pass through the test, which dies before the nth.
+test_unit_test_install_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=mkdir -Wl,--wrap=link \
+	-Wl,--wrap=symlink -Wl,--wrap=chmod -Wl,--wrap=rename -Wl,--wrap=unlink \
+	-Wl,--wrap=rmdir -Wl,--wrap=fsync -Wl,--wrap=write

@@ -1,0 +1,45 @@
+/*
+ * The command line: `handset COMMAND --option VALUE...`, from one table.
+ */
+#ifndef CONTRIB_HANDSET_OPTIONS_H
+#define CONTRIB_HANDSET_OPTIONS_H
+
+#include <stdio.h>
+
+#include "base/slice.h"
+
+enum command {
+	COMMAND_INIT,
+	COMMAND_RUN,
+	COMMAND_STATUS,
+	COMMAND_MESSAGES,
+	COMMAND_N,
+};
+
+#define OPTIONS_RESIDENTS 8
+
+struct options {
+	const char *dir;
+	bool is_json;
+	/* init; what is NULL is left out of the configuration */
+	const char *dev, *number, *model, *firmware, *language;
+	const char *gateway, *gateway_name, *uri, *airnet_root, *proof_root;
+	const char *care_number, *care_uri;
+	const char *residents[OPTIONS_RESIDENTS + 1]; /* ID=PATH; ends with NULL */
+	/* init and run */
+	const char *radio;
+	/* run */
+	const char *script;
+};
+
+/**
+ * Read the command line. Paths become absolute, but for dir itself.
+ *
+ * @param out  borrows from @p argv; to be kept until the process ends
+ * @return false after saying on stderr what is wrong; `--help` and `--version` are
+ *         answered here and end the process
+ */
+bool options_read(int argc, char **argv, enum command *command, struct options *out);
+void options_help(FILE *out);
+
+#endif

@@ -1,0 +1,104 @@
+#include "contrib/handset/terms.h"
+
+#include "base/log.h"
+#include "contrib/handset/call.h"
+
+void terms_find(struct handset *handset)
+{
+	const struct request *request = &handset->request;
+
+	if (!request->has_terms ||
+	    !messages_find_terms(request->terms_sha256, handset->journal.made_ms,
+				 &handset->terms))
+		return;
+	log_info("terms", log_str("by", "sms"),
+		 log_str("version", request->terms_version));
+	if (handset_accepts(handset, EVENT_TERMS))
+		handset_move(handset, STATE_DECIDING);
+}
+
+static void on_terms(void *arg, const struct session_answer *answer)
+{
+	struct handset *handset = arg;
+
+	if (handset->state != STATE_OFFERED)
+		return;
+	if (answer->failure || answer->status != CALL_OK) {
+		call_fail(handset, answer);
+		return;
+	}
+	handset->terms.text = terms_parse(answer->body, handset->request.terms_sha256);
+	if (!handset->terms.text) {
+		handset_fail(handset, "terms_mismatch");
+		return;
+	}
+	log_info("terms", log_str("by", "wide_band"),
+		 log_str("version", handset->request.terms_version));
+	if (handset_accepts(handset, EVENT_TERMS))
+		handset_move(handset, STATE_DECIDING);
+}
+
+void terms_read(struct handset *handset)
+{
+	char target[CALL_TARGET_CHARS];
+
+	call_get(handset, call_target(handset, "/terms", target), on_terms);
+}
+
+/* The poll that goes on says what became of the request; this only tells the user. */
+static void on_answered(void *arg, const struct session_answer *answer)
+{
+	struct handset *handset = arg;
+
+	if (answer->failure || answer->status < 400)
+		return;
+	log_warn("answer_refused", log_str("reason", answer->reason));
+	snprintf(handset->notice, sizeof(handset->notice), "%s",
+		 words_sentence(slice_of(answer->reason)));
+	screens_refresh(handset);
+}
+
+static void answer_online(struct handset *handset, bool is_accepted)
+{
+	char target[CALL_TARGET_CHARS], digest[2 * SHA256_BYTES + 1], body[160];
+
+	hex_encode(slice_make(handset->request.terms_sha256, SHA256_BYTES), digest);
+	snprintf(body, sizeof(body), "{\"answer\":\"%s\",\"sha256\":\"%s\"}",
+		 is_accepted ? "accept" : "decline", digest);
+	call_put(handset, call_target(handset, "/answer", target), slice_of(body),
+		 on_answered);
+}
+
+void terms_answer(struct handset *handset, bool is_accepted, bool is_online)
+{
+	const struct messages_terms *terms = &handset->terms;
+	const char *text = is_accepted ? terms->reply.accept : terms->reply.decline;
+
+	if (!handset_accepts(handset, EVENT_ANSWER))
+		return;
+	is_online = is_online || !terms->sender;
+	if (is_online) {
+		answer_online(handset, is_accepted);
+	} else if (!handset->radio ||
+		   !radio_send(handset->radio, slice_of(terms->sender),
+			       slice_of(text))) {
+		snprintf(handset->notice, sizeof(handset->notice),
+			 "The message could not be sent. You can answer online.");
+		screens_refresh(handset);
+		return;
+	}
+	log_info("answer", log_str("answer", is_accepted ? "accept" : "decline"),
+		 log_str("by", is_online ? "wide_band" : "sms"));
+	handset_move(handset, STATE_ANSWERED);
+}
+
+void terms_answer_sent(struct handset *handset, const char *error)
+{
+	if (!error || handset->state != STATE_ANSWERED)
+		return;
+	snprintf(handset->notice, sizeof(handset->notice),
+		 "The message was not sent (%s). Press YES or NO again, or answer "
+		 "online.",
+		 error);
+	handset_move(handset, STATE_DECIDING);
+}
