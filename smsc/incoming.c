@@ -44,21 +44,21 @@ static void acknowledge(struct incoming *incoming, uint64_t generation, struct s
 			int32_t time, enum box_nack nack)
 {
 	struct box_message ack;
-	if (!link_is_up(incoming->p.link) ||
-	    link_generation(incoming->p.link) != generation)
+	if (!boxlink_is_up(incoming->p.link) ||
+	    boxlink_generation(incoming->p.link) != generation)
 		return;
 	box_init(&ack, BOX_ACK);
 	ack.ack.nack = nack;
 	ack.ack.time = time;
 	ack.ack.id = id;
-	bool is_sent = link_send(incoming->p.link, &ack);
+	bool is_sent = boxlink_send(incoming->p.link, &ack);
 	BUG_ON(!is_sent);
 }
 
 static void acknowledge_sms(struct incoming *incoming, const struct box_sms *sms,
 			    enum box_nack nack)
 {
-	acknowledge(incoming, link_generation(incoming->p.link), sms->id, sms->time,
+	acknowledge(incoming, boxlink_generation(incoming->p.link), sms->id, sms->time,
 		    nack);
 }
 
@@ -86,7 +86,7 @@ static void store_sms(struct incoming *incoming, const struct box_sms *sms,
 	struct pending *pending = calloc(1, sizeof(*pending));
 	BUG_ON(!pending);
 	pending->incoming = incoming;
-	pending->generation = link_generation(incoming->p.link);
+	pending->generation = boxlink_generation(incoming->p.link);
 	pending->time = sms->time;
 	pending->is_report = statement == STATEMENT_REPORT;
 	memcpy(pending->id, sms->id.p, UUID_CHARS);
@@ -183,5 +183,5 @@ void incoming_message(struct incoming *incoming, const struct box_message *messa
 	case BOX_HEARTBEAT: break;
 	}
 	if (store_count(incoming->p.store) >= STORE_HIGH)
-		link_hold(incoming->p.link);
+		boxlink_hold(incoming->p.link);
 }

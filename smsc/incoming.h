@@ -6,7 +6,7 @@
 #ifndef SMSC_INCOMING_H
 #define SMSC_INCOMING_H
 
-#include "smsc/link.h"
+#include "smsc/boxlink.h"
 #include "smsc/notices.h"
 #include "smsc/store.h"
 #include "smsc/window.h"
@@ -15,7 +15,7 @@ struct incoming;
 
 /** All borrowed, and must outlive the incoming; the link is set when it is made. */
 struct incoming_parts {
-	struct link *link;
+	struct boxlink *link;
 	struct window *window;
 	struct store *store;
 	struct notices *notices;
@@ -23,7 +23,7 @@ struct incoming_parts {
 
 struct incoming *incoming_new(const struct incoming_parts *parts);
 void incoming_free(struct incoming *incoming);
-/** Handle one message of the link; link_callbacks.on_message. */
+/** Handle one message of the link; boxlink_callbacks.on_message. */
 void incoming_message(struct incoming *incoming, const struct box_message *message);
 
 #endif

@@ -1,10 +1,10 @@
 # Programs and unit tests of smsc/.
 
-sbin_PROGRAMS += smsc/provbox-smsc
-smsc_provbox_smsc_SOURCES = \
+sbin_PROGRAMS += provbox-smsc
+provbox_smsc_SOURCES = \
 	smsc/box.c smsc/box.h \
 	smsc/incoming.c smsc/incoming.h \
-	smsc/link.c smsc/link.h \
+	smsc/boxlink.c smsc/boxlink.h \
 	smsc/main.c \
 	smsc/notice.c smsc/notice.h \
 	smsc/notices.c smsc/notices.h \

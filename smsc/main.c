@@ -27,8 +27,7 @@ static bool check(const void *arg, FILE *errors)
 
 static const char *admin(const void *config)
 {
-	const char *address = ((const struct smsc_config *)config)->admin;
-	return address[0] ? address : NULL;
+	return ((const struct smsc_config *)config)->admin;
 }
 
 static const char *user(const void *config)
@@ -63,7 +62,6 @@ static const struct supervisor_spec spec = {
 	.check = check,
 	.admin = admin,
 	.user = user,
-	.is_ready = smsc_worker_is_ready,
 	.level = level,
 };
 

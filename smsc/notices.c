@@ -82,7 +82,7 @@ static void send_parts(struct notices *notices, struct notice *notice)
 		struct box_message message;
 		notice_message(notice, i, slice_of(config->box_id), now_s,
 			       config->validity_ms / 1000, &message);
-		if (!link_send(notices->p.link, &message)) {
+		if (!boxlink_send(notices->p.link, &message)) {
 			refuse(notices, notice, "message_refused");
 			return;
 		}
@@ -106,8 +106,8 @@ static void on_recorded(void *arg, enum db_status status, const PGresult *result
 	/* Without a certain yes nothing is sent: the lease runs out and the notice
 	 * comes again. A link that broke meanwhile has a recovery of its own. */
 	if (status == DB_OK && slice_eq(db_value(result, 0, 0), SLICE("t")) &&
-	    link_is_up(notices->p.link) &&
-	    link_generation(notices->p.link) == notice->generation)
+	    boxlink_is_up(notices->p.link) &&
+	    boxlink_generation(notices->p.link) == notice->generation)
 		send_parts(notices, notice);
 	notice_free(notice);
 	notices_advance(notices);
@@ -123,7 +123,7 @@ static bool record(struct notices *notices, struct notice *notice)
 					   db_text(total), db_text(seqs),
 					   db_text(uuids) };
 	notice->owner = notices;
-	notice->generation = link_generation(notices->p.link);
+	notice->generation = boxlink_generation(notices->p.link);
 	if (!ask(notices, STATEMENT_PARTS, params, 5, on_recorded, notice))
 		return false;
 	notices->n_reserved += notice->n_open;
@@ -264,7 +264,7 @@ static void on_poll(void *arg)
 		return;
 	}
 	bool can_take = STAILQ_EMPTY(&notices->queue) && room(notices) > 0 &&
-			!link_is_full(notices->p.link);
+			!boxlink_is_full(notices->p.link);
 	if (can_take && !notices->is_leasing)
 		lease(notices);
 	else

@@ -8,7 +8,7 @@
 #define SMSC_NOTICES_H
 
 #include "base/db.h"
-#include "smsc/link.h"
+#include "smsc/boxlink.h"
 #include "smsc/smsc_config.h"
 #include "smsc/store.h"
 #include "smsc/window.h"
@@ -19,7 +19,7 @@ struct notices;
 struct notices_parts {
 	const struct smsc_config *config;
 	struct db *db;
-	struct link *link;
+	struct boxlink *link;
 	struct window *window;
 	struct store *store;
 };

@@ -1,5 +1,6 @@
 #include "smsc/store.h"
 
+#include <search.h>
 #include <stdlib.h>
 #include <sys/queue.h>
 
@@ -10,8 +11,9 @@
 #define RETRY_MAX_MS 5000
 
 struct fact {
-	TAILQ_ENTRY(fact) link;
+	TAILQ_ENTRY(fact) link; /* in calling or waiting; in its lane before that */
 	struct store *store;
+	struct lane *lane;
 	size_t statement;
 	store_fn *fn;
 	void *arg;
@@ -22,9 +24,18 @@ struct fact {
 };
 TAILQ_HEAD(facts, fact);
 
+/* Facts about one thing, of which one at a time is on its way: statements on several
+ * connections, and repeated ones, would overtake each other. */
+struct lane {
+	struct slice key;   /* first parameter of its facts; first member: the key */
+	struct facts facts; /* that wait for the one on its way */
+	char bytes[];       /* of the key */
+};
+
 struct store {
 	struct loop *loop;
 	struct db *db;
+	void *lanes; /* tsearch(3) tree of struct lane */
 	struct facts calling, waiting;
 	size_t n;
 	struct timer retry;
@@ -74,12 +85,53 @@ static bool is_hopeless(const PGresult *result)
 	       (strncmp(sqlstate, "22", 2) == 0 || strncmp(sqlstate, "23", 2) == 0);
 }
 
+static int compare(const void *a, const void *b)
+{
+	struct slice one = *(const struct slice *)a, other = *(const struct slice *)b;
+	if (one.n != other.n)
+		return one.n < other.n ? -1 : 1;
+	return one.n > 0 ? memcmp(one.p, other.p, one.n) : 0;
+}
+
+static struct lane *find_lane(struct store *store, struct slice key)
+{
+	struct lane *const *found = tfind(&key, &store->lanes, compare);
+	return found ? *found : NULL;
+}
+
+static struct lane *new_lane(struct store *store, struct slice key)
+{
+	struct lane *lane = calloc(1, sizeof(*lane) + key.n);
+	BUG_ON(!lane);
+	if (key.n > 0)
+		memcpy(lane->bytes, key.p, key.n);
+	lane->key = slice_make(lane->bytes, key.n);
+	TAILQ_INIT(&lane->facts);
+	void *added = tsearch(lane, &store->lanes, compare);
+	BUG_ON(!added);
+	return lane;
+}
+
+/* The fact on its way is over; the next of its lane sets out. */
+static void go_on(struct store *store, struct lane *lane)
+{
+	struct fact *next = TAILQ_FIRST(&lane->facts);
+	if (next) {
+		TAILQ_REMOVE(&lane->facts, next, link);
+		call(next);
+		return;
+	}
+	tdelete(lane, &store->lanes, compare);
+	free(lane);
+}
+
 static void finish(struct fact *fact, enum store_outcome outcome, struct slice answer)
 {
 	struct store *store = fact->store;
 	count(store, -1);
 	if (fact->fn)
 		fact->fn(fact->arg, outcome, answer);
+	go_on(store, fact->lane);
 	free(fact);
 	if (store->on_progress)
 		store->on_progress(store->progress_arg);
@@ -139,11 +191,19 @@ static void drop_all(struct facts *facts)
 	}
 }
 
+static void free_lane(void *arg)
+{
+	struct lane *lane = arg;
+	drop_all(&lane->facts);
+	free(lane);
+}
+
 void store_free(struct store *store)
 {
 	timer_cancel(&store->retry);
 	drop_all(&store->calling);
 	drop_all(&store->waiting);
+	tdestroy(store->lanes, free_lane);
 	free(store);
 }
 
@@ -151,7 +211,7 @@ void store_put(struct store *store, size_t statement, const struct slice *params
 	       size_t n_params, store_fn *fn, void *arg)
 {
 	size_t bytes = 0;
-	BUG_ON(n_params > STORE_PARAMS_MAX);
+	BUG_ON(n_params < 1 || n_params > STORE_PARAMS_MAX);
 	for (size_t i = 0; i < n_params; i++)
 		bytes += params[i].n;
 	struct fact *fact = calloc(1, sizeof(*fact) + bytes);
@@ -170,6 +230,13 @@ void store_put(struct store *store, size_t statement, const struct slice *params
 		at += params[i].n;
 	}
 	count(store, 1);
+
+	fact->lane = find_lane(store, fact->params[0]);
+	if (fact->lane) {
+		TAILQ_INSERT_TAIL(&fact->lane->facts, fact, link);
+		return;
+	}
+	fact->lane = new_lane(store, fact->params[0]);
 	call(fact);
 }
 

@@ -1,7 +1,8 @@
 /*
  * What bearerbox told us, on its way into the database: acknowledgements, reports and
  * messages of handsets. Each is idempotent there and is tried until it is stored, so
- * that whoever waits for it may rely on it. Knows SQL statements, not Kannel.
+ * that whoever waits for it may rely on it. Facts about one thing are stored in the
+ * order in which they came. Knows SQL statements, not Kannel.
  */
 #ifndef SMSC_STORE_H
 #define SMSC_STORE_H
@@ -32,7 +33,8 @@ void store_free(struct store *store);
 /**
  * Store one fact.
  *
- * @param params  copied; at most STORE_PARAMS_MAX texts, {NULL,0} is SQL NULL
+ * @param params  copied; 1 to STORE_PARAMS_MAX texts, {NULL,0} is SQL NULL; the first
+ *                names the thing that the fact is about
  * @param fn      called exactly once, later; NULL: nobody waits
  */
 void store_put(struct store *store, size_t statement, const struct slice *params,

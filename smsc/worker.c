@@ -16,7 +16,7 @@ static struct smsc_worker {
 	struct worker *worker;
 	const struct smsc_config *config;
 	struct db *db;
-	struct link *link;
+	struct boxlink *link;
 	struct window *window;
 	struct store *store;
 	struct notices *notices;
@@ -28,7 +28,7 @@ static struct smsc_worker {
 
 static void tell_ready(void)
 {
-	worker_set_ready(the.worker, db_is_ready(the.db) && link_is_up(the.link));
+	worker_set_ready(the.worker, db_is_ready(the.db) && boxlink_is_up(the.link));
 }
 
 static void on_link_up(void *arg)
@@ -67,7 +67,7 @@ static void on_store_progress(void *arg)
 {
 	(void)arg;
 	if (store_count(the.store) < STORE_HIGH / 2)
-		link_release(the.link);
+		boxlink_release(the.link);
 	notices_advance(the.notices);
 }
 
@@ -82,7 +82,7 @@ static void update_gauge(void)
 static bool has_come_to_rest(void)
 {
 	return notices_are_idle(the.notices) && store_count(the.store) == 0 &&
-	       (!link_is_up(the.link) || window_oldest_unacked_ms(the.window) < 0);
+	       (!boxlink_is_up(the.link) || window_oldest_unacked_ms(the.window) < 0);
 }
 
 /* What time does: parts expire, acknowledgements stay out, stopping ends. */
@@ -96,7 +96,7 @@ static void on_sweep(void *arg)
 		return;
 	}
 	if (oldest_ms >= 0 && now_ms - oldest_ms > the.config->ack_timeout_ms)
-		link_reset(the.link, "ack_timeout");
+		boxlink_reset(the.link, "ack_timeout");
 	size_t n_expired = window_expire(the.window, now_ms - the.config->validity_ms);
 	if (n_expired > 0) {
 		metrics_add(SMSC_PARTS_UNREPORTED, (int64_t)n_expired);
@@ -128,19 +128,19 @@ static bool open_db(void)
 
 static void open_link(void)
 {
-	const struct link_settings settings = {
+	const struct boxlink_settings settings = {
 		.address = the.config->bearerbox,
 		.box_id = the.config->box_id,
 		.heartbeat_ms = the.config->heartbeat_ms,
 		.connect_timeout_ms = the.config->connect_timeout_ms,
 		.reconnect_max_ms = the.config->reconnect_max_ms,
 	};
-	static const struct link_callbacks callbacks = {
+	static const struct boxlink_callbacks callbacks = {
 		.on_up = on_link_up,
 		.on_down = on_link_down,
 		.on_message = on_link_message,
 	};
-	the.link = link_new(the.worker->loop, &settings, &callbacks);
+	the.link = boxlink_new(the.worker->loop, &settings, &callbacks);
 }
 
 bool smsc_worker_start(struct worker *worker)
@@ -171,9 +171,4 @@ void smsc_worker_stop(struct worker *worker)
 	the.stop_by_ms = loop_now_ms(the.worker->loop) + STOP_TIMEOUT_MS;
 	notices_stop(the.notices);
 	timer_start(&the.sweep, 0);
-}
-
-bool smsc_worker_is_ready(void)
-{
-	return metrics_sum(SMSC_LINK_UP) > 0 && metrics_sum(SMSC_DATABASE_UP) > 0;
 }

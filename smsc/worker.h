@@ -10,7 +10,4 @@
 bool smsc_worker_start(struct worker *worker);
 void smsc_worker_stop(struct worker *worker);
 
-/** From the shared metrics: bearerbox and database are connected. */
-bool smsc_worker_is_ready(void);
-
 #endif

@@ -176,5 +176,14 @@ class Database:
             self.run_sql("-1", "-c", "set role provbox_owner", "-f", path, "-c",
                          f"select provbox.schema_record('{path.name}', '\\x{digest}')")
 
+    def lock_out(self, role):
+        """An outage of this database for one role: its connections end, none begins."""
+        self.cluster.execute(f"alter role {role} connection limit 0")
+        self.query("select pg_terminate_backend(pid) from pg_stat_activity"
+                   " where usename = %s and datname = %s", role, self.name)
+
+    def let_in(self, role):
+        self.cluster.execute(f"alter role {role} connection limit -1")
+
     def drop(self):
         self.cluster.execute(f"drop database {self.name} with (force)")

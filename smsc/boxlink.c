@@ -1,4 +1,4 @@
-#include "smsc/link.h"
+#include "smsc/boxlink.h"
 
 #include <stdlib.h>
 
@@ -7,18 +7,18 @@
 
 #define RECONNECT_MIN_MS 100
 
-enum link_state {
-	LINK_WAITING, /* for the time to connect */
-	LINK_CONNECTING,
-	LINK_UP,
-	LINK_RESETTING, /* on_down() is due in the next turn */
+enum boxlink_state {
+	BOXLINK_WAITING, /* for the time to connect */
+	BOXLINK_CONNECTING,
+	BOXLINK_UP,
+	BOXLINK_RESETTING, /* on_down() is due in the next turn */
 };
 
-struct link {
+struct boxlink {
 	struct loop *loop;
-	struct link_settings settings;
-	struct link_callbacks callbacks;
-	enum link_state state;
+	struct boxlink_settings settings;
+	struct boxlink_callbacks callbacks;
+	enum boxlink_state state;
 	struct conn *conn;
 	struct timer timer;   /* reconnect, or heartbeat */
 	struct timer release; /* read what was held back */
@@ -29,13 +29,13 @@ struct link {
 	bool is_down_logged;
 };
 
-static void set_state(struct link *link, enum link_state state)
+static void set_state(struct boxlink *link, enum boxlink_state state)
 {
 	static const char *const names[] = {
-		[LINK_WAITING] = "waiting",
-		[LINK_CONNECTING] = "connecting",
-		[LINK_UP] = "up",
-		[LINK_RESETTING] = "resetting",
+		[BOXLINK_WAITING] = "waiting",
+		[BOXLINK_CONNECTING] = "connecting",
+		[BOXLINK_UP] = "up",
+		[BOXLINK_RESETTING] = "resetting",
 	};
 	log_debug("link_state", log_str("from", names[link->state]),
 		  log_str("to", names[state]));
@@ -43,7 +43,7 @@ static void set_state(struct link *link, enum link_state state)
 }
 
 /* One line when the link goes, not one for each attempt that fails. */
-static void log_down(struct link *link, const char *why)
+static void log_down(struct boxlink *link, const char *why)
 {
 	if (!link->is_down_logged)
 		log_warn("link_down", log_str("bearerbox", link->settings.address),
@@ -53,16 +53,16 @@ static void log_down(struct link *link, const char *why)
 
 /* The connection is gone: wait longer each time, but begin anew after a link that
  * lived. */
-static void connect_later(struct link *link)
+static void connect_later(struct boxlink *link)
 {
-	bool was_up = link->state == LINK_UP || link->state == LINK_RESETTING;
+	bool was_up = link->state == BOXLINK_UP || link->state == BOXLINK_RESETTING;
 	int64_t lived_ms = loop_now_ms(link->loop) - link->up_since_ms;
 	if (link->conn)
 		conn_free(link->conn);
 	link->conn = NULL;
 	if (was_up && lived_ms > link->settings.reconnect_max_ms)
 		link->backoff_ms = RECONNECT_MIN_MS;
-	set_state(link, LINK_WAITING);
+	set_state(link, BOXLINK_WAITING);
 	timer_start(&link->timer, link->backoff_ms);
 	link->backoff_ms *= 2;
 	if (link->backoff_ms > link->settings.reconnect_max_ms)
@@ -71,7 +71,7 @@ static void connect_later(struct link *link)
 		link->callbacks.on_down(link->callbacks.arg);
 }
 
-static bool write_message(struct link *link, const struct box_message *message)
+static bool write_message(struct boxlink *link, const struct box_message *message)
 {
 	if (!box_write(message, conn_tx(link->conn)))
 		return false;
@@ -79,7 +79,7 @@ static bool write_message(struct link *link, const struct box_message *message)
 	return true;
 }
 
-static void go_up(struct link *link)
+static void go_up(struct boxlink *link)
 {
 	struct box_message identify;
 	box_init(&identify, BOX_ADMIN);
@@ -91,14 +91,14 @@ static void go_up(struct link *link)
 	link->generation++;
 	link->up_since_ms = loop_now_ms(link->loop);
 	link->is_down_logged = false;
-	set_state(link, LINK_UP);
+	set_state(link, BOXLINK_UP);
 	timer_start(&link->timer, link->settings.heartbeat_ms);
 	log_info("link_up", log_str("bearerbox", link->settings.address),
 		 log_str("box_id", link->settings.box_id));
 	link->callbacks.on_up(link->callbacks.arg);
 }
 
-static void fail(struct link *link, const char *why)
+static void fail(struct boxlink *link, const char *why)
 {
 	log_down(link, why);
 	connect_later(link);
@@ -106,7 +106,7 @@ static void fail(struct link *link, const char *why)
 
 /* The first whole message; the length is read first, so that only the bytes of one
  * frame are made contiguous. */
-static enum box_result next_message(struct link *link, struct box_message *message,
+static enum box_result next_message(struct boxlink *link, struct box_message *message,
 				    size_t *used, const char **why)
 {
 	struct evbuffer *rx = conn_rx(link->conn);
@@ -121,7 +121,7 @@ static enum box_result next_message(struct link *link, struct box_message *messa
 }
 
 /* Pass on every whole message, until the owner holds or resets the link. */
-static void read_messages(struct link *link)
+static void read_messages(struct boxlink *link)
 {
 	struct box_message message;
 	enum box_result result = BOX_DONE;
@@ -130,7 +130,7 @@ static void read_messages(struct link *link)
 	while (!link->is_held &&
 	       (result = next_message(link, &message, &used, &why)) == BOX_DONE) {
 		link->callbacks.on_message(link->callbacks.arg, &message);
-		if (link->state != LINK_UP)
+		if (link->state != BOXLINK_UP)
 			return;
 		evbuffer_drain(conn_rx(link->conn), used);
 	}
@@ -142,7 +142,7 @@ static void read_messages(struct link *link)
 
 static void on_conn(struct conn *conn, enum conn_event event, void *arg)
 {
-	struct link *link = arg;
+	struct boxlink *link = arg;
 	switch (event) {
 	case CONN_OPEN: go_up(link); break;
 	case CONN_READABLE: read_messages(link); break;
@@ -152,7 +152,7 @@ static void on_conn(struct conn *conn, enum conn_event event, void *arg)
 	}
 }
 
-static void start_connecting(struct link *link)
+static void start_connecting(struct boxlink *link)
 {
 	struct sockaddr_storage address;
 	socklen_t size = 0;
@@ -169,10 +169,10 @@ static void start_connecting(struct link *link)
 		fail(link, "system");
 		return;
 	}
-	set_state(link, LINK_CONNECTING);
+	set_state(link, BOXLINK_CONNECTING);
 }
 
-static void beat(struct link *link)
+static void beat(struct boxlink *link)
 {
 	struct box_message heartbeat;
 	box_init(&heartbeat, BOX_HEARTBEAT);
@@ -184,39 +184,39 @@ static void beat(struct link *link)
 
 static void on_timer(void *arg)
 {
-	struct link *link = arg;
+	struct boxlink *link = arg;
 	switch (link->state) {
-	case LINK_WAITING: start_connecting(link); break;
-	case LINK_UP: beat(link); break;
-	case LINK_RESETTING: connect_later(link); break;
-	case LINK_CONNECTING: break;
+	case BOXLINK_WAITING: start_connecting(link); break;
+	case BOXLINK_UP: beat(link); break;
+	case BOXLINK_RESETTING: connect_later(link); break;
+	case BOXLINK_CONNECTING: break;
 	}
 }
 
 static void on_release(void *arg)
 {
-	struct link *link = arg;
-	if (link->state == LINK_UP)
+	struct boxlink *link = arg;
+	if (link->state == BOXLINK_UP)
 		read_messages(link);
 }
 
-struct link *link_new(struct loop *loop, const struct link_settings *settings,
-		      const struct link_callbacks *callbacks)
+struct boxlink *boxlink_new(struct loop *loop, const struct boxlink_settings *settings,
+			    const struct boxlink_callbacks *callbacks)
 {
-	struct link *link = calloc(1, sizeof(*link));
+	struct boxlink *link = calloc(1, sizeof(*link));
 	BUG_ON(!link);
 	link->loop = loop;
 	link->settings = *settings;
 	link->callbacks = *callbacks;
 	link->backoff_ms = RECONNECT_MIN_MS;
-	link->state = LINK_WAITING;
+	link->state = BOXLINK_WAITING;
 	timer_init(&link->timer, loop, on_timer, link);
 	timer_init(&link->release, loop, on_release, link);
 	timer_start(&link->timer, 0);
 	return link;
 }
 
-void link_free(struct link *link)
+void boxlink_free(struct boxlink *link)
 {
 	timer_cancel(&link->timer);
 	timer_cancel(&link->release);
@@ -225,45 +225,45 @@ void link_free(struct link *link)
 	free(link);
 }
 
-bool link_is_up(const struct link *link)
+bool boxlink_is_up(const struct boxlink *link)
 {
-	return link->state == LINK_UP;
+	return link->state == BOXLINK_UP;
 }
 
-uint64_t link_generation(const struct link *link)
+uint64_t boxlink_generation(const struct boxlink *link)
 {
 	return link->generation;
 }
 
-bool link_send(struct link *link, const struct box_message *message)
+bool boxlink_send(struct boxlink *link, const struct box_message *message)
 {
-	return link->state == LINK_UP && write_message(link, message);
+	return link->state == BOXLINK_UP && write_message(link, message);
 }
 
-bool link_is_full(const struct link *link)
+bool boxlink_is_full(const struct boxlink *link)
 {
-	return link->state != LINK_UP || conn_is_full(link->conn);
+	return link->state != BOXLINK_UP || conn_is_full(link->conn);
 }
 
-void link_reset(struct link *link, const char *why)
+void boxlink_reset(struct boxlink *link, const char *why)
 {
-	if (link->state != LINK_UP)
+	if (link->state != BOXLINK_UP)
 		return;
 	log_down(link, why);
-	set_state(link, LINK_RESETTING);
+	set_state(link, BOXLINK_RESETTING);
 	conn_free(link->conn);
 	link->conn = NULL;
 	timer_start(&link->timer, 0);
 }
 
-void link_hold(struct link *link)
+void boxlink_hold(struct boxlink *link)
 {
 	link->is_held = true;
-	if (link->state == LINK_UP)
+	if (link->state == BOXLINK_UP)
 		conn_pause(link->conn);
 }
 
-void link_release(struct link *link)
+void boxlink_release(struct boxlink *link)
 {
 	if (!link->is_held)
 		return;

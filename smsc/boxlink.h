@@ -2,15 +2,15 @@
  * The connection to bearerbox: connects, says who we are, beats, connects again with
  * a back-off, and passes whole messages both ways. Knows frames, not what they mean.
  */
-#ifndef SMSC_LINK_H
-#define SMSC_LINK_H
+#ifndef SMSC_BOXLINK_H
+#define SMSC_BOXLINK_H
 
 #include "base/loop.h"
 #include "smsc/box.h"
 
-struct link;
+struct boxlink;
 
-struct link_settings {
+struct boxlink_settings {
 	const char *address; /* of bearerbox's smsbox-port; borrowed, as box_id */
 	const char *box_id;
 	int64_t heartbeat_ms;
@@ -19,7 +19,7 @@ struct link_settings {
 };
 
 /** All are called from the loop, never from inside a function of this header. */
-struct link_callbacks {
+struct boxlink_callbacks {
 	void (*on_up)(void *arg);
 	void (*on_down)(void *arg);
 	/* @p message is borrowed for the call. */
@@ -28,25 +28,25 @@ struct link_callbacks {
 };
 
 /** Make the link and begin to connect. */
-struct link *link_new(struct loop *loop, const struct link_settings *settings,
-		      const struct link_callbacks *callbacks);
-void link_free(struct link *link);
+struct boxlink *boxlink_new(struct loop *loop, const struct boxlink_settings *settings,
+			    const struct boxlink_callbacks *callbacks);
+void boxlink_free(struct boxlink *link);
 
-bool link_is_up(const struct link *link);
+bool boxlink_is_up(const struct boxlink *link);
 /** Counts connections: work begun on one must not go out on the next. */
-uint64_t link_generation(const struct link *link);
+uint64_t boxlink_generation(const struct boxlink *link);
 /**
  * Send one message.
  * @return false when the link is down, or box_write() refuses the message
  */
-bool link_send(struct link *link, const struct box_message *message)
+bool boxlink_send(struct boxlink *link, const struct box_message *message)
 	__attribute__((warn_unused_result));
 /** Is there as much unsent as should be? */
-bool link_is_full(const struct link *link);
+bool boxlink_is_full(const struct boxlink *link);
 /** End this connection and make a new one; on_down() comes. @p why for the log. */
-void link_reset(struct link *link, const char *why);
+void boxlink_reset(struct boxlink *link, const char *why);
 /** Stop and go on reading: the owner has more than it can store. */
-void link_hold(struct link *link);
-void link_release(struct link *link);
+void boxlink_hold(struct boxlink *link);
+void boxlink_release(struct boxlink *link);
 
 #endif
