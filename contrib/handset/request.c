@@ -98,14 +98,24 @@ bool device_answer_parse(struct slice text, struct device_answer *out)
 	return ok;
 }
 
+/* A feature's URI names the server that provisions it: this one where it is a path
+ * (RFC 3986, 4.2), or where its host is the one we talk to. */
+static bool is_here(const char *uri, const char *srv)
+{
+	char there[AUTH_SRV_CHARS + 1];
+
+	if (uri[0] == '/' && uri[1] != '/')
+		return true;
+	return handset_config_srv(uri, there) && strcmp(there, srv) == 0;
+}
+
 static bool read_feature(const json_t *json, const char *srv, struct feature *out)
 {
 	const char *uri = json_string_value(json_object_get(json, "uri"));
 	const char *kind = json_string_value(json_object_get(json, "kind"));
-	char there[AUTH_SRV_CHARS + 1];
 
 	get_shown(json, "description", out->description, sizeof(out->description));
-	out->is_here = uri && handset_config_srv(uri, there) && strcmp(there, srv) == 0;
+	out->is_here = uri && is_here(uri, srv);
 	return get_text(json, "id", out->id, sizeof(out->id)) &&
 	       install_id_is_valid(slice_of(out->id)) &&
 	       get_text(json, "name", out->name, sizeof(out->name)) &&
