@@ -1,5 +1,6 @@
 #include "provisioning/courier.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -29,6 +30,7 @@ struct courier {
 	struct loop *loop;
 	struct db *db;
 	struct poster *poster;
+	char *trust; /* of the billing server, PEM; NULL: no billing */
 	char name[32];
 	struct timer poll, sweep;
 	int64_t poll_ms;
@@ -265,28 +267,55 @@ static bool open_database(struct courier *courier)
 	return true;
 }
 
-bool courier_start(struct worker *worker)
+/* A whole small file as a string; NULL with errno set. */
+static char *read_file(const char *path)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *file = fopen(path, "r");
+	if (file && getdelim(&text, &size, '\0', file) < 0) {
+		free(text);
+		text = NULL;
+	}
+	if (file)
+		fclose(file);
+	return text;
+}
+
+bool courier_load(const void *config, void **secrets)
 {
 	struct courier *courier = calloc(1, sizeof(*courier));
 	BUG_ON(!courier);
-	worker->secrets = courier; /* it has no others */
-	courier->config = worker->config;
+	courier->config = config;
+	*secrets = courier;
+	if (!*courier->config->billing_url)
+		return true;
+	courier->trust = read_file(courier->config->billing_trust);
+	if (courier->trust)
+		return true;
+	log_error("config", log_str("key", "billing_trust"),
+		  log_str("why", strerror(errno)));
+	free(courier);
+	return false;
+}
+
+bool courier_start(struct worker *worker)
+{
+	struct courier *courier = worker->secrets;
 	courier->worker = worker;
 	courier->loop = worker->loop;
 	courier->poll_ms = POLL_FIRST_MS;
 	snprintf(courier->name, sizeof(courier->name), "courier-%d", (int)getpid());
 	timer_init(&courier->poll, courier->loop, on_poll, courier);
 	timer_init(&courier->sweep, courier->loop, on_sweep, courier);
-	if (!open_database(courier)) {
-		free(courier);
+	if (!open_database(courier))
 		return false;
-	}
 	on_sweep(courier);
-	if (!*courier->config->billing_url)
+	if (!courier->trust)
 		return true;
 	struct post_settings settings = {
 		.url = courier->config->billing_url,
-		.trust = courier->config->billing_trust,
+		.trust = slice_of(courier->trust),
 		.content_type = BODY_TYPE,
 		.timeout_ms = courier->config->billing_timeout_ms,
 	};

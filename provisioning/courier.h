@@ -10,6 +10,7 @@
 
 #include "base/supervisor.h"
 
+bool courier_load(const void *config, void **secrets);
 bool courier_start(struct worker *worker);
 void courier_stop(struct worker *worker);
 

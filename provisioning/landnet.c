@@ -26,15 +26,12 @@ static void peer_free(struct peer *peer)
 		loop_stop(landnet->loop);
 }
 
-static const struct gateway_config *find_gateway(const struct landnet *landnet,
-						 const uint8_t gw[SHA256_BYTES])
+static const struct gateway *find_gateway(const struct landnet *landnet,
+					  const uint8_t gw[SHA256_BYTES])
 {
-	const struct gateway_config *gateways = landnet->config->gateways.items;
-	uint8_t hash[SHA256_BYTES];
-	for (size_t i = 0; i < landnet->config->gateways.n; i++)
-		if (server_config_gateway(&gateways[i], hash) &&
-		    memcmp(hash, gw, sizeof(hash)) == 0)
-			return &gateways[i];
+	for (size_t i = 0; i < landnet->n_gateways; i++)
+		if (memcmp(landnet->gateways[i].gw, gw, SHA256_BYTES) == 0)
+			return &landnet->gateways[i];
 	return NULL;
 }
 
@@ -47,7 +44,7 @@ static void peer_open(struct peer *peer)
 		peer->gateway = find_gateway(peer->landnet, peer->gw);
 	if (peer->gateway) {
 		log_info("link_open", log_str("peer", conn_peer(conn)),
-			 log_str("gateway", peer->gateway->title));
+			 log_str("gateway", peer->gateway->name));
 		return;
 	}
 	metrics_add(SERVER_GATEWAYS_UNKNOWN, 1);
@@ -61,7 +58,7 @@ static void peer_closed(struct peer *peer)
 	if (!is_verified)
 		metrics_add(SERVER_HANDSHAKES_FAILED, 1);
 	log_info("link_closed", log_str("peer", conn_peer(link_conn(peer->link))),
-		 log_str("gateway", is_verified ? peer->gateway->title : NULL),
+		 log_str("gateway", is_verified ? peer->gateway->name : NULL),
 		 log_str("reason", link_reason(peer->link)),
 		 log_num("requests", (int64_t)link_count(peer->link)));
 	peer_free(peer);
@@ -109,35 +106,68 @@ static void on_accept(struct listener *listener, int fd, void *arg)
 
 /* ---- The role ---- */
 
-static void landnet_free(struct landnet *landnet)
-{
-	EVP_PKEY_free(landnet->key);
-	grant_keys_free(landnet->grants);
-	free(landnet);
-}
-
 static bool fail(const char *key, const char *why)
 {
 	log_error("config", log_str("key", key), log_str("why", why));
 	return false;
 }
 
-bool landnet_load(const void *top, void **secrets)
+static void load_gateways(struct landnet *landnet)
 {
-	const struct server_config *config = top;
-	struct landnet *landnet = calloc(1, sizeof(*landnet));
+	const struct config_array *blocks = &landnet->config->gateways;
+	const struct gateway_config *block = blocks->items;
+	landnet->gateways = calloc(blocks->n, sizeof(*landnet->gateways));
+	BUG_ON(!landnet->gateways);
+	for (size_t i = 0; i < blocks->n; i++) {
+		struct gateway *gateway = &landnet->gateways[landnet->n_gateways];
+		gateway->name = block[i].title;
+		if (server_config_gateway(&block[i], gateway->gw))
+			landnet->n_gateways++;
+		else
+			fail("gateway", block[i].title);
+	}
+}
+
+static bool load_keys(struct landnet *landnet)
+{
+	const struct server_config *config = landnet->config;
+	struct tls_settings settings = {
+		.role = TLS_SERVER,
+		.chain_path = config->certificate,
+		.trust_path = config->trust,
+		.crl_path = config->crl,
+	};
 	char why[256];
+	landnet->grants = grant_keys_load(config->grant_key_file, why, sizeof(why));
+	if (!landnet->grants)
+		return fail("grant_key_file", why);
+	settings.key = keys_load(config->key, why, sizeof(why));
+	if (!settings.key)
+		return fail("key", why);
+	landnet->tls = tls_context_new(&settings, why, sizeof(why));
+	EVP_PKEY_free(settings.key); /* the context has its own reference */
+	return landnet->tls || fail("certificate", why);
+}
+
+static void landnet_free(struct landnet *landnet)
+{
+	grant_keys_free(landnet->grants);
+	tls_context_free(landnet->tls);
+	free(landnet->gateways);
+	free(landnet);
+}
+
+/* Every file is read here, before the process becomes another user. */
+bool landnet_load(const void *config, void **secrets)
+{
+	struct landnet *landnet = calloc(1, sizeof(*landnet));
 	BUG_ON(!landnet);
 	landnet->config = config;
-	landnet->key = keys_load(config->key, why, sizeof(why));
-	if (landnet->key)
-		landnet->grants =
-			grant_keys_load(config->grant_key_file, why, sizeof(why));
-	if (landnet->grants) {
+	load_gateways(landnet);
+	if (load_keys(landnet)) {
 		*secrets = landnet;
 		return true;
 	}
-	fail(landnet->key ? "grant_key_file" : "key", why);
 	landnet_free(landnet);
 	return false;
 }
@@ -147,21 +177,6 @@ static void on_database(void *arg, bool is_ready)
 	struct landnet *landnet = arg;
 	metrics_add(SERVER_DATABASE_UP, is_ready ? 1 : -1);
 	worker_set_ready(landnet->worker, is_ready);
-}
-
-static bool open_tls(struct landnet *landnet)
-{
-	const struct server_config *config = landnet->config;
-	struct tls_settings settings = {
-		.role = TLS_SERVER,
-		.chain_path = config->certificate,
-		.key = landnet->key,
-		.trust_path = config->trust,
-		.crl_path = config->crl,
-	};
-	char why[256];
-	landnet->tls = tls_context_new(&settings, why, sizeof(why));
-	return landnet->tls || fail("certificate", why);
 }
 
 static bool open_database(struct landnet *landnet)
@@ -199,7 +214,7 @@ bool landnet_start(struct worker *worker)
 	LIST_INIT(&landnet->peers);
 	timer_init(&landnet->stop, landnet->loop, on_stop_timeout, landnet);
 	BUG_ON(!server_config_srv(landnet->config, landnet->srv));
-	if (!open_tls(landnet) || !open_database(landnet))
+	if (!open_database(landnet))
 		return false;
 	landnet->zone = child_caller_new(landnet->loop, worker->channels[0]);
 	landnet->listeners = calloc(worker->n_listeners, sizeof(*landnet->listeners));

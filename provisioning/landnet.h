@@ -14,15 +14,22 @@
 #include "base/supervisor.h"
 #include "provisioning/server_config.h"
 
+/** A gateway that is configured, by its key. */
+struct gateway {
+	const char *name;
+	uint8_t gw[SHA256_BYTES];
+};
+
 /** A worker. */
 struct landnet {
 	const struct server_config *config;
 	struct loop *loop;
 	struct worker *worker;
 	char srv[AUTH_SRV_CHARS + 1];
-	EVP_PKEY *key;
 	struct grant_keys *grants;
 	struct tls_context *tls;
+	struct gateway *gateways;
+	size_t n_gateways;
 	struct db *db;
 	struct child_caller *zone;
 	struct listener **listeners;
@@ -38,8 +45,8 @@ struct peer {
 	struct landnet *landnet;
 	struct link *link;
 	uint8_t gw[SHA256_BYTES];
-	const struct gateway_config *gateway; /* NULL: not configured */
-	struct api_call *call;                /* the one in progress */
+	const struct gateway *gateway; /* NULL: not configured */
+	struct api_call *call;         /* the one in progress */
 };
 
 /** What the role gives the supervisor. */

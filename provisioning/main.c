@@ -63,6 +63,7 @@ static const struct supervisor_role roles[] = {
 	  .asks = "zone" },
 	{ .name = "courier",
 	  .count = count_one,
+	  .load = courier_load,
 	  .start = courier_start,
 	  .stop = courier_stop },
 	{ .name = "zone",

@@ -9,7 +9,7 @@
 
 struct poster {
 	struct loop *loop;
-	struct post_settings settings; /* strings copied */
+	struct post_settings settings;
 	CURLM *multi;
 	struct timer timer;
 	LIST_HEAD(, post) posts;
@@ -122,12 +122,8 @@ struct poster *poster_new(struct loop *loop, const struct post_settings *setting
 	BUG_ON(!poster || curl_global_init(CURL_GLOBAL_DEFAULT) != 0);
 	poster->loop = loop;
 	poster->settings = *settings;
-	poster->settings.url = strdup(settings->url);
-	poster->settings.trust = strdup(settings->trust);
-	poster->settings.content_type = strdup(settings->content_type);
 	poster->multi = curl_multi_init();
-	BUG_ON(!poster->multi || !poster->settings.url || !poster->settings.trust ||
-	       !poster->settings.content_type);
+	BUG_ON(!poster->multi);
 	LIST_INIT(&poster->posts);
 	timer_init(&poster->timer, loop, on_timer, poster);
 	curl_multi_setopt(poster->multi, CURLMOPT_SOCKETFUNCTION, on_watch);
@@ -145,9 +141,6 @@ void poster_free(struct poster *poster)
 		post_free(LIST_FIRST(&poster->posts));
 	curl_multi_cleanup(poster->multi);
 	timer_cancel(&poster->timer);
-	free((char *)poster->settings.url);
-	free((char *)poster->settings.trust);
-	free((char *)poster->settings.content_type);
 	free(poster);
 	curl_global_cleanup();
 }
@@ -175,6 +168,9 @@ void post_begin(struct poster *poster, struct slice body, const char *key, post_
 	add_field(post, "Content-Type", settings->content_type);
 	add_field(post, "Idempotency-Key", quoted);
 	add_field(post, "Expect", ""); /* no 100-continue */
+	struct curl_blob trust = { .data = (void *)settings->trust.p,
+				   .len = settings->trust.n,
+				   .flags = CURL_BLOB_NOCOPY };
 	CURL *easy = post->easy;
 	curl_easy_setopt(easy, CURLOPT_URL, settings->url);
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "https");
@@ -182,8 +178,9 @@ void post_begin(struct poster *poster, struct slice body, const char *key, post_
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_PROXY, "");
 	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)settings->timeout_ms);
-	curl_easy_setopt(easy, CURLOPT_CAINFO, settings->trust);
+	curl_easy_setopt(easy, CURLOPT_CAINFO, NULL); /* none but ours */
 	curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+	curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &trust);
 	curl_easy_setopt(easy, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, "provbox-server");
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, post->fields);

@@ -13,7 +13,7 @@ struct post;
 
 struct post_settings {
 	const char *url;          /* https:// */
-	const char *trust;        /* PEM anchors */
+	struct slice trust;       /* PEM anchors, the bytes */
 	const char *content_type; /* "application/json" */
 	int64_t timeout_ms;       /* of one post, connecting included */
 };
@@ -21,6 +21,7 @@ struct post_settings {
 /** @p status 0: no answer, @p why says why; else why is "" */
 typedef void post_fn(void *arg, unsigned status, const char *why);
 
+/** Settings are borrowed for the life of the poster. */
 struct poster *poster_new(struct loop *loop, const struct post_settings *settings);
 /** Posts in progress end without a callback. */
 void poster_free(struct poster *poster);

@@ -75,6 +75,35 @@ def test_a_whole_request(caller):
     assert ("device", "put", None, "received", None) in events
 
 
+def test_without_prepared_statements(site):
+    """As behind PgBouncer in transaction mode."""
+    site.start("database")
+    site.server.config["prepare"] = False
+    site.start("server")
+    with Caller(site, openapi.Api()) as caller:
+        caller.authenticate()
+        path = caller.accepted("compass")
+        assert caller.ask("GET", f"/v1/content/{digest(MODULE).hex()}", 200).body == MODULE
+        request = caller.ask("PUT", f"{path}/items/compass/result", 200,
+                             {"result": "installed"}).json()
+        assert request["state"] == "done"
+
+
+def test_several_workers_share_one_zone(site):
+    site.start("database")
+    site.server.config["workers"] = 3
+    site.start("server")
+    callers = [Caller(site, openapi.Api()) for _ in range(12)]
+    for caller in callers:
+        assert caller.authenticate(want_proof=True)["proof"]
+    for caller in callers:
+        caller.ask("GET", "/v1/device", 200)
+        caller.link.close()
+    served_by = {line.text.split("[")[1].split("]")[0]
+                 for line in site.server.events("link_open")}
+    assert len(served_by) > 1
+
+
 def test_the_acceptance_names_the_session(caller):
     caller.accepted("compass")
     (row,) = caller.site.db.query("select * from provbox.acceptance")
