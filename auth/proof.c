@@ -184,7 +184,8 @@ static enum auth_reason check_claims(const struct proof_trust *trust,
 				     enum standing standing, const uint8_t *gh)
 {
 	if (strcmp(proof->claims.srv, trust->srv) != 0 ||
-	    !claims_eq(&proof->claims, claims) || proof->standing != standing)
+	    !claims_eq(&proof->claims, claims) || proof->is_other_method ||
+	    proof->standing != standing)
 		return REASON_PROOF_MISMATCH;
 	if (gh && memcmp(proof->gh, gh, sizeof(proof->gh)) != 0)
 		return REASON_PROOF_GRANT_MISMATCH;

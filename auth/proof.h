@@ -12,7 +12,8 @@ struct proof_claims {
 	struct auth_claims claims;
 	enum standing standing;
 	uint8_t gh[SHA256_BYTES];
-	int64_t issued_s; /* for the log; the freshness of a proof is its binding */
+	int64_t issued_s;     /* for the log; the freshness of a proof is its binding */
+	bool is_other_method; /* when read: not AUTH_METHOD, the one that is written */
 };
 
 /** Write the claims. NULL when the arena is full. */

@@ -56,8 +56,8 @@ static bool take(const struct members *m, struct proof_claims *out)
 	memcpy(c->binding, m->binding.p, sizeof(c->binding));
 	memcpy(out->gh, m->gh.p, sizeof(out->gh));
 	out->issued_s = m->iat;
+	out->is_other_method = !slice_eq(m->method, SLICE(AUTH_METHOD));
 	return field_srv(m->srv, c->srv) && field_dev(m->dev, c->dev) &&
-	       slice_eq(m->method, SLICE(AUTH_METHOD)) &&
 	       standing_parse(m->standing, &out->standing);
 }
 

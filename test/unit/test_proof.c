@@ -279,8 +279,10 @@ static void claims_have_exactly_their_members(void)
 		CU_ASSERT_EQUAL(judge_payload(member, NULL), REASON_PROOF_MALFORMED);
 		CU_ASSERT_EQUAL(judge_payload(member, json_null()),
 				REASON_PROOF_MALFORMED);
+		bool is_method = strcmp(member, "method") == 0;
 		CU_ASSERT_EQUAL(judge_payload(member, json_string("no one")),
-				REASON_PROOF_MALFORMED);
+				is_method ? REASON_PROOF_MISMATCH
+					  : REASON_PROOF_MALFORMED);
 		CU_ASSERT_EQUAL(judge_payload(member, json_real(1.0)),
 				REASON_PROOF_MALFORMED);
 		CU_ASSERT_EQUAL(judge_payload(member, json_integer(-1)),
@@ -316,6 +318,16 @@ static void claims_moved_to_a_neighbour_are_a_mismatch(void)
 		free(text);
 		json_decref(claims);
 	}
+	site_close();
+}
+
+static void another_method_is_a_mismatch(void)
+{
+	site_open();
+	CU_ASSERT_EQUAL(judge_payload("method", json_string("key")),
+			REASON_PROOF_MISMATCH);
+	CU_ASSERT_EQUAL(judge_payload("method", json_string("certificat")),
+			REASON_PROOF_MISMATCH);
 	site_close();
 }
 
@@ -382,5 +394,6 @@ TEST_MAIN("proof", TEST(a_proof_is_believed_by_root_or_by_pin),
 	  TEST(a_chain_must_lead_to_the_root), TEST(another_pin_is_untrusted),
 	  TEST(the_second_pin_counts), TEST(trust_is_checked_when_it_is_made),
 	  TEST(claims_have_exactly_their_members),
-	  TEST(claims_moved_to_a_neighbour_are_a_mismatch), TEST(iat_is_not_judged),
+	  TEST(claims_moved_to_a_neighbour_are_a_mismatch),
+	  TEST(another_method_is_a_mismatch), TEST(iat_is_not_judged),
 	  TEST(the_vector_of_another_implementation_holds))
