@@ -19,7 +19,7 @@ class Handset:
     """A TLS client over a memory BIO: it sees the bytes of the handshake."""
 
     def __init__(self, site, version, key_log):
-        context = http.context(site.pki.airnet, site.pki.device_leaf("device", DEV))
+        context = http.context(site.pki.airnet, site.pki.device_leaf("handset", DEV))
         context.minimum_version = context.maximum_version = version
         context.keylog_filename = str(key_log)
         self.key_log = key_log

@@ -34,7 +34,7 @@ class Rogue:
         self.information = {}
         self.delay_s = 0
         self.number = None
-        self.device = site.pki.device_leaf("device", DEV)
+        self.device = site.pki.device_leaf("handset", DEV)
         self.server = RogueServer(site.server_port, site.pki.server_landnet,
                                   site.pki.landnet, self.answer)
 

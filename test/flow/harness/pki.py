@@ -96,6 +96,7 @@ class Authority(Certificate):
     def issue(self, name, *, uris=(), dns=(), usages=(), common_name=None,
               not_before=None, not_after=None, key=None):
         """A leaf of this authority; `key` reuses the key of another certificate."""
+        assert name != self.path.stem, f"{name} would overwrite its authority"
         key = key or ec.generate_private_key(ec.SECP256R1())
         alternatives = ([x509.DNSName(d) for d in dns]
                         + [x509.UniformResourceIdentifier(u) for u in uris])
