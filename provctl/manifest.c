@@ -8,7 +8,7 @@
 #define MEDIA_TYPE_DEFAULT "application/octet-stream"
 
 /* As doc/catalogue.md describes them; a member that stands in neither is an error. */
-#define MANIFEST_SHAPE "{s:s, s:o, s:o, !}"
+#define MANIFEST_SHAPE "{s:s, s:s, s:o, s:o, !}"
 #define FEATURE_SHAPE  "{s:s, s:s, s:s, s:s, s:s, s?s, s?s, s?s, s?o, s?o, !}"
 #define TERMS_SHAPE    "{s:s, s:s, s:s, !}"
 
@@ -32,12 +32,13 @@ static bool content_open(struct arena *arena, const char *beside, const char *fi
 	return true;
 }
 
-/* A feature as catalogue_begin() takes it. */
+/* A feature as catalogue_begin() takes it; uri is for one that names none (A051). */
 static json_t *feature_read(struct arena *arena, const char *path, size_t n,
-			    json_t *from, struct manifest_content *content)
+			    json_t *from, const char *uri,
+			    struct manifest_content *content)
 {
 	const char *id, *version, *name, *kind, *file, *media_type = MEDIA_TYPE_DEFAULT;
-	const char *description = "", *uri = NULL;
+	const char *description = "";
 	json_t *models = NULL, *conflicts = NULL;
 	json_error_t error;
 
@@ -51,15 +52,12 @@ static json_t *feature_read(struct arena *arena, const char *path, size_t n,
 	}
 	if (!content_open(arena, path, file, content))
 		return NULL;
-	content->media_type = media_type;
-	json_t *made =
-		json_pack("{ss ss ss ss ss s{ss sI ss}}", "id", id, "version", version,
-			  "name", name, "kind", kind, "description", description,
-			  "content", "sha256", content->hex, "size",
-			  (json_int_t)content->bytes.n, "media_type", media_type);
-	json_object_set_new(made, "uri",
-			    uri ? json_string(uri)
-				: json_sprintf("/v1/content/%s", content->hex));
+	content->media_type = arena_string(arena, slice_of(media_type));
+	json_t *made = json_pack("{ss ss ss ss ss ss s{ss sI ss}}", "id", id, "version",
+				 version, "name", name, "kind", kind, "description",
+				 description, "uri", uri, "content", "sha256",
+				 content->hex, "size", (json_int_t)content->bytes.n,
+				 "media_type", media_type);
 	if (models)
 		json_object_set(made, "models", models);
 	if (conflicts)
@@ -98,7 +96,7 @@ static json_t *terms_read(struct arena *arena, const char *path, size_t n, json_
 }
 
 static bool features_read(struct arena *arena, const char *path, json_t *from,
-			  struct manifest *out)
+			  const char *uri, struct manifest *out)
 {
 	size_t n = json_array_size(from);
 	json_t *made = json_array();
@@ -111,7 +109,7 @@ static bool features_read(struct arena *arena, const char *path, json_t *from,
 	}
 	for (size_t i = 0; i < n; i++) {
 		json_t *feature = feature_read(arena, path, i, json_array_get(from, i),
-					       &out->contents[out->n_contents++]);
+					       uri, &out->contents[out->n_contents++]);
 		if (!feature)
 			return false;
 		json_array_append_new(made, feature);
@@ -136,7 +134,7 @@ static bool all_terms_read(struct arena *arena, const char *path, json_t *from,
 
 bool manifest_open(struct arena *arena, const char *path, struct manifest *out)
 {
-	const char *default_language;
+	const char *default_language, *uri;
 	json_t *features, *terms;
 	json_error_t error;
 	struct stat status;
@@ -148,22 +146,19 @@ bool manifest_open(struct arena *arena, const char *path, struct manifest *out)
 	if (!path || !file_read(arena, path, &text))
 		return false;
 	json_t *root = json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, &error);
-	bool is_good =
-		root && json_unpack_ex(root, &error, 0, MANIFEST_SHAPE,
-				       "default_language", &default_language,
-				       "features", &features, "terms", &terms) == 0;
+	bool is_good = root && json_unpack_ex(root, &error, 0, MANIFEST_SHAPE,
+					      "default_language", &default_language,
+					      "provisioning_uri", &uri, "features",
+					      &features, "terms", &terms) == 0;
 	if (is_good) {
 		json_object_set_new(out->json, "default_language",
 				    json_string(default_language));
-		is_good = features_read(arena, path, features, out) &&
+		is_good = features_read(arena, path, features, uri, out) &&
 			  all_terms_read(arena, path, terms, out);
 	} else {
 		complain("%s:%d: %s", path, error.line > 0 ? error.line : 1,
 			 error.text);
 	}
-	for (size_t i = 0; is_good && i < out->n_contents; i++)
-		out->contents[i].media_type =
-			arena_string(arena, slice_of(out->contents[i].media_type));
 	json_decref(root);
 	return is_good;
 }

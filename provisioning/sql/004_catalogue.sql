@@ -30,7 +30,7 @@ create table catalogue (
 );
 create unique index catalogue_current on catalogue (is_current) where is_current;
 
--- models null: fits all. conflicts: ids of features that cannot be on a device together with this one.
+-- uri: the provisioning server that provides the feature. models null: fits all. conflicts: ids of features that cannot be on a device together with this one.
 create table feature (
 	catalogue int not null references catalogue,
 	id text not null check (id ~ '^[a-z0-9][a-z0-9._-]{0,63}$'),
@@ -39,7 +39,7 @@ create table feature (
 	name text not null check (length(name) between 1 and 40),
 	description text not null check (length(description) <= 1000),
 	kind text not null check (kind in ('module', 'activation')),
-	uri text not null check (length(uri) between 1 and 300),
+	uri text not null check (uri ~ '^https://[a-z0-9.-]+(:[0-9]{1,5})?(/\S*)?$' and length(uri) <= 300),
 	content bytea not null references content,
 	models text[],
 	conflicts text[] not null default '{}',

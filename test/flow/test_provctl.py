@@ -212,6 +212,7 @@ def test_the_example_catalogue_loads_once(provctl, database):
     features = provctl.json("catalogue", "show")
     assert [(f["id"], f["kind"]) for f in features] == [
         ("compass", "module"), ("converter", "module"), ("voice-mail", "activation")]
+    assert {f["uri"] for f in features} == {"https://prov.example.com:8443/"}
     stored = database.query("select bytes from provbox.content_chunk k join provbox.feature f"
                             " on f.content = k.sha256 where f.id = 'compass'")
     assert stored[0]["bytes"] == (EXAMPLE / "compass").read_bytes()
@@ -237,9 +238,11 @@ def test_the_example_modules_are_what_they_say():
 
 
 def write_manifest(folder, **change):
-    content = {"default_language": "en", "features": [
-        {"id": "big", "version": "1", "name": "Big", "kind": "module", "file": "big"}],
-        "terms": [{"language": "en", "version": "1", "file": "terms"}], **change}
+    content = {"default_language": "en", "provisioning_uri": "https://prov.example.com:8443/",
+               "features": [
+                   {"id": "big", "version": "1", "name": "Big", "kind": "module",
+                    "file": "big"}],
+               "terms": [{"language": "en", "version": "1", "file": "terms"}], **change}
     folder.mkdir(exist_ok=True)
     (folder / "manifest.json").write_text(json.dumps(content))
     (folder / "big").write_bytes(bytes(range(256)) * 3000)
@@ -266,6 +269,7 @@ def test_large_content_survives_an_interrupted_load(provctl, database, tmp_path)
 @pytest.mark.parametrize("change, complaint", [
     ({"features": [{"id": "big", "version": "1", "kind": "module", "file": "big"}]}, "name"),
     ({"surplus": 1}, "surplus"),
+    ({"provisioning_uri": "http://prov.example.com/"}, "violates check constraint"),
     ({"features": [{"id": "big", "version": "1", "name": "Big", "kind": "module",
                     "file": "../big"}]}, "not in the folder"),
     ({"features": [{"id": "big", "version": "1", "name": "Big", "kind": "module",

@@ -21,7 +21,7 @@ def test_a_device_reads_what_fits_its_model(schema):
     assert [f["id"] for f in body["features"]] == ["compass", "voice-mail", "torch", "strobe"]
     assert body["features"][1] == {
         "id": "voice-mail", "name": "Voice-Mail", "description": "", "kind": "activation",
-        "uri": "https://content.example.com/voice-mail", "version": "1.4.0",
+        "uri": "https://prov.example.com:8443/voice-mail", "version": "1.4.0",
         "content": {"sha256": digest(ACTIVATION).hex(), "size": len(ACTIVATION),
                     "media_type": "application/octet-stream"}}
 
@@ -106,6 +106,7 @@ def test_an_older_version_can_come_back(schema):
     manifest(terms={"en": "Ж" * 1321}),
     manifest(terms={"en": "a bell \x07"}),
     manifest([feature("one", version="")]),
+    manifest([feature("one", uri="ftp://prov.example.com/")]),
 ])
 def test_a_manifest_that_is_wrong_leaves_nothing(schema, broken):
     with pytest.raises(psycopg2.Error) as error:

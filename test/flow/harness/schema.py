@@ -12,7 +12,7 @@ CRED = bytes(range(32))
 GATEWAY = bytes(32)
 SHORT_CODE = "1234"
 
-MODULE = b"#!/bin/sh\necho 1.4.0\n"
+MODULE = b"#!/bin/sh\necho compass 1.4.0\n"
 ACTIVATION = b'{"enable": "voice-mail"}'
 TERMS = {"en": "Terms of the example operator. " * 7 + "End.",
          "el": "Όροι χρήσης της εταιρείας. " * 7 + "Τέλος."}
@@ -24,7 +24,7 @@ def digest(content):
 
 def feature(name, content=MODULE, **knobs):
     return {"id": name, "version": "1.4.0", "name": name.title(), "description": "",
-            "kind": "module", "uri": f"https://content.example.com/{name}",
+            "kind": "module", "uri": f"https://prov.example.com:8443/{name}",
             "content": {"sha256": digest(content).hex(), "size": len(content),
                         "media_type": "application/octet-stream"}, **knobs}
 
