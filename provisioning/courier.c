@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "provisioning/post.h"
+#include "provisioning/poster.h"
 #include "provisioning/server_config.h"
 #include "provisioning/server_metrics.h"
 #include "provisioning/statement.h"
@@ -145,8 +145,8 @@ static void effect_begin(struct courier *courier, const PGresult *row, int n)
 		return;
 	}
 	courier->n_effects++;
-	post_begin(courier->poster, db_value(row, n, 4), effect->key, on_posted,
-		   effect);
+	poster_post(courier->poster, db_value(row, n, 4), effect->key, on_posted,
+		    effect);
 }
 
 static void poll_later(struct courier *courier)

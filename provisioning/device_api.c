@@ -5,13 +5,13 @@
 /* 100 characters of UTF-8; the database counts characters. */
 #define LINE_BYTES 400
 
-bool device_fill(struct api_call *call, struct db_param *params, size_t *n)
+bool device_api_fill(struct api_call *call, struct db_param *params, size_t *n)
 {
 	(void)call, (void)params, (void)n;
 	return true;
 }
 
-bool request_fill(struct api_call *call, struct db_param *params, size_t *n)
+bool device_api_fill_id(struct api_call *call, struct db_param *params, size_t *n)
 {
 	params[(*n)++] = db_slice(call->match.request_id);
 	return true;
@@ -76,7 +76,7 @@ static bool read_request_body(struct api_call *call, struct request_body *body)
 }
 
 /* The same bytes are the same request: the database keeps their hash. */
-bool request_put_fill(struct api_call *call, struct db_param *params, size_t *n)
+bool device_api_fill_request(struct api_call *call, struct db_param *params, size_t *n)
 {
 	struct request_body body;
 	if (!read_request_body(call, &body))
@@ -100,7 +100,7 @@ static const struct json_member answer_members[] = {
 	{ "sha256", JSON_TEXT, offsetof(struct answer_body, sha256), 64, 64 },
 };
 
-bool answer_put_fill(struct api_call *call, struct db_param *params, size_t *n)
+bool device_api_fill_answer(struct api_call *call, struct db_param *params, size_t *n)
 {
 	struct answer_body body;
 	if (!api_read_json(call, answer_members, COUNT(answer_members), &body))
@@ -138,7 +138,7 @@ static struct db_param optional(struct slice text)
 	return text.p ? db_slice(text) : db_null();
 }
 
-bool result_put_fill(struct api_call *call, struct db_param *params, size_t *n)
+bool device_api_fill_result(struct api_call *call, struct db_param *params, size_t *n)
 {
 	struct result_body body;
 	if (!api_read_json(call, result_members, COUNT(result_members), &body))

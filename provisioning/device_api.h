@@ -1,7 +1,7 @@
 /*
  * The calls of a device that are one statement each: read the body strictly, hand its
  * parts to the database, answer with the row. What may happen to a request is decided
- * there. Also used by landnet's other calls for what they share.
+ * there.
  */
 #ifndef PROVISIONING_DEVICE_API_H
 #define PROVISIONING_DEVICE_API_H
@@ -9,12 +9,12 @@
 #include "provisioning/api.h"
 
 /** GET /v1/device, GET /v1/catalogue: nothing but who asks. */
-bool device_fill(struct api_call *call, struct db_param *params, size_t *n);
+bool device_api_fill(struct api_call *call, struct db_param *params, size_t *n);
 /** GET .../terms: the request's id. */
-bool request_fill(struct api_call *call, struct db_param *params, size_t *n);
-bool request_put_fill(struct api_call *call, struct db_param *params, size_t *n);
-bool answer_put_fill(struct api_call *call, struct db_param *params, size_t *n);
-bool result_put_fill(struct api_call *call, struct db_param *params, size_t *n);
+bool device_api_fill_id(struct api_call *call, struct db_param *params, size_t *n);
+bool device_api_fill_request(struct api_call *call, struct db_param *params, size_t *n);
+bool device_api_fill_answer(struct api_call *call, struct db_param *params, size_t *n);
+bool device_api_fill_result(struct api_call *call, struct db_param *params, size_t *n);
 
 /** Answer with the row as it is. */
 void device_api_answer(struct api_call *call, const PGresult *result);

@@ -10,10 +10,11 @@ provisioning_libprovisioning_a_SOURCES = \
 	provisioning/device_api.c provisioning/device_api.h \
 	provisioning/header.c provisioning/header.h \
 	provisioning/landnet.c provisioning/landnet.h \
-	provisioning/post.c provisioning/post.h \
+	provisioning/poster.c provisioning/poster.h \
 	provisioning/route.c provisioning/route.h \
 	provisioning/server_config.c provisioning/server_config.h \
 	provisioning/server_metrics.c provisioning/server_metrics.h \
+	provisioning/session_end.c provisioning/session_end.h \
 	provisioning/statement.c provisioning/statement.h \
 	provisioning/wait.c provisioning/wait.h
 

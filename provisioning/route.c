@@ -5,6 +5,7 @@
 #include "provisioning/authentication.h"
 #include "provisioning/content.h"
 #include "provisioning/device_api.h"
+#include "provisioning/session_end.h"
 #include "provisioning/wait.h"
 
 #define JSON_BODY  16384
@@ -18,19 +19,19 @@ const struct route routes[] = {
 	  STATEMENT_SESSION_END, session_end_fill, session_end_answer },
 
 	{ HTTP_GET, "/v1/device", ROUTE_DEVICE, PERMISSION_CARE, 0,
-	  STATEMENT_DEVICE_READ, device_fill, device_api_answer },
+	  STATEMENT_DEVICE_READ, device_api_fill, device_api_answer },
 	{ HTTP_GET, "/v1/catalogue", ROUTE_DEVICE, PERMISSION_PROVISION, 0,
-	  STATEMENT_CATALOGUE_READ, device_fill, device_api_answer },
+	  STATEMENT_CATALOGUE_READ, device_api_fill, device_api_answer },
 	{ HTTP_PUT, "/v1/requests/{uuid}", ROUTE_DEVICE, PERMISSION_PROVISION, JSON_BODY,
-	  STATEMENT_REQUEST_PUT, request_put_fill, device_api_answer },
+	  STATEMENT_REQUEST_PUT, device_api_fill_request, device_api_answer },
 	{ HTTP_GET, "/v1/requests/{uuid}", ROUTE_DEVICE, PERMISSION_PROVISION, 0,
 	  STATEMENT_REQUEST_READ, wait_fill, wait_answer },
 	{ HTTP_GET, "/v1/requests/{uuid}/terms", ROUTE_DEVICE, PERMISSION_PROVISION, 0,
-	  STATEMENT_TERMS_READ, request_fill, device_api_answer },
+	  STATEMENT_TERMS_READ, device_api_fill_id, device_api_answer },
 	{ HTTP_PUT, "/v1/requests/{uuid}/answer", ROUTE_DEVICE, PERMISSION_PROVISION,
-	  SHORT_BODY, STATEMENT_ANSWER_PUT, answer_put_fill, device_api_answer },
+	  SHORT_BODY, STATEMENT_ANSWER_PUT, device_api_fill_answer, device_api_answer },
 	{ HTTP_PUT, "/v1/requests/{uuid}/items/{item}/result", ROUTE_DEVICE,
-	  PERMISSION_PROVISION, SHORT_BODY, STATEMENT_ITEM_RESULT_PUT, result_put_fill,
+	  PERMISSION_PROVISION, SHORT_BODY, STATEMENT_ITEM_RESULT_PUT, device_api_fill_result,
 	  device_api_answer },
 	{ HTTP_GET, "/v1/content/{sha256}", ROUTE_DEVICE, PERMISSION_PROVISION, 0,
 	  STATEMENT_CONTENT_OPEN, content_fill, content_answer },

@@ -108,6 +108,21 @@ def test_a_connection_without_a_certificate_is_nobody(served):
     assert served.server.metrics()["provbox_server_handshakes_failed_total"] == 1
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+def test_another_user_needs_none_of_the_files(site):
+    """Started as root, its processes run as `user`, who could not enter the folder."""
+    site.start("database", "billing")
+    site.server.config["user"] = "postgres"
+    site.start("server")
+    for worker in site.server.workers():
+        assert os.stat(f"/proc/{worker}").st_uid != 0
+    with Caller(site, openapi.Api()) as caller:
+        assert caller.authenticate(want_proof=True)["proof"]
+        path = caller.accepted("compass")
+        caller.ask("PUT", f"{path}/items/compass/result", 200, {"result": "installed"})
+    wait.until(site.billing.records, "the billing event")
+
+
 def test_checks_its_configuration_and_says_what_is_wrong(served):
     program = paths.program("provbox-server")
     good = served.directory / "provbox-server.conf"

@@ -3,8 +3,8 @@
  * certificate and name are verified, redirects are not followed, the answer's body is
  * dropped. Knows nothing of what is posted.
  */
-#ifndef PROVISIONING_POST_H
-#define PROVISIONING_POST_H
+#ifndef PROVISIONING_POSTER_H
+#define PROVISIONING_POSTER_H
 
 #include "base/loop.h"
 
@@ -31,7 +31,7 @@ void poster_free(struct poster *poster);
  * @param key   value of Idempotency-Key, without quotes
  * Calls @p fn exactly once, later.
  */
-void post_begin(struct poster *poster, struct slice body, const char *key, post_fn *fn,
-		void *arg);
+void poster_post(struct poster *poster, struct slice body, const char *key, post_fn *fn,
+		 void *arg);
 
 #endif

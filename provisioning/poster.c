@@ -1,4 +1,4 @@
-#include "provisioning/post.h"
+#include "provisioning/poster.h"
 
 #include <curl/curl.h>
 #include <stdio.h>
@@ -153,8 +153,8 @@ static void add_field(struct post *post, const char *name, const char *value)
 	BUG_ON(!post->fields);
 }
 
-void post_begin(struct poster *poster, struct slice body, const char *key, post_fn *fn,
-		void *arg)
+void poster_post(struct poster *poster, struct slice body, const char *key, post_fn *fn,
+		 void *arg)
 {
 	const struct post_settings *settings = &poster->settings;
 	struct post *post = calloc(1, sizeof(*post));
