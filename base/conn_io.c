@@ -5,9 +5,8 @@
 #include "base/log.h"
 
 #define RECORD_BYTES 16384 /* the most that one TLS record carries */
-#define SMALL_BYTES  4096  /* room for the first read of a turn; pieces under it merge \
-			    */
-#define TURN_BYTES 65536   /* read in one turn, then others come first */
+#define SMALL_BYTES  4096  /* the first read of a turn; smaller pieces are merged */
+#define TURN_BYTES   65536 /* read in one turn, then others come first */
 
 /* ---- Writing
  * -------------------------------------------------------------------------- */
