@@ -7,6 +7,7 @@ struct play {
 	struct stage stage;
 	struct route route;
 	struct route_config config;
+	const char *addresses[1];
 	struct pool *pool;
 	struct forward *forward;
 	struct exchange *at_gateway; /* the request as the gateway has it */
@@ -17,16 +18,17 @@ struct play {
 	const struct http_head *request;
 	const char *request_body;
 	int64_t body_limit;
+	bool is_handset_over;
 	size_t n_results;
 	enum auth_reason result;
 	unsigned status; /* as the handset saw it; 0: cut off */
 	char head[4096];
-	char body[256];
+	char body[4096];
 };
 
 static void play_check_over(struct play *play)
 {
-	if (play->n_results && !play->at_gateway)
+	if (play->n_results && play->is_handset_over)
 		loop_stop(play->stage.loop);
 }
 
@@ -46,10 +48,9 @@ static void on_result(void *arg, enum auth_reason reason)
 	play->forward = NULL;
 	if (reason != REASON_NONE)
 		exchange_on(play->at_gateway, on_rest, NULL);
-	play->at_gateway = NULL;
-	play_check_over(play);
 	if (reason != REASON_NONE)
 		loop_stop(play->stage.loop);
+	play_check_over(play);
 }
 
 static void on_gateway_link(struct link *link, enum link_event event,
@@ -106,6 +107,11 @@ static void on_handset_exchange(struct exchange *exchange, enum exchange_event e
 			play->body[used + (size_t)n] = '\0';
 		exchange_resume(exchange);
 		break;
+	case EXCHANGE_DONE:
+	case EXCHANGE_FAILED:
+		play->is_handset_over = true;
+		play_check_over(play);
+		break;
 	default: break;
 	}
 }
@@ -138,7 +144,6 @@ static void play_open(struct play *play, const struct http_head *request,
 		      const char *request_body,
 		      void (*answer)(struct stage *, struct exchange *))
 {
-	const char *addresses[] = { play->stage.address };
 	struct link_settings settings = stage_link_settings();
 	struct sockaddr_in bound;
 	socklen_t size = sizeof(bound);
@@ -146,13 +151,14 @@ static void play_open(struct play *play, const struct http_head *request,
 	memset(play, 0, sizeof(*play));
 	stage_open(&play->stage);
 	play->stage.answer = answer;
+	play->addresses[0] = play->stage.address;
 	play->request = request;
 	play->request_body = request_body;
 	play->body_limit = 1024;
 	play->pool = pool_new(play->stage.loop, &(struct pool_settings){
 							.srv = "prov.example.com:8443",
 							.host = "prov.example.com",
-							.addresses = addresses,
+							.addresses = play->addresses,
 							.n_addresses = 1,
 							.link = stage_link_settings(),
 							.size = 2,
