@@ -52,6 +52,7 @@ void handset_end(struct handset *handset, enum state final, const char *reason)
 	snprintf(handset->reason, sizeof(handset->reason), "%s", reason ? reason : "");
 	timer_cancel(&handset->poll);
 	timer_cancel(&handset->install);
+	timer_cancel(&handset->repeat);
 	log_info("ended", log_str("state", state_name(final)),
 		 log_str("reason", handset->reason),
 		 log_str("rid", handset->journal.id));
@@ -135,6 +136,7 @@ struct handset *handset_new(struct loop *loop, const struct handset_config *conf
 	handset->on_change = ignore_change;
 	timer_init(&handset->limit, loop, on_limit, handset);
 	provision_init(handset);
+	terms_init(handset);
 	deliver_init(handset);
 	handset->session =
 		session_new(loop, config, on_progress, handset, why, why_size);
@@ -155,6 +157,7 @@ void handset_free(struct handset *handset)
 	timer_cancel(&handset->limit);
 	timer_cancel(&handset->poll);
 	timer_cancel(&handset->install);
+	timer_cancel(&handset->repeat);
 	session_free(handset->session);
 	download_free(handset->download);
 	program_cancel(handset->program);
@@ -171,11 +174,16 @@ void handset_power_on(struct handset *handset)
 		handset_move(handset, STATE_CONNECTING);
 }
 
+static void on_closed(void *arg)
+{
+	loop_stop(((struct handset *)arg)->loop);
+}
+
 void handset_power_off(struct handset *handset)
 {
 	if (!state_is_final(handset->state) && !handset->reason[0])
 		snprintf(handset->reason, sizeof(handset->reason), "user_stopped");
-	loop_stop(handset->loop);
+	session_close(handset->session, on_closed, handset);
 }
 
 void handset_press(struct handset *handset, enum key key)

@@ -47,6 +47,9 @@ struct handset {
 	struct form form;
 	struct journal journal;
 	struct messages_terms terms;
+	const char *answer; /* sent by short message; of terms.reply */
+	int64_t repeats;    /* how often it was sent again */
+	struct timer repeat;
 	char notice[160]; /* for the user, on the present screen */
 
 	/* the item being provisioned */
@@ -68,7 +71,7 @@ struct handset *handset_new(struct loop *loop, const struct handset_config *conf
 			    char *why, size_t why_size);
 void handset_free(struct handset *handset);
 void handset_power_on(struct handset *handset);
-/** End the run: the loop stops after this turn. */
+/** End the run: the loop stops soon, when the session has been closed. */
 void handset_power_off(struct handset *handset);
 /** A key is pressed. */
 void handset_press(struct handset *handset, enum key key);

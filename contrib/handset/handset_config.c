@@ -104,6 +104,8 @@ static const struct config_key keys[] = {
 	{ "part_timeout", CONFIG_DURATION, FIELD(part_timeout_ms), "10m",
 	  "How long the other parts of a short message are waited for.", 1, 86400000,
 	  NULL },
+	{ "answer_repeat", CONFIG_DURATION, FIELD(answer_repeat_ms), "5s",
+	  "Pause before an answer by short message is sent again.", 1, 86400000, NULL },
 	{ "connect_limit", CONFIG_DURATION, FIELD(connect_limit_ms), "1m",
 	  "Limit of each step up to the menu.", 1, 86400000, NULL },
 	{ "server_limit", CONFIG_DURATION, FIELD(server_limit_ms), "10m",

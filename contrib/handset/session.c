@@ -16,6 +16,7 @@
 #define RETRY_DELAY_MS   10000 /* longest */
 #define IDLE_TIMEOUT_MS  600000
 #define FIELDS_LIMIT     4
+#define CLOSE_TIMEOUT_MS 1000
 #define STATUS_OK        200
 #define STATUS_PARTIAL   206
 #define STATUS_FORBIDDEN 403
@@ -53,6 +54,10 @@ struct session {
 	size_t n_calls;
 	int64_t attempts; /* without an answer since the last one */
 	struct timer pump;
+
+	loop_fn *on_closed; /* set by session_close() */
+	void *on_closed_arg;
+	struct timer closing;
 };
 
 static void pump(void *arg);
@@ -173,6 +178,29 @@ static void end_for_now(struct session *session, const char *reason, int64_t pau
 		    delay_ms < RETRY_DELAY_MS ? delay_ms : RETRY_DELAY_MS);
 }
 
+static void finish_closing(void *arg)
+{
+	struct session *session = arg;
+
+	timer_cancel(&session->closing);
+	drop_link(session);
+	session->on_closed(session->on_closed_arg);
+}
+
+void session_close(struct session *session, loop_fn *fn, void *arg)
+{
+	bool is_idle = session->link && link_is_ready(session->link);
+
+	if (session->on_closed)
+		return;
+	session->on_closed = fn;
+	session->on_closed_arg = arg;
+	timer_cancel(&session->pump);
+	if (is_idle)
+		link_close(session->link);
+	timer_start(&session->closing, is_idle ? CLOSE_TIMEOUT_MS : 0);
+}
+
 static void on_link_closed(struct session *session)
 {
 	struct conn *conn = link_conn(session->link);
@@ -207,6 +235,11 @@ static void on_link(struct link *link, enum link_event event, struct exchange *e
 
 	(void)link;
 	(void)exchange;
+	if (session->on_closed) {
+		if (event == LINK_CLOSED)
+			finish_closing(session);
+		return;
+	}
 	switch (event) {
 	case LINK_OPEN: on_open(session); break;
 	case LINK_IDLE: timer_start(&session->pump, 0); break;
@@ -365,6 +398,8 @@ static void on_exchange(struct exchange *exchange, enum exchange_event event, vo
 	struct session *session = arg;
 	const char *reason;
 
+	if (session->on_closed)
+		return;
 	switch (event) {
 	case EXCHANGE_BODY:
 		reason = take_body(session, exchange);
@@ -424,7 +459,7 @@ static void pump(void *arg)
 	struct http_head session_head = { .method = HTTP_GET,
 					  .target = SLICE(SESSION_TARGET) };
 
-	if (!call || session->exchange)
+	if (!call || session->exchange || session->on_closed)
 		return;
 	if (!session->link)
 		connect_link(session);
@@ -454,6 +489,7 @@ struct session *session_new(struct loop *loop, const struct handset_config *conf
 				     .body = evbuffer_new() };
 	STAILQ_INIT(&session->calls);
 	timer_init(&session->pump, loop, pump, session);
+	timer_init(&session->closing, loop, finish_closing, session);
 	/* The configuration has checked the form of the address. */
 	BUG_ON(!conn_address(config->gateway, &session->address,
 			     &session->address_size));
@@ -470,6 +506,7 @@ void session_free(struct session *session)
 	if (!session)
 		return;
 	timer_cancel(&session->pump);
+	timer_cancel(&session->closing);
 	drop_link(session);
 	while ((call = STAILQ_FIRST(&session->calls))) {
 		STAILQ_REMOVE_HEAD(&session->calls, next);

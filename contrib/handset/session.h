@@ -56,6 +56,12 @@ struct session_call {
 struct session *session_new(struct loop *loop, const struct handset_config *config,
 			    session_progress_fn *on_progress, void *arg, char *why,
 			    size_t why_size);
+/**
+ * End the connection properly, if none of its calls is under way, else cut it.
+ *
+ * @param fn  called once, soon, not from within this call; nothing else comes any more
+ */
+void session_close(struct session *session, loop_fn *fn, void *arg);
 /** No callback comes any more. */
 void session_free(struct session *session);
 /** Connect and have the server prove itself; the answer has failure or nothing. */

@@ -69,19 +69,46 @@ static void answer_online(struct handset *handset, bool is_accepted)
 		 on_answered);
 }
 
+static bool send_answer(struct handset *handset)
+{
+	bool is_sent = handset->radio &&
+		       radio_send(handset->radio, slice_of(handset->terms.sender),
+				  slice_of(handset->answer));
+
+	if (is_sent)
+		timer_start(&handset->repeat, handset->config->answer_repeat_ms);
+	return is_sent;
+}
+
+static void on_repeat(void *arg)
+{
+	struct handset *handset = arg;
+
+	if (handset->state != STATE_ANSWERED ||
+	    handset->repeats >= handset->config->retries)
+		return;
+	log_info("answer_again", log_num("attempt", ++handset->repeats));
+	send_answer(handset);
+}
+
+void terms_init(struct handset *handset)
+{
+	timer_init(&handset->repeat, handset->loop, on_repeat, handset);
+}
+
 void terms_answer(struct handset *handset, bool is_accepted, bool is_online)
 {
 	const struct messages_terms *terms = &handset->terms;
-	const char *text = is_accepted ? terms->reply.accept : terms->reply.decline;
 
 	if (!handset_accepts(handset, EVENT_ANSWER))
 		return;
 	is_online = is_online || !terms->sender;
+	handset->answer = is_accepted ? terms->reply.accept : terms->reply.decline;
+	handset->repeats = 0;
+	timer_cancel(&handset->repeat);
 	if (is_online) {
 		answer_online(handset, is_accepted);
-	} else if (!handset->radio ||
-		   !radio_send(handset->radio, slice_of(terms->sender),
-			       slice_of(text))) {
+	} else if (!send_answer(handset)) {
 		snprintf(handset->notice, sizeof(handset->notice),
 			 "The message could not be sent. You can answer online.");
 		screens_refresh(handset);

@@ -7,12 +7,17 @@
 
 #include "contrib/handset/handset.h"
 
+/** Once, before power on. */
+void terms_init(struct handset *handset);
 /** Look for the terms of the offer among the received messages. */
 void terms_find(struct handset *handset);
 /** Fetch the terms over the wide band. */
 void terms_read(struct handset *handset);
 /**
- * Send the user's answer the way by which the terms came.
+ * Send the user's answer the way by which the terms came. Messages can be lost, and
+ * one can overtake the operator's own news that the terms were sent: while the offer
+ * stays open, the same answer is sent again a few times.
+ *
  * @param is_online  over the wide band in any case
  */
 void terms_answer(struct handset *handset, bool is_accepted, bool is_online);
