@@ -276,7 +276,8 @@ void proof_trust_free(struct proof_trust *trust);
  * @param standing  checked to be equal to the claim
  * @param gh        expected grant hash, or NULL where it cannot be known
  * @return REASON_NONE or one of REASON_PROOF_*
- * Cost: one or two ECDSA verifications per certificate and one for the signature.
+ * Cost: one ECDSA verification for the signature and, under a root, one for each
+ * certificate: 190 us by pin, 250 us by root. Nothing is remembered.
  * Source: doc/proof.md.
  */
 enum auth_reason proof_verify(const struct proof_trust *trust, struct slice jws,
@@ -302,7 +303,7 @@ void zone_free(struct zone *zone);
 ssize_t zone_answer(void *zone, struct slice question, uint8_t *answer, size_t cap);
 /**
  * Ask the zone for a proof over @p caller's channel. As child_ask(); the answer is the
- * compact JWS.
+ * compact JWS. Cost in the zone: 20 us.
  */
 uint32_t zone_ask_proof(struct child_caller *caller, const struct auth_claims *claims,
 			enum standing standing, const uint8_t gh[SHA256_BYTES],
