@@ -1,11 +1,14 @@
-"""Where the sources, the built programs and the system's programs are."""
+"""Where the sources, the built programs, the system's programs and scratch space are."""
 
 import os
 import pathlib
+import shutil
 
 SOURCE = pathlib.Path(os.environ.get("PROVBOX_SRCDIR", pathlib.Path(__file__).parents[3]))
 BUILD = pathlib.Path(os.environ.get("PROVBOX_BUILDDIR", "."))
 POSTGRES = max(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), default=None)
+
+MEMORY_BYTES = 1 << 30
 
 # Programs that are built beside their sources; the others are at the top.
 BESIDE_SOURCES = {
@@ -19,3 +22,13 @@ def program(name):
     path = BUILD / BESIDE_SOURCES.get(name, name)
     assert os.access(path, os.X_OK), f"{path} is not built"
     return str(path)
+
+
+def memory_directory():
+    """Memory, when there is room and programs may run from it: a new database or a
+    spooled message costs a disk some hundred milliseconds."""
+    shm = pathlib.Path("/dev/shm")
+    if (os.access(shm, os.W_OK) and shutil.disk_usage(shm).free > MEMORY_BYTES
+            and not os.statvfs(shm).f_flag & os.ST_NOEXEC):
+        return shm
+    return pathlib.Path("/tmp")

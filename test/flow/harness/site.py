@@ -14,8 +14,8 @@ import tempfile
 
 import relay
 
-from harness import (billing, daemon, http, kannel, landnet, pki, postgres, schema,
-                     smscsim, wait)
+from harness import (billing, daemon, http, kannel, landnet, paths, pki, postgres,
+                     schema, smscsim, wait)
 
 # Deadlines of daemons under test: a test that runs into one waits no longer than this.
 SHORT = "2s"
@@ -43,7 +43,8 @@ class DatabasePart:
 class Site:
     def __init__(self, cluster, organization=pki.TEST_ORGANIZATION):
         # Short: Unix socket paths have 107 bytes.
-        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="provbox-", dir="/tmp"))
+        self.directory = pathlib.Path(
+            tempfile.mkdtemp(prefix="provbox-", dir=paths.memory_directory()))
         self.cluster = cluster
         self.db = None
         self.schema = None

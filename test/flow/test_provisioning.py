@@ -1,0 +1,73 @@
+"""A handset is provisioned from one end to the other, on every real process.
+
+The terms come as short messages and are answered from the keypad; the module is fetched
+and executed; billing hears of it once.
+"""
+
+import pytest
+from harness import wait
+from harness.handset import Handset, order
+from harness.schema import MODULE, TERMS, digest
+
+ALL = ("database", "billing", "smscsim", "bearerbox", "server", "smsc", "gateway")
+COMPASS, VOICE_MAIL = 1, 2
+# What a resident feature answers: it is on where there is an activation.
+RESIDENT = """#!/bin/sh
+case $1 in
+--version) echo 3.2 ;;
+--status) if [ -n "$2" ]; then echo on; else echo off; fi ;;
+--self-test) exit 0 ;;
+esac
+"""
+
+
+@pytest.fixture
+def whole(site):
+    site.start(*ALL)
+    site.bearerbox.wait_online()
+    return site
+
+
+def stored(site, column):
+    return site.db.value(f"select {column} from provbox.request")
+
+
+@pytest.mark.parametrize("language", TERMS)
+def test_a_module_is_ordered_accepted_installed_and_billed(whole, language):
+    handset = Handset(whole, language=language)
+    handset.used(*order(COMPASS), "wait screen TERMS", "key YES", "wait screen DONE")
+
+    assert stored(whole, "state") == "done"
+    (message, *_) = handset.messages()
+    notice = whole.db.query("select text from provbox.notice order by id")[0]["text"]
+    assert message["text"] == notice and notice.startswith(TERMS[language] + "\n")
+    assert message["parts"] > 1
+    (feature,) = handset.status()["features"]
+    assert (feature["id"], feature["says"]) == ("compass", "compass 1.4.0")
+    assert feature["sha256"] == digest(MODULE).hex()
+    (record,) = wait.until(whole.billing.records, "the billing event")
+    assert not record["repeated"]
+
+
+def test_a_resident_feature_is_off_before_and_on_after(whole):
+    program = whole.directory / "voice-mail"
+    program.write_text(RESIDENT)
+    handset = Handset(whole, residents=[f"voice-mail={program}"])
+    assert handset.status()["resident"][0]["status"] == "off"
+    handset.used(*order(VOICE_MAIL), "wait screen TERMS", "key YES", "wait screen DONE")
+    assert handset.status()["resident"][0]["status"] == "on"
+
+
+def test_declined_terms_end_the_request(whole):
+    handset = Handset(whole)
+    run = handset.used(*order(COMPASS), "wait screen TERMS", "key NO", "wait screen ENDED",
+                       outcome="declined")
+    assert (stored(whole, "state"), stored(whole, "reason")) == ("declined", "terms_declined")
+    assert "(terms_declined)" in run.log()
+    assert whole.billing.records() == []
+
+
+def test_wrong_user_information_ends_the_request(whole):
+    handset = Handset(whole)
+    handset.used(*order(COMPASS, family_name="Byron"), "wait screen ENDED", outcome="refused")
+    assert (stored(whole, "state"), stored(whole, "reason")) == ("refused", "user_mismatch")
