@@ -16,11 +16,11 @@ static size_t one(const void *config)
 static bool check(const void *arg, FILE *errors)
 {
 	const struct smsc_config *config = arg;
-	if (config->ack_timeout_ms < config->lease_ms &&
+	if (config->ack_timeout_ms <= config->lease_ms / 2 &&
 	    config->poll_min_ms <= config->poll_max_ms)
 		return true;
 	fprintf(errors,
-		"ack_timeout must be shorter than lease, poll_min not longer than "
+		"ack_timeout must be at most half of lease, and poll_min at most "
 		"poll_max\n");
 	return false;
 }

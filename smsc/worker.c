@@ -22,8 +22,10 @@ static struct smsc_worker {
 	struct notices *notices;
 	struct incoming *incoming;
 	struct timer sweep;
-	int64_t unreported; /* as the gauge has it */
-	int64_t stop_by_ms; /* 0: not stopping */
+	int64_t unreported;     /* as the gauge has it */
+	int64_t ack_timeout_ms; /* doubled while bearerbox answers nothing at all */
+	int64_t stop_by_ms;     /* 0: not stopping */
+	bool is_bearerbox_ending;
 } the;
 
 static void tell_ready(void)
@@ -35,6 +37,7 @@ static void on_link_up(void *arg)
 {
 	(void)arg;
 	metrics_add(SMSC_LINK_UP, 1);
+	the.is_bearerbox_ending = false;
 	tell_ready();
 	notices_link_up(the.notices);
 }
@@ -49,9 +52,22 @@ static void on_link_down(void *arg)
 	tell_ready();
 }
 
+/* It waits for its boxes to go before it ends, and takes no more messages. */
+static void on_link_command(int32_t command)
+{
+	if (command != BOX_SHUTDOWN && command != BOX_RESTART)
+		return;
+	the.is_bearerbox_ending = true;
+	notices_link_down(the.notices);
+}
+
 static void on_link_message(void *arg, const struct box_message *message)
 {
 	(void)arg;
+	if (message->type == BOX_ACK)
+		the.ack_timeout_ms = the.config->ack_timeout_ms;
+	if (message->type == BOX_ADMIN)
+		on_link_command(message->admin.command);
 	incoming_message(the.incoming, message);
 	notices_advance(the.notices);
 }
@@ -78,6 +94,16 @@ static void update_gauge(void)
 	the.unreported = now;
 }
 
+/* bearerbox is stuck, or so busy that sending everything again would make it worse:
+ * each time it gets longer to answer, but never so long that leases run out. */
+static void leave_bearerbox(void)
+{
+	boxlink_reset(the.link, "ack_timeout");
+	the.ack_timeout_ms *= 2;
+	if (the.ack_timeout_ms > the.config->lease_ms / 2)
+		the.ack_timeout_ms = the.config->lease_ms / 2;
+}
+
 /* Nothing is under way any more, so that nothing will be sent twice. */
 static bool has_come_to_rest(void)
 {
@@ -95,8 +121,10 @@ static void on_sweep(void *arg)
 		loop_stop(the.worker->loop);
 		return;
 	}
-	if (oldest_ms >= 0 && now_ms - oldest_ms > the.config->ack_timeout_ms)
-		boxlink_reset(the.link, "ack_timeout");
+	if (oldest_ms >= 0 && now_ms - oldest_ms > the.ack_timeout_ms)
+		leave_bearerbox();
+	else if (the.is_bearerbox_ending && has_come_to_rest())
+		boxlink_reset(the.link, "bearerbox_ends");
 	size_t n_expired = window_expire(the.window, now_ms - the.config->validity_ms);
 	if (n_expired > 0) {
 		metrics_add(SMSC_PARTS_UNREPORTED, (int64_t)n_expired);
@@ -147,6 +175,7 @@ bool smsc_worker_start(struct worker *worker)
 {
 	the.worker = worker;
 	the.config = worker->config;
+	the.ack_timeout_ms = the.config->ack_timeout_ms;
 	if (!open_db())
 		return false;
 	the.window = window_new((size_t)the.config->window);

@@ -55,6 +55,12 @@ def wait_notice(site, state):
     wait.until(lambda: notice(site)["state"] == state, f"the notice to be {state}")
 
 
+def wait_delivered(site, n):
+    """All n notices are delivered."""
+    wait.until(lambda: [row["state"] for row in site.schema.table(
+        "select state from notice")] == ["delivered"] * n, f"{n} notices delivered", 20)
+
+
 def attempts(site):
     """How often each part was written."""
     return [row["n"] for row in site.schema.table(
@@ -180,8 +186,9 @@ def test_an_answer_comes_in_once(site):
         assert "sent" in handset.send(SHORT_CODE, answer)
         wait.until(lambda: messages(site), "the message")
         assert "On its way" in text_on(handset)[0]
-    assert messages(site) == [(NUMBER, SHORT_CODE, answer, "accepted")]
-    site.smsc.restart()
+        assert messages(site) == [(NUMBER, SHORT_CODE, answer, "accepted")]
+        site.smsc.restart()
+        wait_delivered(site, 2)
     assert len(messages(site)) == 1
 
 
@@ -278,24 +285,31 @@ def test_a_bearerbox_that_does_not_acknowledge_is_left(site):
         wait_notice(site, "delivered")
 
 
+def test_an_orderly_restart_of_bearerbox(site):
+    start(site)
+    with Radio(site.smscsim.radio, NUMBER) as handset:
+        site.schema.offered()
+        text_on(handset)
+        wait_notice(site, "delivered")
+        site.bearerbox.restart()
+        site.schema.offered()
+        text_on(handset)
+        wait_delivered(site, 2)
+        assert "sent" in handset.send(SHORT_CODE, "hello")
+        wait.until(lambda: messages(site), "the message")
+
+
 def test_a_crash_of_the_link_loses_nothing(site):
     site.smscsim.options = {"latency-ms": 20}
     start(site)
     site.schema.setting(requests_per_hour=1000, open_requests=1000, messages_per_hour=1000)
-    with Radio(site.smscsim.radio, NUMBER) as handset:
+    with Radio(site.smscsim.radio, NUMBER):
         for _ in range(10):
             site.schema.offered()
         site.smsc.wait_event("notice_sent")
         for pid in site.smsc.workers():
             os.kill(pid, signal.SIGKILL)
-
-        def is_done():
-            (row,) = site.schema.table(
-                "select count(*) as n from notice where state <> 'delivered'")
-            return row["n"] == 0
-
-        wait.until(is_done, "all notices to be delivered", 20)
-        handset.close()
+        wait_delivered(site, 10)
 
 
 def test_stopping_sends_nothing_twice(site):
@@ -306,13 +320,7 @@ def test_stopping_sends_nothing_twice(site):
             site.schema.offered()
         site.smsc.wait_event("notice_sent")
         site.smsc.restart()
-
-        def is_done():
-            (row,) = site.schema.table(
-                "select count(*) as n from notice where state <> 'delivered'")
-            return row["n"] == 0
-
-        wait.until(is_done, "all notices to be delivered", 20)
+        wait_delivered(site, 10)
         assert set(attempts(site)) == {1}
 
 
