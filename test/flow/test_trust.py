@@ -9,6 +9,7 @@ import uuid
 
 import pytest
 from harness import pki
+from harness.handset import Handset
 from harness.schema import DEV
 
 MARK = "canary-7d0c"
@@ -94,3 +95,32 @@ def test_a_revoked_device_reaches_nothing(site):
     assert ask(site, revoked, {"mark": MARK}) is None
     assert_nothing_happened(site)
     assert ask(site, site.pki.device_leaf("good", DEV)).status == 200
+
+
+def routes(site):
+    """The routes of the server that were asked, in order."""
+    return [line["route"] for line in site.server.events("request")]
+
+
+def test_a_device_tells_nothing_to_a_server_without_proof(edge):
+    """The gateway believes the proof, the device does not: it has another root."""
+    other = pki.Authority(edge.pki.directory, "other-proof")
+    handset = Handset(edge, radio="", proof_root=other.path)
+    run = handset.used("wait screen ENDED 5", outcome="not_proven")
+    assert "(proof_untrusted)" in run.log()
+    edge.gateway.wait_event("session_end")
+    assert edge.db.value("select count(*) from provbox.request") == 0
+    assert set(routes(edge)) <= {"/v1/authentication", "/v1/sessions/{sid}/end"}
+
+
+def test_a_device_tells_nothing_to_a_gateway_of_another_root(edge):
+    other = pki.Authority(edge.pki.directory, "other-airnet")
+    handset = Handset(edge, radio="", airnet_root=other.path)
+    handset.used("wait screen ENDED 5", outcome="not_authenticated")
+    assert_nothing_happened(edge)
+
+
+def test_a_device_tells_nothing_to_a_gateway_of_another_name(edge):
+    handset = Handset(edge, radio="", gateway_name="other.example.com")
+    handset.used("wait screen ENDED 5", outcome="not_authenticated")
+    assert_nothing_happened(edge)
