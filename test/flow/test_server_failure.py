@@ -10,6 +10,7 @@ import time
 import pytest
 from harness import landnet, openapi, paths, process, wait
 from harness.caller import Caller
+from harness.schema import MODULE, digest
 
 
 @pytest.fixture
@@ -67,6 +68,33 @@ def test_a_worker_that_dies_is_started_again(served):
             caller.link.request("GET", "/v1/device")
         caller.link.reconnect()
         caller.ask("GET", "/v1/device", 200)  # the grant outlives the worker
+
+
+def test_connections_that_end_anywhere_leave_nothing(served):
+    """Cut after the handshake, in a head, in a body, in an answer, and while waiting."""
+    (worker,) = [pid for pid in served.server.workers() if "landnet" in process.command(pid)]
+    with Caller(served, openapi.Api()) as caller:
+        caller.authenticate()
+        path = caller.accepted("compass")
+        tag = caller.ask("GET", path, 200).headers["ETag"]
+        head = (f"Host: {served.pki.SRV}\r\nProvbox-Exchange: 0\r\n"
+                f"Provbox-Grant: {caller.link.grant}\r\n")
+        before = process.open_files(worker)
+        for sent in ("", "GET /v1/dev", f"GET /v1/device HTTP/1.1\r\n{head}\r\n",
+                     f"PUT {path}/answer HTTP/1.1\r\n{head}Content-Length: 100\r\n"
+                     'Content-Type: application/json\r\n\r\n{"answer":',
+                     f"GET /v1/content/{digest(MODULE).hex()} HTTP/1.1\r\n{head}\r\n",
+                     f"GET {path} HTTP/1.1\r\n{head}If-None-Match: {tag}\r\n"
+                     "Prefer: wait=5\r\n\r\n"):
+            for pause_s in (0, 0.02):
+                link = landnet.Landnet(served.server_port, served.pki)
+                link.client.connect()
+                link.client.connection.sock.sendall(sent.encode())
+                time.sleep(pause_s)
+                link.close()
+        wait.until(lambda: process.open_files(worker) == before, "the end of all connections")
+        caller.ask("GET", "/v1/device", 200)
+    wait.until(lambda: served.server.metrics()["provbox_server_links"] == 0, "the gauge")
 
 
 def test_sigterm_answers_what_is_in_hand(served):
