@@ -8,8 +8,7 @@
 #define SMALL_BYTES  4096  /* the first read of a turn; smaller pieces are merged */
 #define TURN_BYTES   65536 /* read in one turn, then others come first */
 
-/* ---- Writing
- * -------------------------------------------------------------------------- */
+/* ---- Writing ----------------------------------------------------------------- */
 
 void conn_io_set_blocked(struct conn *conn, bool is_blocked)
 {
@@ -95,8 +94,7 @@ void conn_io_write(struct conn *conn)
 		conn_finish(conn);
 }
 
-/* ---- Reading
- * --------------------------------------------------------------------------- */
+/* ---- Reading ----------------------------------------------------------------- */
 
 static bool may_read(const struct conn *conn)
 {
@@ -138,18 +136,31 @@ static ssize_t read_tls(struct conn *conn, void *bytes, size_t n)
 	}
 }
 
-/* Read once, at most @p want bytes, straight into the buffer. */
-static ssize_t read_once(struct conn *conn, size_t want)
+static ssize_t read_bytes(struct conn *conn, void *bytes, size_t n)
 {
-	const size_t room = conn->rx_limit - evbuffer_get_length(conn->rx);
+	return conn->ssl ? read_tls(conn, bytes, n) : read_plain(conn, bytes, n);
+}
+
+/* The first read of a turn, often the only one, leaves no empty room behind in the
+ * buffer of a connection that then is idle. */
+static ssize_t read_small(struct conn *conn, size_t want)
+{
+	char bytes[SMALL_BYTES];
+	ssize_t n = read_bytes(conn, bytes, want);
+
+	if (n > 0)
+		BUG_ON(evbuffer_add(conn->rx, bytes, (size_t)n) != 0);
+	return n;
+}
+
+/* Straight into the buffer. */
+static ssize_t read_large(struct conn *conn, size_t want)
+{
 	struct evbuffer_iovec space;
 	ssize_t n;
 
-	if (want > room)
-		want = room;
 	BUG_ON(evbuffer_reserve_space(conn->rx, (ev_ssize_t)want, &space, 1) != 1);
-	n = conn->ssl ? read_tls(conn, space.iov_base, want)
-		      : read_plain(conn, space.iov_base, want);
+	n = read_bytes(conn, space.iov_base, want);
 	space.iov_len = n > 0 ? (size_t)n : 0;
 	BUG_ON(evbuffer_commit_space(conn->rx, &space, 1) != 0);
 	return n;
@@ -157,14 +168,16 @@ static ssize_t read_once(struct conn *conn, size_t want)
 
 void conn_io_read(struct conn *conn)
 {
-	size_t got = 0, want = SMALL_BYTES;
+	size_t got = 0;
 	ssize_t n = 1;
 
 	conn->is_read_due = conn->is_read_waiting = false;
 	while (n > 0 && got < TURN_BYTES && may_read(conn)) {
-		n = read_once(conn, want);
-		if (n == (ssize_t)want)
-			want = RECORD_BYTES;
+		const size_t most = got < SMALL_BYTES ? SMALL_BYTES : RECORD_BYTES;
+		const size_t room = conn->rx_limit - evbuffer_get_length(conn->rx);
+		const size_t want = room < most ? room : most;
+
+		n = got < SMALL_BYTES ? read_small(conn, want) : read_large(conn, want);
 		if (n > 0)
 			got += (size_t)n;
 	}
@@ -187,8 +200,7 @@ void conn_io_read(struct conn *conn)
 	}
 }
 
-/* ---- The owner's side
- * -------------------------------------------------------------------- */
+/* ---- The owner's side -------------------------------------------------------- */
 
 bool conn_is_full(const struct conn *conn)
 {

@@ -9,8 +9,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-/* ---- A world: a server with some resources, and a client or a bare socket
- * ------------ */
+/* ---- A world: a server with some resources, and a client or a bare socket ---- */
 
 struct world {
 	struct loop *loop;
@@ -83,8 +82,7 @@ static void run_ms(struct world *world, int64_t ms)
 		CU_ASSERT((condition) != 0);                                    \
 	} while (0)
 
-/* ---- The server
- * ------------------------------------------------------------------------ */
+/* ---- The server -------------------------------------------------------------- */
 
 static bool is_target(const struct exchange *exchange, const char *target)
 {
@@ -213,8 +211,7 @@ static void on_accept(struct listener *listener, int fd, void *arg)
 	accept_server(arg, fd);
 }
 
-/* ---- The client
- * ------------------------------------------------------------------------- */
+/* ---- The client -------------------------------------------------------------- */
 
 static void send_more(struct world *world)
 {
@@ -332,8 +329,7 @@ static void ask(struct world *world, enum http_method method, const char *target
 	send_more(world);
 }
 
-/* ---- Making worlds
- * ---------------------------------------------------------------------- */
+/* ---- Making worlds ----------------------------------------------------------- */
 
 static struct world *world_new(void)
 {
@@ -499,8 +495,7 @@ static void world_free(struct world *world)
 	free(world);
 }
 
-/* ---- Two of ours
- * -------------------------------------------------------------------------- */
+/* ---- Two of ours ------------------------------------------------------------- */
 
 static void keeps_a_link_for_a_hundred(void)
 {
@@ -680,8 +675,7 @@ static void keeps_a_small_body_until_it_is_taken(void)
 	world_free(world);
 }
 
-/* ---- A server and what strangers send
- * ------------------------------------------------------ */
+/* ---- A server and what strangers send ---------------------------------------- */
 
 static bool says(const struct world *world, const char *text)
 {
@@ -852,8 +846,7 @@ static void writes_problem_documents(void)
 	world_free(world);
 }
 
-/* ---- Bodies that nobody wants
- * ----------------------------------------------------------------- */
+/* ---- Bodies that nobody wants ------------------------------------------------ */
 
 static void discards_a_small_body_after_an_early_answer(void)
 {
@@ -994,8 +987,7 @@ static void makes_no_answers_for_one_who_reads_none(void)
 	world_free(world);
 }
 
-/* ---- Time limits
- * --------------------------------------------------------------------------------- */
+/* ---- Time limits ------------------------------------------------------------- */
 
 static void limits_what_a_server_waits_for(void)
 {
@@ -1089,8 +1081,7 @@ static void limits_what_a_client_waits_for(void)
 	}
 }
 
-/* ---- A client and what strangers answer
- * -------------------------------------------------------------- */
+/* ---- A client and what strangers answer -------------------------------------- */
 
 static void judges_what_a_server_says(void)
 {

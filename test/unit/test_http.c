@@ -11,7 +11,7 @@
 
 static const struct http_limits limits = { 0 };
 
-/* ---- The table of messages ---------------------------------------------------- */
+/* ---- The table of messages --------------------------------------------------- */
 
 struct vector {
 	char name[64], kind[32], result[32];
@@ -111,7 +111,7 @@ static size_t walk_vectors(void (*visit)(const struct vector *vector))
 	return count;
 }
 
-/* ---- Reading messages in steps of some bytes ----------------------------------- */
+/* ---- Reading messages in steps of some bytes --------------------------------- */
 
 static const char *judge_body(struct http_body *body, struct slice in, size_t step)
 {
@@ -227,7 +227,7 @@ static void has_a_vector_for_every_error(void)
 	}
 }
 
-/* ---- Heads ---------------------------------------------------------------------- */
+/* ---- Heads ------------------------------------------------------------------- */
 
 #define ASSERT_SLICE(s, text) CU_ASSERT(slice_eq((s), slice_of(text)))
 
@@ -456,8 +456,7 @@ static void spells_each_byte_one_way(void)
 	CU_ASSERT(http_target_is_canonical(SLICE("/?")));
 }
 
-/* ---- Writing
- * ------------------------------------------------------------------------- */
+/* ---- Writing ----------------------------------------------------------------- */
 
 static const char *written(struct evbuffer *out)
 {

@@ -416,8 +416,7 @@ static void names_garbage(void)
 	world_free(&w);
 }
 
-/* ---- Loading
- * ------------------------------------------------------------------------- */
+/* ---- Loading ----------------------------------------------------------------- */
 
 static void expect_refusal(const struct tls_settings *settings, const char *word)
 {
