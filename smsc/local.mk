@@ -24,3 +24,17 @@ test_unit_test_text_SOURCES = test/unit/test_text.c smsc/text.c smsc/text.h
 
 check_PROGRAMS += test/unit/test_window
 test_unit_test_window_SOURCES = test/unit/test_window.c smsc/window.c smsc/window.h
+
+check_PROGRAMS += test/unit/test_boxlink
+test_unit_test_boxlink_SOURCES = test/unit/test_boxlink.c smsc/box.c smsc/box.h \
+	smsc/boxlink.c smsc/boxlink.h
+
+check_PROGRAMS += test/unit/test_notice
+test_unit_test_notice_SOURCES = test/unit/test_notice.c smsc/box.c smsc/box.h \
+	smsc/notice.c smsc/notice.h smsc/text.c smsc/text.h
+
+check_PROGRAMS += test/unit/test_store
+test_unit_test_store_SOURCES = test/unit/test_store.c smsc/store.c smsc/store.h
+
+fuzz_targets += test/fuzz/fuzz_box
+test_fuzz_fuzz_box_SOURCES = test/fuzz/fuzz_box.c smsc/box.c smsc/box.h

@@ -1,0 +1,208 @@
+/*
+ * Facts on their way into the database, which is played here: calls are kept and
+ * answered by the test.
+ */
+#include "smsc/store.h"
+
+#include <stdlib.h>
+
+#include "smsc/smsc_metrics.h"
+#include "test/unit/test.h"
+
+#define CALLS_MAX 16
+
+struct db_call {
+	size_t statement;
+	char key[64];
+	db_fn *fn;
+	void *arg;
+};
+
+static struct db_call calls[CALLS_MAX];
+static size_t n_calls;
+static bool is_queue_full;
+static int64_t unstored;
+
+struct db_call *db_call(struct db *db, size_t statement, const struct db_param *params,
+			size_t n_params, db_fn *fn, void *arg)
+{
+	(void)db;
+	CU_ASSERT_FATAL(n_calls < CALLS_MAX && n_params > 0);
+	if (is_queue_full)
+		return NULL;
+	struct db_call *call = &calls[n_calls++];
+	*call = (struct db_call){ .statement = statement, .fn = fn, .arg = arg };
+	memcpy(call->key, params[0].p, (size_t)params[0].n);
+	return call;
+}
+
+void db_cancel(struct db_call *call)
+{
+	call->fn = NULL;
+}
+
+struct db_param db_slice(struct slice s)
+{
+	return (struct db_param){ s.p, (int)s.n, false };
+}
+
+struct db_param db_null(void)
+{
+	return (struct db_param){ NULL, 0, false };
+}
+
+struct slice db_value(const PGresult *result, int row, int column)
+{
+	return slice_of(PQgetvalue(result, row, column));
+}
+
+void metrics_add(size_t metric, int64_t n)
+{
+	CU_ASSERT_EQUAL(metric, SMSC_UNSTORED);
+	unstored += n;
+}
+
+/* Answer a call, as the database would, with one row. */
+static void answer(size_t i, enum db_status status)
+{
+	PGresult *result = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
+	static char name[] = "state", value[] = "accepted";
+	PGresAttDesc column = { .name = name };
+	CU_ASSERT_FATAL(PQsetResultAttrs(result, 1, &column));
+	CU_ASSERT_FATAL(PQsetvalue(result, 0, 0, value, (int)strlen(value)));
+	calls[i].fn(calls[i].arg, status, status == DB_OK ? result : NULL);
+	PQclear(result);
+}
+
+static struct loop *loop;
+static struct store *store;
+static char order[CALLS_MAX + 1];
+
+static void begin(void)
+{
+	n_calls = 0;
+	is_queue_full = false;
+	unstored = 0;
+	memset(order, 0, sizeof(order));
+	loop = loop_new();
+	store = store_new(loop, NULL);
+}
+
+static void end(void)
+{
+	store_free(store);
+	loop_free(loop);
+}
+
+static void on_stored(void *arg, enum store_outcome outcome, struct slice value)
+{
+	const char *name = arg;
+	CU_ASSERT_EQUAL(outcome, STORE_DONE);
+	CU_ASSERT(slice_eq(value, SLICE("accepted")));
+	order[strlen(order)] = name[0];
+}
+
+static void put(const char *key, const char *name)
+{
+	const struct slice params[] = { slice_of(key), { NULL, 0 } };
+	store_put(store, 7, params, 2, on_stored, (void *)name);
+}
+
+static void stop_loop(void *arg)
+{
+	loop_stop(arg);
+}
+
+static void run_for(int64_t ms)
+{
+	struct timer timer;
+	timer_init(&timer, loop, stop_loop, loop);
+	timer_start(&timer, ms);
+	loop_run(loop);
+}
+
+static void tells_when_it_is_stored(void)
+{
+	begin();
+	put("part", "a");
+	CU_ASSERT_EQUAL(store_count(store), 1);
+	CU_ASSERT_EQUAL(unstored, 1);
+	CU_ASSERT_EQUAL_FATAL(n_calls, 1);
+	CU_ASSERT_EQUAL(calls[0].statement, 7);
+	answer(0, DB_OK);
+	CU_ASSERT_STRING_EQUAL(order, "a");
+	CU_ASSERT_EQUAL(store_count(store), 0);
+	CU_ASSERT_EQUAL(unstored, 0);
+	end();
+}
+
+/* One thing: one at a time. Two things: side by side. */
+static void keeps_the_order_of_one_thing(void)
+{
+	begin();
+	put("part", "a");
+	put("part", "b");
+	put("other", "x");
+	put("part", "c");
+	CU_ASSERT_EQUAL_FATAL(n_calls, 2);
+	CU_ASSERT_STRING_EQUAL(calls[1].key, "other");
+	answer(1, DB_OK);
+	answer(0, DB_OK);
+	CU_ASSERT_EQUAL_FATAL(n_calls, 3);
+	answer(2, DB_OK);
+	answer(3, DB_OK);
+	CU_ASSERT_STRING_EQUAL(order, "xabc");
+	put("part", "d");
+	CU_ASSERT_EQUAL(n_calls, 5);
+	end();
+}
+
+static void tries_until_it_is_stored(void)
+{
+	static const enum db_status passing[] = { DB_UNAVAILABLE, DB_TIMEOUT,
+						  DB_FAILED };
+	begin();
+	put("part", "a");
+	put("part", "b");
+	for (size_t i = 0; i < 3; i++) {
+		CU_ASSERT_EQUAL_FATAL(n_calls, i + 1);
+		answer(i, passing[i]);
+		CU_ASSERT_EQUAL(n_calls, i + 1); /* not at once */
+		run_for(500);
+	}
+	CU_ASSERT_EQUAL_FATAL(n_calls, 4);
+	answer(3, DB_OK);
+	answer(4, DB_OK);
+	CU_ASSERT_STRING_EQUAL(order, "ab");
+	end();
+}
+
+static void tries_again_when_the_queue_is_full(void)
+{
+	begin();
+	is_queue_full = true;
+	put("part", "a");
+	CU_ASSERT_EQUAL(n_calls, 0);
+	is_queue_full = false;
+	run_for(150);
+	CU_ASSERT_EQUAL_FATAL(n_calls, 1);
+	answer(0, DB_OK);
+	CU_ASSERT_STRING_EQUAL(order, "a");
+	end();
+}
+
+static void drops_everything_at_the_end(void)
+{
+	begin();
+	put("part", "a");
+	put("part", "b");
+	put("other", "c");
+	answer(1, DB_UNAVAILABLE);
+	end();
+	CU_ASSERT_PTR_NULL(calls[0].fn);
+	CU_ASSERT_STRING_EQUAL(order, "");
+}
+
+TEST_MAIN("store", TEST(tells_when_it_is_stored), TEST(keeps_the_order_of_one_thing),
+	  TEST(tries_until_it_is_stored), TEST(tries_again_when_the_queue_is_full),
+	  TEST(drops_everything_at_the_end))
