@@ -20,7 +20,7 @@ lint:
 # make mutants MUTANTS=NAME.
 MUTANTS =
 mutants:
-	$(FLOW_ENV) $(PYTHON) $(srcdir)/test/mutants/run mutants.tmp $(MUTANTS)
+	@$(FLOW_ENV) $(PYTHON) $(srcdir)/test/mutants/run mutants.tmp $(MUTANTS)
 
 clean-local:
 	rm -rf mutants.tmp
