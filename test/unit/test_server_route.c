@@ -115,7 +115,7 @@ static void counts_parameters_of_statements(void)
 	for (size_t i = 0; i < STATEMENT_N; i++) {
 		const struct db_statement *s = &statements[i];
 		CU_ASSERT_PTR_NOT_NULL_FATAL(s->sql);
-		char mark[8];
+		char mark[16];
 		snprintf(mark, sizeof(mark), "$%d", s->n_params);
 		CU_ASSERT_TRUE(s->n_params == 0 || strstr(s->sql, mark));
 		snprintf(mark, sizeof(mark), "$%d", s->n_params + 1);
