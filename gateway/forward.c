@@ -83,8 +83,10 @@ static void landnet_drop(struct forward *forward)
 
 static void forward_end(struct forward *forward, enum auth_reason reason)
 {
+	bool is_over = !forward->device;
+
 	landnet_drop(forward);
-	forward->fn(forward->arg, reason);
+	forward->fn(forward->arg, reason, is_over);
 	forward_free(forward);
 }
 
@@ -107,7 +109,7 @@ static void forward_fail(struct forward *forward, enum auth_reason reason)
 		 log_str("reason", auth_reason_name(reason)));
 	exchange_cancel(forward->device);
 	forward->device = NULL;
-	forward_end(forward, REASON_NONE);
+	forward_end(forward, reason);
 }
 
 /* Move what arrived on one side to the other, and the end with it. */
@@ -160,7 +162,7 @@ static void on_device(struct exchange *device, enum exchange_event event, void *
 		break;
 	case EXCHANGE_FAILED:
 		forward->device = NULL;
-		forward_end(forward, REASON_NONE);
+		forward_end(forward, REASON_CLIENT_FAILED);
 		break;
 	case EXCHANGE_HEAD: break;
 	}

@@ -11,12 +11,13 @@
 struct forward;
 
 /**
- * @p reason REASON_NONE: the exchange with the handset is over (answered, or the
- * handset went away). REASON_GRANT_EXPIRED, _EPOCH: the server wants a new grant and
- * nothing of a body has left: authenticate, then begin again. Any other: nothing was
- * answered yet and the exchange is the caller's again.
+ * @p is_over: the exchange with the handset is gone; @p reason REASON_NONE when it was
+ * answered whole, else why it was cut: the handset went away (REASON_CLIENT_FAILED) or
+ * the server did. Otherwise nothing was answered yet and the exchange is the caller's
+ * again; REASON_GRANT_EXPIRED and _EPOCH then mean that the server wants a new grant
+ * and nothing of a body has left: authenticate, then begin again.
  */
-typedef void forward_fn(void *arg, enum auth_reason reason);
+typedef void forward_fn(void *arg, enum auth_reason reason, bool is_over);
 
 struct forward_settings {
 	struct route *route;

@@ -48,9 +48,12 @@ static void access_clear(struct access *access)
 	*access = (struct access){ 0 };
 }
 
+/* Between two requests a device may go as it likes: radio is lost, batteries are taken
+ * out. What is no such going is a request that broke the rules. */
 static enum auth_reason session_end_reason(const struct session *session)
 {
-	static const char *const quiet[] = { "eof", "idle_timeout", "closed" };
+	static const char *const quiet[] = { "eof", "idle_timeout", "closed",
+					     "truncated", "reset" };
 
 	if (session->end != REASON_NONE)
 		return session->end;
@@ -188,21 +191,25 @@ static void on_exchange(struct exchange *exchange, enum exchange_event event, vo
 	(void)exchange;
 	if (event != EXCHANGE_DONE && event != EXCHANGE_FAILED)
 		return;
+	if (event == EXCHANGE_FAILED && session->end == REASON_NONE)
+		session->end = REASON_CLIENT_FAILED;
 	if (session->authentication)
 		authentication_cancel(session->authentication);
 	session->authentication = NULL;
 	session->exchange = NULL;
 }
 
-static void on_forwarded(void *arg, enum auth_reason reason)
+static void on_forwarded(void *arg, enum auth_reason reason, bool is_over)
 {
 	struct session *session = arg;
 	bool is_renewable =
 		reason == REASON_GRANT_EXPIRED || reason == REASON_GRANT_EPOCH;
 
 	session->forward = NULL;
-	if (reason == REASON_NONE) {
+	if (is_over) {
 		session->exchange = NULL;
+		if (reason != REASON_NONE)
+			session->end = reason;
 		return;
 	}
 	exchange_on(session->exchange, on_exchange, session);

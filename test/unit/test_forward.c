@@ -39,14 +39,15 @@ static void on_rest(struct exchange *exchange, enum exchange_event event, void *
 	(void)arg;
 }
 
-static void on_result(void *arg, enum auth_reason reason)
+static void on_result(void *arg, enum auth_reason reason, bool is_over)
 {
 	struct play *play = arg;
 
 	play->n_results++;
 	play->result = reason;
 	play->forward = NULL;
-	if (reason != REASON_NONE)
+	CU_ASSERT_EQUAL(is_over, reason == REASON_NONE);
+	if (!is_over)
 		exchange_on(play->at_gateway, on_rest, NULL);
 	if (reason != REASON_NONE)
 		loop_stop(play->stage.loop);
