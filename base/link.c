@@ -23,7 +23,7 @@ static void on_turn(void *arg)
 
 void link_wake(struct link *link)
 {
-	if (link->is_turn_due || link->is_advancing)
+	if (link->is_turn_due || link->is_advancing || link->state >= LINK_ENDED)
 		return;
 	link->is_turn_due = true;
 	loop_defer(link->loop, on_turn, link);

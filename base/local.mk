@@ -45,6 +45,7 @@ check_PROGRAMS += \
 	test/unit/test_exchange \
 	test/unit/test_http \
 	test/unit/test_json \
+	test/unit/test_link \
 	test/unit/test_log \
 	test/unit/test_loop \
 	test/unit/test_metrics \
@@ -54,4 +55,5 @@ check_PROGRAMS += \
 
 fuzz_targets += test/fuzz/fuzz_http
 
-EXTRA_DIST += test/unit/cluster.h test/unit/pki.h
+EXTRA_DIST += test/unit/cluster.h test/unit/exchange_world.h \
+	test/unit/http_vector.h test/unit/pki.h

@@ -16,7 +16,7 @@
 
 #include "test/unit/test.h"
 
-#define PKI_LEAVES 16
+#define PKI_LEAVES 24
 
 struct pki_leaf {
 	X509 *cert;
@@ -38,6 +38,8 @@ struct pki_options {
 	const char *san;   /* as in "DNS:example.com,IP:127.0.0.1"; NULL: none */
 	const char *eku;   /* as in "clientAuth"; NULL: none */
 	long from_s, to_s; /* from now; 0, 0: valid for an hour */
+	const struct pki_leaf *issuer; /* an intermediate; NULL: the CA itself */
+	bool is_ca;
 };
 
 static inline void pki_extend(X509 *cert, X509 *issuer, int nid, const char *value)
@@ -67,9 +69,10 @@ static inline X509 *pki_draft(const char *name, long serial, EVP_PKEY **key)
 	return cert;
 }
 
+/* Make the file, or append to it. */
 static inline void pki_write_cert(const char *path, X509 *cert)
 {
-	FILE *file = fopen(path, "w");
+	FILE *file = fopen(path, "a");
 
 	CU_ASSERT_FATAL(file && PEM_write_X509(file, cert) == 1);
 	fclose(file);
@@ -108,20 +111,26 @@ static inline struct pki_leaf *pki_issue(struct pki *pki, const char *name,
 					 const struct pki_options *options)
 {
 	struct pki_leaf *leaf = &pki->leaves[pki->n_leaves++];
+	X509 *issuer = options->issuer ? options->issuer->cert : pki->ca;
 
 	CU_ASSERT_FATAL(pki->n_leaves <= PKI_LEAVES);
 	leaf->path = pki_path(pki, name);
 	leaf->cert = pki_draft(name, (long)pki->n_leaves + 1, &leaf->key);
-	X509_set_issuer_name(leaf->cert, X509_get_subject_name(pki->ca));
+	X509_set_issuer_name(leaf->cert, X509_get_subject_name(issuer));
 	X509_gmtime_adj(X509_getm_notBefore(leaf->cert),
 			options->to_s ? options->from_s : -3600);
 	X509_gmtime_adj(X509_getm_notAfter(leaf->cert),
 			options->to_s ? options->to_s : 3600);
+	if (options->is_ca)
+		pki_extend(leaf->cert, issuer, NID_basic_constraints,
+			   "critical,CA:TRUE");
 	if (options->san)
-		pki_extend(leaf->cert, pki->ca, NID_subject_alt_name, options->san);
+		pki_extend(leaf->cert, issuer, NID_subject_alt_name, options->san);
 	if (options->eku)
-		pki_extend(leaf->cert, pki->ca, NID_ext_key_usage, options->eku);
-	CU_ASSERT_FATAL(X509_sign(leaf->cert, pki->key, EVP_sha256()) > 0);
+		pki_extend(leaf->cert, issuer, NID_ext_key_usage, options->eku);
+	CU_ASSERT_FATAL(X509_sign(leaf->cert,
+				  options->issuer ? options->issuer->key : pki->key,
+				  EVP_sha256()) > 0);
 	pki_write_cert(leaf->path, leaf->cert);
 	return leaf;
 }

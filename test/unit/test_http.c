@@ -1,115 +1,10 @@
-#include "test/unit/test.h"
-
-#include "base/codec.h"
-#include "base/http.h"
+#include "test/unit/http_vector.h"
 
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 
-#define VECTOR_BYTES (2 << 20)
-
 static const struct http_limits limits = { 0 };
-
-/* ---- The table of messages --------------------------------------------------- */
-
-struct vector {
-	char name[64], kind[32], result[32];
-	struct slice bytes;
-};
-
-static size_t unescape_one(const char *p, char *out)
-{
-	uint8_t byte;
-
-	switch (p[1]) {
-	case 'r': *out = '\r'; return 2;
-	case 'n': *out = '\n'; return 2;
-	case 't': *out = '\t'; return 2;
-	case 's': *out = ' '; return 2;
-	case '\\': *out = '\\'; return 2;
-	case 'x':
-		CU_ASSERT_FATAL(hex_decode(slice_make(p + 2, 2), &byte, 1));
-		*out = (char)byte;
-		return 4;
-	default: CU_FAIL_FATAL("unknown escape"); return 2;
-	}
-}
-
-/* Into @p out; returns the length. */
-static size_t unescape(struct slice text, char *out)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < text.n;) {
-		if (text.p[i] != '\\') {
-			out[n++] = text.p[i++];
-		} else if (text.p[i + 1] == '(') {
-			const char *star = memchr(text.p + i, '*', text.n - i);
-			const char *end = memchr(text.p + i, ')', text.n - i);
-			uint64_t times;
-			size_t start = n, run;
-
-			CU_ASSERT_FATAL(star && end && star < end);
-			CU_ASSERT_FATAL(slice_to_u64(
-				slice_make(star + 1, (size_t)(end - star - 1)),
-				VECTOR_BYTES, &times));
-			run = unescape(slice_make(text.p + i + 2,
-						  (size_t)(star - text.p) - i - 2),
-				       out + n);
-			for (; times > 0; times--, n += run)
-				memmove(out + n, out + start, run);
-			i = (size_t)(end - text.p) + 1;
-		} else {
-			i += unescape_one(text.p + i, &out[n++]);
-		}
-	}
-	return n;
-}
-
-static void take_word(struct slice *rest, char *out, size_t size)
-{
-	struct slice word;
-
-	CU_ASSERT_FATAL(slice_next(rest, ' ', &word));
-	CU_ASSERT_FATAL(word.n > 0 && word.n < size);
-	memcpy(out, word.p, word.n);
-	out[word.n] = '\0';
-}
-
-static size_t walk_vectors(void (*visit)(const struct vector *vector))
-{
-	const char *srcdir = getenv("srcdir");
-	char *path = NULL;
-	FILE *file;
-	char *out = malloc(VECTOR_BYTES);
-	char *line = NULL;
-	size_t size = 0, count = 0;
-	ssize_t n;
-
-	CU_ASSERT_FATAL(
-		asprintf(&path, "%s/test/vectors/http.txt", srcdir ? srcdir : ".") > 0);
-	file = fopen(path, "r");
-	CU_ASSERT_FATAL(file != NULL && out != NULL);
-	while ((n = getline(&line, &size, file)) > 0) {
-		struct slice rest = slice_make(line, (size_t)n - 1);
-		struct vector vector;
-
-		if (rest.n == 0 || rest.p[0] == '#')
-			continue;
-		take_word(&rest, vector.name, sizeof(vector.name));
-		take_word(&rest, vector.kind, sizeof(vector.kind));
-		take_word(&rest, vector.result, sizeof(vector.result));
-		vector.bytes = slice_make(out, unescape(rest, out));
-		visit(&vector);
-		count++;
-	}
-	free(path);
-	free(line);
-	free(out);
-	fclose(file);
-	return count;
-}
 
 /* ---- Reading messages in steps of some bytes --------------------------------- */
 
@@ -173,9 +68,10 @@ static const char *judge_head(struct slice in, size_t step, const char *kind)
 	return result;
 }
 
-static void judge_vector(const struct vector *vector)
+static void judge_vector(const struct http_vector *vector, void *arg)
 {
-	static const size_t steps[] = { 1, 2, 7, 4096, VECTOR_BYTES };
+	(void)arg;
+	static const size_t steps[] = { 1, 2, 7, 4096, HTTP_VECTOR_BYTES };
 
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		const char *result;
@@ -198,13 +94,14 @@ static void judge_vector(const struct vector *vector)
 
 static void judges_every_vector(void)
 {
-	CU_ASSERT(walk_vectors(judge_vector) > 150);
+	CU_ASSERT(http_vector_walk(judge_vector, NULL) > 150);
 }
 
 static bool is_error_seen[HTTP_N_ERRORS];
 
-static void mark_result(const struct vector *vector)
+static void mark_result(const struct http_vector *vector, void *arg)
 {
+	(void)arg;
 	for (int i = 0; i < HTTP_N_ERRORS; i++)
 		if (strcmp(vector->result, http_error_name((enum http_error)i)) == 0)
 			is_error_seen[i] = true;
@@ -212,7 +109,7 @@ static void mark_result(const struct vector *vector)
 
 static void has_a_vector_for_every_error(void)
 {
-	walk_vectors(mark_result);
+	http_vector_walk(mark_result, NULL);
 	/* Told by owners; by the arena, see ends_at_the_arena_limit. */
 	is_error_seen[HTTP_BODY_TOO_LARGE] = is_error_seen[HTTP_NO_MEMORY] = true;
 	for (int i = 0; i < HTTP_N_ERRORS; i++) {

@@ -386,6 +386,54 @@ static void refuses_bad_servers(void)
 	world_free(&w);
 }
 
+/* A device below n intermediates, which it shows in order. */
+static struct pair shake_below(struct world *w, int n, bool no_crl)
+{
+	struct pki_options options = { .is_ca = true };
+	struct pki_leaf *links[8] = { NULL }, *leaf;
+	char name[48];
+
+	for (int i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), "intermediate-%d-%d", n, i);
+		links[i] = pki_issue(w->airnet, name, &options);
+		options.issuer = links[i];
+	}
+	options.is_ca = false;
+	options.eku = "clientAuth";
+	snprintf(name, sizeof(name), "below-%d", n);
+	leaf = pki_issue(w->airnet, name, &options);
+	for (int i = n; i > 0; i--)
+		pki_write_cert(leaf->path, links[i - 1]->cert);
+
+	struct tls_settings server = settings_of(TLS_SERVER, w->airnet, w->server);
+	struct tls_settings client = settings_of(TLS_CLIENT, w->airnet, leaf);
+	server.no_crl = no_crl;
+	return shake(&server, &client, "gw.example.com");
+}
+
+static void limits_the_chain(void)
+{
+	struct world w = world_new();
+	struct pair pair = shake_below(&w, 3, true);
+
+	CU_ASSERT_EQUAL(tls_check_peer(pair.server), TLS_FAILURE_NONE);
+	pair_free(&pair);
+	pair = shake_below(&w, 4, true);
+	CU_ASSERT_EQUAL(pair.server_failure, TLS_FAILURE_CHAIN);
+	pair_free(&pair);
+	world_free(&w);
+}
+
+static void demands_a_crl_of_an_intermediate_too(void)
+{
+	struct world w = world_new();
+	struct pair pair = shake_below(&w, 1, false);
+
+	CU_ASSERT_EQUAL(pair.server_failure, TLS_FAILURE_CRL_STALE);
+	pair_free(&pair);
+	world_free(&w);
+}
+
 static void refuses_a_stale_crl(void)
 {
 	struct world w = world_new();
@@ -470,5 +518,6 @@ TEST_MAIN("tls", TEST(connects_with_either_version),
 	  TEST(refuses_tls12_without_extended_master_secret), TEST(resumes_nothing),
 	  TEST(hashes_what_the_peer_showed), TEST(refuses_bad_clients),
 	  TEST(refuses_a_client_without_certificate), TEST(refuses_bad_servers),
+	  TEST(limits_the_chain), TEST(demands_a_crl_of_an_intermediate_too),
 	  TEST(refuses_a_stale_crl), TEST(names_garbage),
 	  TEST(says_what_cannot_be_loaded), TEST(names_every_failure))
