@@ -308,36 +308,39 @@ static void on_terminate(int signum)
 struct answerer {
 	child_handler_fn *handler;
 	void *arg;
-	bool is_losing; /* said once until an answer gets through again */
+	size_t n, n_open;
+	struct pollfd channels[MAX_CHANNELS];
+	bool is_losing[MAX_CHANNELS]; /* said once until one gets through again */
 };
 
 /* An asker that does not read must not hold up the others. */
-static void send_answer(struct answerer *self, int fd, uint32_t number,
+static void send_answer(struct answerer *self, size_t channel, uint32_t number,
 			enum frame_kind kind, struct slice answer)
 {
-	bool is_sent = frame_send(fd, number, kind, answer);
+	bool is_sent = frame_send(self->channels[channel].fd, number, kind, answer);
 
-	if (!is_sent && !self->is_losing)
-		log_warn("answer_lost", log_str("reason", strerror(errno)));
-	self->is_losing = !is_sent;
+	if (!is_sent && !self->is_losing[channel])
+		log_warn("answer_lost", log_num("channel", (int64_t)channel),
+			 log_str("reason", strerror(errno)));
+	self->is_losing[channel] = !is_sent;
 }
 
 /* Answer one frame. Returns false when the channel is closed. */
-static bool answer_one(struct answerer *self, int fd)
+static bool answer_one(struct answerer *self, size_t channel)
 {
 	struct frame frame;
 	uint8_t answer[CHILD_FRAME_BYTES];
 
-	ssize_t n = frame_receive(fd, &frame);
+	ssize_t n = frame_receive(self->channels[channel].fd, &frame);
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR || errno == EBADMSG;
 	ssize_t size = self->handler(self->arg, slice_make(frame.bytes, (size_t)n),
 				     answer, sizeof(answer));
 	BUG_ON(size > (ssize_t)sizeof(answer));
 	if (size < 0)
-		send_answer(self, fd, frame.number, FRAME_REFUSAL, SLICE(""));
+		send_answer(self, channel, frame.number, FRAME_REFUSAL, SLICE(""));
 	else
-		send_answer(self, fd, frame.number, FRAME_ANSWER,
+		send_answer(self, channel, frame.number, FRAME_ANSWER,
 			    slice_make(answer, (size_t)size));
 	OPENSSL_cleanse(frame.bytes, (size_t)n);
 	if (size > 0)
@@ -345,42 +348,37 @@ static bool answer_one(struct answerer *self, int fd)
 	return true;
 }
 
-static void serve_until(const sigset_t *mask, struct pollfd *channels, size_t n,
-			struct answerer *self)
+static void serve_until(struct answerer *self, const sigset_t *mask)
 {
-	size_t n_open = n;
-
-	while (n_open > 0 && !is_terminated) {
-		if (ppoll(channels, n, NULL, mask) < 0)
+	while (self->n_open > 0 && !is_terminated) {
+		if (ppoll(self->channels, self->n, NULL, mask) < 0)
 			continue; /* a signal */
-		for (size_t i = 0; i < n; i++)
-			if (channels[i].revents != 0 &&
-			    !answer_one(self, channels[i].fd)) {
-				channels[i].fd = -1;
-				n_open--;
+		for (size_t i = 0; i < self->n; i++)
+			if (self->channels[i].revents != 0 && !answer_one(self, i)) {
+				self->channels[i].fd = -1;
+				self->n_open--;
 			}
 	}
 }
 
 void child_serve(const int *fds, size_t n, child_handler_fn *handler, void *arg)
 {
-	struct pollfd channels[MAX_CHANNELS];
-	struct answerer self = { .handler = handler, .arg = arg };
+	struct answerer self = { .handler = handler, .arg = arg, .n = n, .n_open = n };
 	struct sigaction action = { .sa_handler = on_terminate }, old_action;
-	sigset_t blocked, mask;
+	sigset_t blocked, before;
 
 	BUG_ON(n > MAX_CHANNELS);
 	for (size_t i = 0; i < n; i++)
-		channels[i] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
+		self.channels[i] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
 	/* SIGTERM comes while we wait and at no other time. */
 	sigemptyset(&blocked);
 	sigaddset(&blocked, SIGTERM);
 	is_terminated = 0;
-	sigprocmask(SIG_BLOCK, &blocked, &mask);
+	sigprocmask(SIG_BLOCK, &blocked, &before);
 	sigaction(SIGTERM, &action, &old_action);
-	sigset_t waiting = mask;
+	sigset_t waiting = before;
 	sigdelset(&waiting, SIGTERM);
-	serve_until(&waiting, channels, n, &self);
+	serve_until(&self, &waiting);
 	sigaction(SIGTERM, &old_action, NULL);
-	sigprocmask(SIG_SETMASK, &mask, NULL);
+	sigprocmask(SIG_SETMASK, &before, NULL);
 }

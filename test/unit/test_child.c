@@ -221,6 +221,28 @@ static void a_successor_answers_what_waits(void)
 	close(fds[1]);
 }
 
+static void an_answer_to_a_predecessor_is_nobodys(void)
+{
+	int fds[2];
+	struct asker asker;
+
+	CU_ASSERT_EQUAL_FATAL(child_channel(fds), 0);
+	asker_begin(&asker, fds[0]);
+	CU_ASSERT_NOT_EQUAL(ask(&asker, "old", 5000), 0);
+	asker_end(&asker);
+	asker_begin(&asker, fds[0]);
+	asker.wanted = 1;
+	CU_ASSERT_NOT_EQUAL(ask(&asker, "new", 5000), 0);
+	pid_t pid = start_answerer(&fds[1], 1, NULL);
+	loop_run(asker.loop);
+	CU_ASSERT_STRING_EQUAL(asker.last, "wen");
+	asker_end(&asker);
+	kill(pid, SIGTERM);
+	wait_for(pid);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 static void a_full_channel_takes_no_question(void)
 {
 	int fds[2];
@@ -316,7 +338,13 @@ static void one_answerer_serves_many_channels(void)
 		ask_fds[i] = fds[0];
 		answer_fds[i] = fds[1];
 	}
+	int said[2], saved_stderr = dup(STDERR_FILENO);
+	CU_ASSERT_EQUAL_FATAL(pipe(said), 0);
+	dup2(said[1], STDERR_FILENO);
 	pid_t pid = start_answerer(answer_fds, 3, ask_fds);
+	dup2(saved_stderr, STDERR_FILENO);
+	close(saved_stderr);
+	close(said[1]);
 	for (int i = 0; i < 3; i++)
 		close(answer_fds[i]);
 	/* One asker floods and never reads: the others are served all the same. */
@@ -325,6 +353,10 @@ static void one_answerer_serves_many_channels(void)
 	for (int i = 0; i < 400; i++)
 		if (child_ask(flood, SLICE("huge"), 60000, on_answer, &askers[0]) == 0)
 			usleep(1000);
+	char line[256];
+	ssize_t n = read(said[0], line, sizeof(line) - 1);
+	line[n < 0 ? 0 : n] = '\0';
+	CU_ASSERT_PTR_NOT_NULL(strstr(line, "ev=answer_lost channel=0"));
 	for (int i = 1; i < 3; i++) {
 		asker_begin(&askers[i], ask_fds[i]);
 		askers[i].wanted = 1;
@@ -339,6 +371,9 @@ static void one_answerer_serves_many_channels(void)
 	for (int i = 0; i < 3; i++)
 		close(ask_fds[i]);
 	CU_ASSERT_EQUAL(wait_for(pid), 0);
+	/* That was the one line for all answers that were lost in a row. */
+	CU_ASSERT_EQUAL(read(said[0], line, sizeof(line)), 0);
+	close(said[0]);
 }
 
 static int n_descriptors(void)
@@ -366,7 +401,9 @@ TEST_MAIN("child", TEST(notes_its_descriptors),
 	  TEST(answers_come_later_and_to_the_right_question),
 	  TEST(a_deadline_ends_the_wait), TEST(a_cancelled_question_stays_silent),
 	  TEST(a_caller_may_be_freed_in_its_callback),
-	  TEST(a_successor_answers_what_waits), TEST(a_full_channel_takes_no_question),
+	  TEST(a_successor_answers_what_waits),
+	  TEST(an_answer_to_a_predecessor_is_nobodys),
+	  TEST(a_full_channel_takes_no_question),
 	  TEST(a_closed_channel_refuses_everybody),
 	  TEST(a_blocking_question_keeps_other_answers),
 	  TEST(one_answerer_serves_many_channels), TEST(leaves_no_descriptor_open))

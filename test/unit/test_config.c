@@ -328,6 +328,7 @@ static void refuses_what_libconfuse_takes_silently(void)
 		{ "block a { address = 127.0.0.1:1\n", 2, "{ is not closed" },
 		{ "\n/* never closed", 3, "comment is not closed" },
 		{ "name = \"abc\n\"", 2, "string is not closed" },
+		{ "/* over\n lines */ name = \"abc", 3, "string is not closed" },
 		{ "name = 'abc", 2, "string is not closed" },
 		{ "name = \"${HOME}\"", 2, "is not expanded" },
 		{ "name = ${HOME}", 2, "unexpected $" },
@@ -380,6 +381,9 @@ static void reports_all_errors_at_once(void)
 	for (const char *p = errors; (p = strchr(p, '\n')); p++)
 		n++;
 	CU_ASSERT_EQUAL(n, 8);
+	expect_error("block x { address = 127.0.0.1:1 worse = }\nwait = x\n", 2,
+		     "unknown key `worse`");
+	CU_ASSERT_PTR_NOT_NULL(strstr(errors, "test.conf:3: `wait` is no duration"));
 }
 
 static void asks_for_required_keys_and_blocks(void)
@@ -429,6 +433,8 @@ static void refuses_what_is_no_file(void)
 	snprintf(path, sizeof(path), "%s/fifo", directory);
 	CU_ASSERT_EQUAL(mkfifo(path, 0600), 0);
 	CU_ASSERT_PTR_NULL(config_of_file(&spec, path)); /* and does not hang */
+	expect_error("maybe = fifo", 2, "fifo is no regular file");
+	snprintf(path, sizeof(path), "%s/fifo", directory);
 	unlink(path);
 }
 

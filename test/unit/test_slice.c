@@ -22,7 +22,8 @@ static void ignores_case_of_ascii_letters_alone(void)
 	CU_ASSERT_TRUE(slice_eq_nocase(SLICE("Content-TYPE"), SLICE("content-type")));
 	CU_ASSERT_FALSE(slice_eq_nocase(SLICE("a"), SLICE("ab")));
 	/* One bit apart, like letters, but no letters. */
-	CU_ASSERT_FALSE(slice_eq_nocase(SLICE("@["), SLICE("`{")));
+	CU_ASSERT_FALSE(slice_eq_nocase(SLICE("@"), SLICE("`")));
+	CU_ASSERT_FALSE(slice_eq_nocase(SLICE("["), SLICE("{")));
 	CU_ASSERT_FALSE(slice_eq_nocase(SLICE("\xc4"), SLICE("\xe4")));
 }
 
