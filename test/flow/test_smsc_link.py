@@ -285,6 +285,18 @@ def test_a_bearerbox_that_does_not_acknowledge_is_left(site):
         wait_notice(site, "delivered")
 
 
+def test_a_receipt_outlives_a_crash_of_bearerbox(site):
+    site.smscsim.options = {"late-receipt-ms": 500}
+    start(site)
+    with Radio(site.smscsim.radio, NUMBER):
+        site.schema.offered()
+        wait_notice(site, "accepted")
+        site.bearerbox.process.kill()
+        site.bearerbox.start()
+        wait_notice(site, "delivered")
+    assert set(attempts(site)) == {1}
+
+
 def test_an_orderly_restart_of_bearerbox(site):
     start(site)
     with Radio(site.smscsim.radio, NUMBER) as handset:
@@ -322,6 +334,23 @@ def test_stopping_sends_nothing_twice(site):
         site.smsc.restart()
         wait_delivered(site, 10)
         assert set(attempts(site)) == {1}
+
+
+def test_metrics_count_what_passed(site):
+    start(site)
+    with Radio(site.smscsim.radio, NUMBER) as handset:
+        site.schema.offered()
+        text_on(handset)
+        wait_delivered(site, 1)
+        assert "sent" in handset.send(SHORT_CODE, "what is this")
+        wait_delivered(site, 2)  # the answer to it
+    n = len(attempts(site))
+    counted = {name.removeprefix("provbox_smsc_"): value
+               for name, value in site.smsc.metrics().items() if value}
+    assert counted == {
+        "ready": 1, "link_up": 1, "database_up": 1, "notices_total": 2, "parts_total": n,
+        'acks_total{result="success"}': n, 'reports_total{event="accepted"}': n,
+        'reports_total{event="delivered"}': n, "mo_total": 1}
 
 
 def test_logs_hold_no_number_and_no_text(site):

@@ -28,7 +28,8 @@ log-file = "{directory}/kannel.log"
 log-level = 1
 store-type = spool
 store-location = "{directory}/spool"
-dlr-storage = internal
+dlr-storage = spool
+dlr-spool = "{directory}/dlr"
 sms-resend-freq = 1
 sms-resend-retry = 3
 
@@ -65,7 +66,8 @@ class Bearerbox:
     def __init__(self, directory, centre):
         """On the message centre `centre`, which has port, system_id and password."""
         self.directory = pathlib.Path(directory) / "kannel"
-        (self.directory / "spool").mkdir(parents=True)
+        for folder in ("spool", "dlr"):
+            (self.directory / folder).mkdir(parents=True)
         self.box_port = wait.free_port()
         self.admin_port = wait.free_port()
         self.status_password = secrets.token_hex(8)
