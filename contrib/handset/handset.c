@@ -15,6 +15,7 @@ static void (*const enter[STATE_N])(struct handset *handset) = {
 	[STATE_REQUESTING] = provision_request,
 	[STATE_WAITING] = provision_await,
 	[STATE_OFFERED] = provision_await_terms,
+	[STATE_ANSWERED] = provision_await,
 	[STATE_FETCHING] = deliver_fetch,
 	[STATE_INSTALLING] = deliver_install,
 	[STATE_TESTING] = deliver_test,

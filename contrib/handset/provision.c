@@ -219,6 +219,15 @@ static void keep_etag(struct handset *handset, const struct http_head *head)
 		 fits ? (int)etag->value.n : 0, fits ? etag->value.p : "");
 }
 
+/*
+ * While it is the user's turn the connection is kept free for what the user does, and
+ * the server is asked now and then; otherwise it is asked to wait for news.
+ */
+static bool is_users_turn(enum state state)
+{
+	return state == STATE_OFFERED || state == STATE_DECIDING;
+}
+
 static void on_polled(void *arg, const struct session_answer *answer)
 {
 	struct handset *handset = arg;
@@ -227,39 +236,44 @@ static void on_polled(void *arg, const struct session_answer *answer)
 	handset->is_polling = false;
 	if (state_is_final(handset->state))
 		return;
-	if (!answer->failure && answer->status == CALL_NOT_CHANGED) {
+	if (answer->failure || answer->status != CALL_NOT_CHANGED) {
+		if (!provision_take_request(handset, answer))
+			return;
+		keep_etag(handset, answer->head);
+		if (handset_accepts(handset, EVENT_REQUEST_READ))
+			provision_follow(handset);
+	} else if (is_users_turn(handset->state)) {
+		poll_later(handset, config->wait_s * 1000);
+	} else {
 		/* A server that did not wait is not asked again at once. */
 		poll_later(handset, http_field(answer->head, "Preference-Applied")
 					    ? 0
 					    : config->poll_delay_ms);
-		return;
 	}
-	if (!provision_take_request(handset, answer))
-		return;
-	keep_etag(handset, answer->head);
-	if (handset_accepts(handset, EVENT_REQUEST_READ))
-		provision_follow(handset);
 }
 
 static void poll_now(void *arg)
 {
 	struct handset *handset = arg;
 	char target[CALL_TARGET_CHARS], prefer[32];
-	struct http_field fields[2] = {
-		{ SLICE("Prefer"), { prefer, 0 } },
-		{ SLICE("If-None-Match"), slice_of(handset->etag) },
-	};
+	struct http_field fields[2];
 	struct session_call call = { .method = HTTP_GET,
 				     .target = call_target(handset, "", target),
 				     .fields = fields,
-				     .n_fields = handset->etag[0] ? 2 : 1,
 				     .on_answer = on_polled,
 				     .arg = handset };
 
 	if (handset->is_polling)
 		return;
-	fields[0].value.n = (size_t)snprintf(prefer, sizeof(prefer), "wait=%lld",
-					     (long long)handset->config->wait_s);
+	snprintf(prefer, sizeof(prefer), "wait=%lld",
+		 (long long)handset->config->wait_s);
+	if (!is_users_turn(handset->state))
+		fields[call.n_fields++] =
+			(struct http_field){ SLICE("Prefer"), slice_of(prefer) };
+	if (handset->etag[0])
+		fields[call.n_fields++] =
+			(struct http_field){ SLICE("If-None-Match"),
+					     slice_of(handset->etag) };
 	handset->is_polling = true;
 	session_call(handset->session, &call);
 }

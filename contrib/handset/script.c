@@ -146,9 +146,9 @@ static void fail(struct script *script, const char *why)
 {
 	const struct handset *handset = script->handset;
 
-	log_error("script_failed", log_str("line", script->line), log_str("why", why),
-		  log_str("state", state_name(handset->state)),
-		  log_str("screen", screen_name(handset->screen)));
+	log_warn("script_failed", log_str("line", script->line), log_str("why", why),
+		 log_str("state", state_name(handset->state)),
+		 log_str("screen", screen_name(handset->screen)));
 	script->has_failed = true;
 	handset_power_off(script->handset);
 }

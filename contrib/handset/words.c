@@ -126,6 +126,8 @@ static const struct row {
 	  "The provisioning server cannot be reached. " LATER },
 	{ "landnet_down", OUTCOME_UNREACHABLE,
 	  "The provisioning server cannot be reached. " LATER },
+	{ "server_unavailable", OUTCOME_UNREACHABLE,
+	  "The provisioning server cannot be reached. " LATER },
 	{ "landnet_untrusted", OUTCOME_NOT_PROVEN, NOT_PROVEN CARE },
 	{ "landnet_busy", OUTCOME_UNREACHABLE, "The network is busy. " LATER },
 	{ "landnet_desync", OUTCOME_UNREACHABLE, FAULTY },

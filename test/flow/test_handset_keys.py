@@ -1,0 +1,78 @@
+"""The handset in a terminal: every key as a person presses it."""
+
+import os
+
+import pytest
+from harness import paths, process
+from harness.handset import FORM, Handset
+
+
+@pytest.fixture
+def edge(site):
+    site.start("database", "billing", "smscsim", "server", "gateway")
+    return site
+
+
+class Terminal:
+    """A handset whose keyboard is a terminal of the test."""
+
+    def __init__(self, site, handset):
+        self.master, slave = os.openpty()
+        self.run = process.Process(
+            "terminal", [paths.program("handset"), "run", "--dir", handset.directory],
+            site.directory, stdin=slave)
+        os.close(slave)
+        site.watch(self.run)
+
+    def press(self, keys, screen):
+        """Press keys and wait for the screen to which they lead."""
+        seen = len(self.run.events("screen", name=screen))
+        os.write(self.master, keys)
+        self.run.wait_for(lambda: len(self.run.events("screen", name=screen)) > seen,
+                          f"screen {screen}")
+
+    def close(self):
+        os.close(self.master)
+
+
+def test_a_feature_is_ordered_by_hand(edge):
+    handset = Handset(edge)
+    terminal = Terminal(edge, handset)
+    terminal.run.wait_event("screen", name="MENU")
+    terminal.press(b"\x1b[B\r", "FEATURES")   # down, Enter
+    terminal.press(b"\x1b", "MENU")           # Escape: back
+    terminal.press(b"2", "FEATURES")
+    terminal.press(b"\t", "PHONE")            # Tab: MENU
+    terminal.press(b"b", "MENU")
+    terminal.press(b"2", "FEATURES")
+    terminal.press(b"1\r", "FORM")
+    *fields, last = FORM.values()
+    for value in fields:
+        os.write(terminal.master, f"{value}x\x7f\r".encode())  # with a slip, erased
+    terminal.press(f"{last}\r".encode(), "WAITING")
+    terminal.run.wait_event("state", to="offered")
+    terminal.press(b"[", "TERMS")
+    terminal.press(b"y", "DONE")
+    body = edge.db.query("select body from provbox.request")[0]["body"]
+    assert body["user"]["family_name"] == FORM["family_name"]
+    os.write(terminal.master, b"\r")
+    assert terminal.run.wait() == 0
+    terminal.close()
+    assert "> 2 Features" in terminal.run.log()
+
+
+def test_the_terminal_that_closes_switches_off(edge):
+    handset = Handset(edge)
+    terminal = Terminal(edge, handset)
+    terminal.run.wait_event("screen", name="MENU")
+    terminal.close()
+    assert terminal.run.wait() == 19
+
+
+def test_sigterm_switches_off(edge):
+    handset = Handset(edge)
+    terminal = Terminal(edge, handset)
+    terminal.run.wait_event("screen", name="MENU")
+    assert terminal.run.stop() == 19
+    terminal.close()
+    edge.gateway.wait_event("session_end", reason="client_closed")
