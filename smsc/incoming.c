@@ -90,7 +90,14 @@ static void store_sms(struct incoming *incoming, const struct box_sms *sms,
 	pending->time = sms->time;
 	pending->is_report = statement == STATEMENT_REPORT;
 	memcpy(pending->id, sms->id.p, UUID_CHARS);
-	store_put(incoming->p.store, statement, params, n_params, on_stored, pending);
+	/* bearerbox acknowledged the terms before their answer can come; so they are
+	 * stored in that order, too. */
+	if (pending->is_report)
+		store_put(incoming->p.store, statement, params, n_params, on_stored,
+			  pending);
+	else
+		store_put_last(incoming->p.store, statement, params, n_params,
+			       on_stored, pending);
 }
 
 /* Text of bearerbox as the database takes it; NULL stays NULL. */

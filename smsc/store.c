@@ -11,13 +11,15 @@
 #define RETRY_MAX_MS 5000
 
 struct fact {
-	TAILQ_ENTRY(fact) link; /* in calling or waiting; in its lane before that */
+	TAILQ_ENTRY(fact) link; /* in calling or waiting; in held or its lane before */
 	struct store *store;
 	struct lane *lane;
 	size_t statement;
 	store_fn *fn;
 	void *arg;
 	struct db_call *call; /* NULL while it waits for the retry */
+	uint64_t number;      /* of its putting */
+	size_t n_before;      /* facts put before it that it still waits for */
 	size_t n_params;
 	struct slice params[STORE_PARAMS_MAX];
 	char bytes[]; /* of the params */
@@ -37,7 +39,9 @@ struct store {
 	struct db *db;
 	void *lanes; /* tsearch(3) tree of struct lane */
 	struct facts calling, waiting;
+	struct facts held; /* until all before them are stored */
 	size_t n;
+	uint64_t n_put;
 	struct timer retry;
 	int64_t retry_ms;
 	loop_fn *on_progress;
@@ -112,6 +116,33 @@ static struct lane *new_lane(struct store *store, struct slice key)
 	return lane;
 }
 
+/* A fact sets out, or waits for the one of its lane that is on its way. */
+static void enter_lane(struct fact *fact)
+{
+	struct store *store = fact->store;
+	fact->lane = find_lane(store, fact->params[0]);
+	if (fact->lane) {
+		TAILQ_INSERT_TAIL(&fact->lane->facts, fact, link);
+		return;
+	}
+	fact->lane = new_lane(store, fact->params[0]);
+	call(fact);
+}
+
+/* One fact is stored: those that were held for it come closer to their turn. */
+static void release(struct store *store, uint64_t number)
+{
+	struct fact *fact = TAILQ_FIRST(&store->held);
+	while (fact) {
+		struct fact *next = TAILQ_NEXT(fact, link);
+		if (fact->number > number && --fact->n_before == 0) {
+			TAILQ_REMOVE(&store->held, fact, link);
+			enter_lane(fact);
+		}
+		fact = next;
+	}
+}
+
 /* The fact on its way is over; the next of its lane sets out. */
 static void go_on(struct store *store, struct lane *lane)
 {
@@ -132,6 +163,7 @@ static void finish(struct fact *fact, enum store_outcome outcome, struct slice a
 	if (fact->fn)
 		fact->fn(fact->arg, outcome, answer);
 	go_on(store, fact->lane);
+	release(store, fact->number);
 	free(fact);
 	if (store->on_progress)
 		store->on_progress(store->progress_arg);
@@ -176,6 +208,7 @@ struct store *store_new(struct loop *loop, struct db *db)
 	store->retry_ms = RETRY_MIN_MS;
 	TAILQ_INIT(&store->calling);
 	TAILQ_INIT(&store->waiting);
+	TAILQ_INIT(&store->held);
 	timer_init(&store->retry, loop, on_retry, store);
 	return store;
 }
@@ -203,12 +236,14 @@ void store_free(struct store *store)
 	timer_cancel(&store->retry);
 	drop_all(&store->calling);
 	drop_all(&store->waiting);
+	drop_all(&store->held);
 	tdestroy(store->lanes, free_lane);
 	free(store);
 }
 
-void store_put(struct store *store, size_t statement, const struct slice *params,
-	       size_t n_params, store_fn *fn, void *arg)
+static struct fact *new_fact(struct store *store, size_t statement,
+			     const struct slice *params, size_t n_params, store_fn *fn,
+			     void *arg)
 {
 	size_t bytes = 0;
 	BUG_ON(n_params < 1 || n_params > STORE_PARAMS_MAX);
@@ -221,6 +256,8 @@ void store_put(struct store *store, size_t statement, const struct slice *params
 	fact->fn = fn;
 	fact->arg = arg;
 	fact->n_params = n_params;
+	fact->number = ++store->n_put;
+	fact->n_before = store->n;
 	char *at = fact->bytes;
 	for (size_t i = 0; i < n_params; i++) {
 		if (!params[i].p)
@@ -230,14 +267,23 @@ void store_put(struct store *store, size_t statement, const struct slice *params
 		at += params[i].n;
 	}
 	count(store, 1);
+	return fact;
+}
 
-	fact->lane = find_lane(store, fact->params[0]);
-	if (fact->lane) {
-		TAILQ_INSERT_TAIL(&fact->lane->facts, fact, link);
-		return;
-	}
-	fact->lane = new_lane(store, fact->params[0]);
-	call(fact);
+void store_put(struct store *store, size_t statement, const struct slice *params,
+	       size_t n_params, store_fn *fn, void *arg)
+{
+	enter_lane(new_fact(store, statement, params, n_params, fn, arg));
+}
+
+void store_put_last(struct store *store, size_t statement, const struct slice *params,
+		    size_t n_params, store_fn *fn, void *arg)
+{
+	struct fact *fact = new_fact(store, statement, params, n_params, fn, arg);
+	if (fact->n_before > 0)
+		TAILQ_INSERT_TAIL(&store->held, fact, link);
+	else
+		enter_lane(fact);
 }
 
 size_t store_count(const struct store *store)

@@ -39,6 +39,14 @@ void store_free(struct store *store);
  */
 void store_put(struct store *store, size_t statement, const struct slice *params,
 	       size_t n_params, store_fn *fn, void *arg);
+/**
+ * As store_put(), but only when everything that was put before is stored.
+ *
+ * For what a person does in view of what came before: an answer may overtake nothing,
+ * least of all the acknowledgement that the terms were sent.
+ */
+void store_put_last(struct store *store, size_t statement, const struct slice *params,
+		    size_t n_params, store_fn *fn, void *arg);
 /** Facts that are not stored yet. */
 size_t store_count(const struct store *store);
 /** Called whenever one left. */

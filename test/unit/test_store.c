@@ -157,6 +157,35 @@ static void keeps_the_order_of_one_thing(void)
 	end();
 }
 
+/* An answer waits for the acknowledgements before it, not for those after it. */
+static void what_comes_last_overtakes_nothing(void)
+{
+	const struct slice answers[] = { SLICE("mo"), SLICE("other mo") };
+	begin();
+	put("part", "a");
+	put("other", "b");
+	store_put_last(store, 7, &answers[0], 1, on_stored, "m");
+	put("third", "c");
+	store_put_last(store, 7, &answers[1], 1, on_stored, "n");
+	CU_ASSERT_EQUAL_FATAL(n_calls, 3);
+	answer(2, DB_OK);
+	answer(1, DB_OK);
+	CU_ASSERT_EQUAL(n_calls, 3);
+	answer(0, DB_OK);
+	CU_ASSERT_EQUAL_FATAL(n_calls, 4);
+	CU_ASSERT_STRING_EQUAL(calls[3].key, "mo");
+	answer(3, DB_OK);
+	CU_ASSERT_EQUAL_FATAL(n_calls, 5);
+	answer(4, DB_OK);
+	CU_ASSERT_STRING_EQUAL(order, "cbamn");
+	CU_ASSERT_EQUAL(store_count(store), 0);
+	/* Nothing is before it: it goes at once. */
+	store_put_last(store, 7, &answers[0], 1, on_stored, "o");
+	CU_ASSERT_EQUAL(n_calls, 6);
+	store_put_last(store, 7, &answers[1], 1, on_stored, "p");
+	end();
+}
+
 static void tries_until_it_is_stored(void)
 {
 	static const enum db_status passing[] = { DB_UNAVAILABLE, DB_TIMEOUT,
@@ -204,5 +233,5 @@ static void drops_everything_at_the_end(void)
 }
 
 TEST_MAIN("store", TEST(tells_when_it_is_stored), TEST(keeps_the_order_of_one_thing),
-	  TEST(tries_until_it_is_stored), TEST(tries_again_when_the_queue_is_full),
-	  TEST(drops_everything_at_the_end))
+	  TEST(what_comes_last_overtakes_nothing), TEST(tries_until_it_is_stored),
+	  TEST(tries_again_when_the_queue_is_full), TEST(drops_everything_at_the_end))
