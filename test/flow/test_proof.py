@@ -99,6 +99,7 @@ WRONG_CLAIMS = {
     "sid": proof.base64url(bytes(16)),
     "nG": proof.base64url(bytes(32)),
     "dev": OTHER_DEV,
+    "method": "key",
     "cred": proof.base64url(bytes(32)),
     "cbA": proof.base64url(bytes(32)),
     "standing": "limited",
@@ -118,7 +119,7 @@ def test_a_proof_over_another_grant_is_refused(rogue):
 
 @pytest.mark.parametrize("claims", [
     {"v": 2}, {"v": "1"}, {"iat": None}, {"iat": "now"}, {"cbA": None}, {"more": 1},
-    {"sid": "AAAAAAAAAAAAAAAAAAAAAB"}, {"nG": 7}, {"dev": None}, {"method": "key"},
+    {"sid": "AAAAAAAAAAAAAAAAAAAAAB"}, {"nG": 7}, {"dev": None},
 ], ids=str)
 def test_claims_of_another_form_are_refused(rogue, claims):
     rogue.claims = claims
