@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "contrib/handset/call.h"
+#include "contrib/handset/provision.h"
 
 void terms_find(struct handset *handset)
 {
@@ -45,13 +46,19 @@ void terms_read(struct handset *handset)
 	call_get(handset, call_target(handset, "/terms", target), on_terms);
 }
 
-/* The poll that goes on says what became of the request; this only tells the user. */
+/* What the server refuses to hear, the poll that goes on will explain. */
 static void on_answered(void *arg, const struct session_answer *answer)
 {
 	struct handset *handset = arg;
 
-	if (answer->failure || answer->status < 400)
+	if (handset->state != STATE_ANSWERED || handset->is_polling)
 		return;
+	if (!call_is_refused(answer)) {
+		timer_cancel(&handset->poll);
+		if (provision_take_request(handset, answer))
+			provision_follow(handset);
+		return;
+	}
 	log_warn("answer_refused", log_str("reason", answer->reason));
 	snprintf(handset->notice, sizeof(handset->notice), "%s",
 		 words_sentence(slice_of(answer->reason)));
