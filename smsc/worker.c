@@ -52,6 +52,13 @@ static void on_link_down(void *arg)
 	tell_ready();
 }
 
+static void update_gauge(void)
+{
+	int64_t now = (int64_t)window_count(the.window);
+	metrics_add(SMSC_UNREPORTED, now - the.unreported);
+	the.unreported = now;
+}
+
 /* It waits for its boxes to go before it ends, and takes no more messages. */
 static void on_link_command(int32_t command)
 {
@@ -70,6 +77,7 @@ static void on_link_message(void *arg, const struct box_message *message)
 		on_link_command(message->admin.command);
 	incoming_message(the.incoming, message);
 	notices_advance(the.notices);
+	update_gauge();
 }
 
 static void on_db_ready(void *arg, bool is_ready)
@@ -85,13 +93,6 @@ static void on_store_progress(void *arg)
 	if (store_count(the.store) < STORE_HIGH / 2)
 		boxlink_release(the.link);
 	notices_advance(the.notices);
-}
-
-static void update_gauge(void)
-{
-	int64_t now = (int64_t)window_count(the.window);
-	metrics_add(SMSC_UNREPORTED, now - the.unreported);
-	the.unreported = now;
 }
 
 /* bearerbox is stuck, or so busy that sending everything again would make it worse:
