@@ -48,6 +48,15 @@ void worker_set_ready(struct worker *worker, bool is_ready)
 	(void)!write(self.notify_fd, &one, sizeof(one));
 }
 
+enum log_level process_log_level(const void *config)
+{
+	enum log_level level = LOG_LEVEL_INFO;
+
+	log_level_parse(slice_of(((const struct supervisor_config *)config)->log_level),
+			&level);
+	return level;
+}
+
 /* ---- In the new process --------------------------------------------------------- */
 
 /* "provbox-server: landnet 0" in ps(1). */
@@ -174,7 +183,7 @@ static _Noreturn void run(struct process *process, const struct process_common *
 	self.state = process->state;
 	self.notify_fd = common->notify_fd;
 	set_title(process, common);
-	log_open(self.program, worker->spec->level(worker->config));
+	log_open(self.program, process_log_level(worker->config));
 	close_others(process, common->notify_fd);
 	metrics_use_slot(process->metrics_slot);
 	if (role->load && !role->load(worker->config, &worker->secrets))

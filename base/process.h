@@ -36,7 +36,6 @@ struct process {
 	pid_t pid;             /* 0: not running */
 	int64_t started_ms;    /* monotonic */
 	unsigned quick_deaths; /* in a row */
-	bool is_awaited;       /* to be started by the timer */
 	struct timer restart;
 };
 
@@ -49,6 +48,8 @@ struct process_common {
 	size_t title_size;
 };
 
+/** The level that a daemon's config asks for. */
+enum log_level process_log_level(const void *config);
 /** Shared memory for @p n states. */
 struct process_state *process_states_new(size_t n);
 /**

@@ -25,18 +25,23 @@ static void *allocate(size_t n, size_t size)
 	return p;
 }
 
+static size_t count_of(const struct supervisor_role *role, const void *config)
+{
+	return role->count ? role->count(config) : 1;
+}
+
 static void add_processes(struct builder *builder)
 {
 	struct roster *roster = builder->roster;
 
 	for (size_t i = 0; i < builder->n_roles; i++)
-		roster->n += builder->roles[i].count(builder->config);
+		roster->n += count_of(&builder->roles[i], builder->config);
 	roster->processes = allocate(roster->n, sizeof(*roster->processes));
 	roster->states = process_states_new(roster->n);
 	struct process *process = roster->processes;
 	for (size_t i = 0; i < builder->n_roles; i++) {
 		const struct supervisor_role *role = &builder->roles[i];
-		size_t count = role->count(builder->config);
+		size_t count = count_of(role, builder->config);
 		for (size_t index = 0; index < count; index++, process++) {
 			size_t slot = (size_t)(process - roster->processes);
 			process->role = role;

@@ -295,9 +295,9 @@ static void stop_admin(struct worker *worker)
 
 static size_t count_admin(const void *config)
 {
-	const char *address = self.spec->admin ? self.spec->admin(config) : NULL;
+	const struct supervisor_config *own = config;
 
-	return address && address[0] ? 1 : 0;
+	return own->admin[0] ? 1 : 0;
 }
 
 static const struct supervisor_role admin_role = {
@@ -322,9 +322,9 @@ static bool open_roster(void)
 		return false;
 	if (count_admin(self.config) == 0)
 		return true;
+	const struct supervisor_config *own = self.config;
 	struct worker *admin = &self.roster.processes[self.roster.n - 1].worker;
-	self.admin_fd =
-		admin_listen(spec->admin(self.config), self.user.uid, self.user.gid);
+	self.admin_fd = admin_listen(own->admin, self.user.uid, self.user.gid);
 	admin->listeners = &self.admin_fd;
 	admin->n_listeners = 1;
 	return self.admin_fd >= 0;
@@ -366,6 +366,7 @@ static void run_processes(void)
 static int run(const char *path)
 {
 	const struct supervisor_spec *spec = self.spec;
+	const struct supervisor_config *own = self.config;
 	struct rlimit files;
 	sigset_t ending;
 
@@ -374,10 +375,10 @@ static int run(const char *path)
 	sigaddset(&ending, SIGTERM);
 	sigaddset(&ending, SIGINT);
 	sigprocmask(SIG_BLOCK, &ending, NULL);
-	log_open(spec->program, spec->level(self.config));
+	log_open(spec->program, process_log_level(self.config));
 	log_info("starting", log_str("version", PACKAGE_VERSION),
 		 log_str("config", path));
-	if (spec->user && !process_user_find(spec->user(self.config), &self.user))
+	if (!process_user_find(own->user, &self.user))
 		return SUPERVISOR_EXIT_CONFIG;
 	/* The soft limit is low for the sake of select(2), which nobody here calls. */
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
@@ -393,18 +394,30 @@ static int run(const char *path)
 	sigprocmask(SIG_UNBLOCK, &ending, NULL);
 	run_processes();
 	if (self.admin_fd >= 0)
-		admin_unlisten(spec->admin(self.config), self.admin_fd);
+		admin_unlisten(own->admin, self.admin_fd);
 	log_info("stopped", log_num("status", self.exit_code));
 	return self.exit_code;
+}
+
+bool supervisor_check_level(const void *config, char *why, size_t why_size)
+{
+	enum log_level level;
+
+	if (log_level_parse(
+		    slice_of(((const struct supervisor_config *)config)->log_level),
+		    &level))
+		return true;
+	snprintf(why, why_size, "is none of error, warn, info, debug");
+	return false;
 }
 
 /* ---- The command line ------------------------------------------------------------ */
 
 static bool check_admin(const void *config, const char *path)
 {
-	const char *address = self.spec->admin ? self.spec->admin(config) : NULL;
+	const char *address = ((const struct supervisor_config *)config)->admin;
 
-	if (!address || !address[0] || admin_is_local(address))
+	if (!address[0] || admin_is_local(address))
 		return true;
 	fprintf(stderr,
 		"%s: the admin listener %s is neither unix:/path nor ip:port of "

@@ -17,10 +17,43 @@
 #define SUPERVISOR_EXIT_UNAVAILABLE 69
 #define SUPERVISOR_EXIT_CONFIG      78
 
+/** How the config struct of every daemon begins: its first member. */
+struct supervisor_config {
+	char *title; /* that of any section; the top level has none */
+	/* "unix:/path", "ip:port" of the admin listener; "": none. */
+	char *admin;
+	/* Whom the processes become when started as root; "root" stays root. The
+	 * supervisor itself stays who it is, so that it can start them again. */
+	char *user;
+	char *log_level;
+};
+
+/** A check of struct config_key for log_level. */
+bool supervisor_check_level(const void *config, char *why, size_t why_size);
+
+/** The rows of struct supervisor_config in a daemon's table of keys. */
+#define SUPERVISOR_KEYS(admin_address)                                              \
+	{ .name = "admin",                                                          \
+	  .offset = offsetof(struct supervisor_config, admin),                      \
+	  .fallback = (admin_address),                                              \
+	  .help = "Admin listener, \"unix:/path\" or loopback \"ip:port\"; empty: " \
+		  "none." },                                                        \
+		{ .name = "user",                                                   \
+		  .offset = offsetof(struct supervisor_config, user),               \
+		  .fallback = "provbox",                                            \
+		  .help = "User to become when started as root." },                 \
+	{                                                                           \
+		.name = "log_level",                                                \
+		.offset = offsetof(struct supervisor_config, log_level),            \
+		.fallback = "info", .check = supervisor_check_level,                \
+		.help = "error, warn, info or debug."                               \
+	}
+
 /** What a process of a role is given. Borrowed for the life of the process. */
 struct worker {
 	const struct supervisor_spec *spec;
-	const void *config;   /* top struct of the daemon's config */
+	const void *config;   /* top struct of the daemon's config; it begins with a
+				 struct supervisor_config */
 	size_t index;         /* 0.. within its role */
 	struct loop *loop;    /* NULL in roles with blocking = true */
 	const int *listeners; /* this worker's SO_REUSEPORT set, non-blocking, in config
@@ -34,7 +67,7 @@ struct worker {
 
 struct supervisor_role {
 	const char *name; /* in the process title and log: provbox-server/landnet */
-	/* How many processes; from the config. */
+	/* How many processes; from the config. NULL: one. */
 	size_t (*count)(const void *config);
 	/* "ip:port" texts to listen on; NULL: none. Fills at most cap, returns count.
 	 */
@@ -64,12 +97,6 @@ struct supervisor_spec {
 	/* Checks beyond single keys (files that must agree). Writes a line for each
 	 * error, without the name of the file. NULL: none. */
 	bool (*check)(const void *config, FILE *errors);
-	/* "unix:/path", "ip:port" of the admin listener; NULL or "": none. */
-	const char *(*admin)(const void *config);
-	/* User that the processes become when started as root; "root" stays root. The
-	 * supervisor itself stays who it is, so that it can start them again. */
-	const char *(*user)(const void *config);
-	enum log_level (*level)(const void *config);
 };
 
 /**

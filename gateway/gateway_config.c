@@ -10,17 +10,6 @@
 #define AT(member)       offsetof(struct gateway_config, member)
 #define AT_ROUTE(member) offsetof(struct route_config, member)
 
-static bool is_log_level(const void *section, char *why, size_t why_size)
-{
-	const struct gateway_config *config = section;
-	enum log_level level;
-
-	if (log_level_parse(slice_of(config->log_level), &level))
-		return true;
-	snprintf(why, why_size, "is none of error, warn, info, debug");
-	return false;
-}
-
 static const struct config_key top_keys[] = {
 	{ .name = "airnet_listen",
 	  .type = CONFIG_LIST,
@@ -138,23 +127,7 @@ static const struct config_key top_keys[] = {
 	  .offset = AT(is_demo),
 	  .fallback = "no",
 	  .help = "Accept trust anchors that are marked for demonstration." },
-	{ .name = "admin",
-	  .type = CONFIG_STRING,
-	  .offset = AT(admin),
-	  .fallback = "unix:/run/provbox/gateway.sock",
-	  .help = "Admin listener, \"unix:/path\" or loopback \"ip:port\"; \"\" for "
-		  "none." },
-	{ .name = "user",
-	  .type = CONFIG_STRING,
-	  .offset = AT(user),
-	  .fallback = "provbox",
-	  .help = "User to become when started as root." },
-	{ .name = "log_level",
-	  .type = CONFIG_STRING,
-	  .offset = AT(log_level),
-	  .fallback = "info",
-	  .check = is_log_level,
-	  .help = "error, warn, info or debug." },
+	SUPERVISOR_KEYS("unix:/run/provbox/gateway.sock"),
 };
 
 static const struct config_key route_keys[] = {

@@ -5,7 +5,7 @@
 #ifndef GATEWAY_CONFIG_H
 #define GATEWAY_CONFIG_H
 
-#include "base/config.h"
+#include "base/supervisor.h"
 
 /** route "host:port" { ... }: one provisioning server, by the name devices hold. */
 struct route_config {
@@ -18,7 +18,7 @@ struct route_config {
 };
 
 struct gateway_config {
-	char *title; /* unused at the top level */
+	struct supervisor_config daemon;
 	struct config_list airnet_listen;
 	char *airnet_certificate;
 	char *airnet_key;
@@ -41,9 +41,6 @@ struct gateway_config {
 	int64_t idle_timeout_ms;
 	int64_t authentication_timeout_ms;
 	bool is_demo;
-	char *admin;
-	char *user;
-	char *log_level;
 };
 
 extern const struct config_spec gateway_config_spec;

@@ -20,24 +20,6 @@ static size_t list_addresses(const void *config, const char **addresses, size_t 
 	return n;
 }
 
-static const char *admin_address(const void *config)
-{
-	return OPTIONS(config)->admin;
-}
-
-static const char *user_name(const void *config)
-{
-	return OPTIONS(config)->user;
-}
-
-static enum log_level level_of(const void *config)
-{
-	enum log_level level = LOG_LEVEL_INFO;
-
-	log_level_parse(slice_of(OPTIONS(config)->log_level), &level);
-	return level;
-}
-
 static const struct supervisor_role roles[] = {
 	{ .name = "worker",
 	  .count = count_workers,
@@ -61,9 +43,6 @@ int main(int argc, char **argv)
 		.metrics = gateway_metrics(),
 		.n_metrics = GATEWAY_N_METRICS,
 		.check = gateway_config_check,
-		.admin = admin_address,
-		.user = user_name,
-		.level = level_of,
 	};
 
 	return supervisor_main(&spec, argc, argv);

@@ -26,14 +26,6 @@ static size_t list_addresses(const void *config, const char **addresses, size_t 
 	return n;
 }
 
-/* ---- courier: takes out what the database wants sent ---- */
-
-static size_t count_one(const void *config)
-{
-	(void)config;
-	return 1;
-}
-
 /* ---- zone: holds the proof key, has no socket and no database ---- */
 
 static bool load_zone(const void *config, void **secrets)
@@ -62,34 +54,15 @@ static const struct supervisor_role roles[] = {
 	  .stop = landnet_stop,
 	  .asks = "zone" },
 	{ .name = "courier",
-	  .count = count_one,
 	  .load = courier_load,
 	  .start = courier_start,
 	  .stop = courier_stop },
 	{ .name = "zone",
-	  .count = count_one,
 	  .load = load_zone,
 	  .start = start_zone,
 	  .is_blocking = true,
 	  .is_answerer = true },
 };
-
-static const char *admin_address(const void *config)
-{
-	return settings(config)->admin;
-}
-
-static const char *user_name(const void *config)
-{
-	return settings(config)->user;
-}
-
-static enum log_level level_of(const void *config)
-{
-	enum log_level level = LOG_LEVEL_INFO;
-	log_level_parse(slice_of(settings(config)->log_level), &level);
-	return level;
-}
 
 int main(int argc, char **argv)
 {
@@ -103,9 +76,6 @@ int main(int argc, char **argv)
 		.metrics = server_metrics,
 		.n_metrics = SERVER_N_METRICS,
 		.check = server_config_check,
-		.admin = admin_address,
-		.user = user_name,
-		.level = level_of,
 	};
 	return supervisor_main(&spec, argc, argv);
 }

@@ -12,15 +12,6 @@
 #define AT_GATEWAY(member) offsetof(struct gateway_config, member)
 #define AS(section)        ((const struct server_config *)(section))
 
-static bool is_log_level(const void *section, char *why, size_t why_size)
-{
-	enum log_level level;
-	if (log_level_parse(slice_of(AS(section)->log_level), &level))
-		return true;
-	snprintf(why, why_size, "is none of error, warn, info, debug");
-	return false;
-}
-
 static bool is_provisioning_uri(const void *section, char *why, size_t why_size)
 {
 	char srv[AUTH_SRV_CHARS + 1];
@@ -124,14 +115,7 @@ static const struct config_key top_keys[] = {
 		 "How long the zone may take for a proof."),
 	{ .name = "demo", .type = CONFIG_BOOL, .offset = AT(is_demo), .fallback = "no",
 	  .help = "Accept trust anchors that are marked for demonstration." },
-	{ .name = "admin", .type = CONFIG_STRING, .offset = AT(admin),
-	  .fallback = "unix:/run/provbox/server.sock",
-	  .help = "Admin listener, \"unix:/path\" or loopback \"ip:port\"; empty: none." },
-	{ .name = "user", .type = CONFIG_STRING, .offset = AT(user),
-	  .fallback = "provbox", .help = "User to become when started as root." },
-	{ .name = "log_level", .type = CONFIG_STRING, .offset = AT(log_level),
-	  .fallback = "info", .check = is_log_level,
-	  .help = "error, warn, info or debug." },
+	SUPERVISOR_KEYS("unix:/run/provbox/server.sock"),
 };
 
 static const struct config_key gateway_keys[] = {

@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 #include "auth/auth.h"
-#include "base/config.h"
+#include "base/supervisor.h"
 
 /** A gateway that may use this server: by its certificate, or by its key alone. */
 struct gateway_config {
@@ -18,7 +18,7 @@ struct gateway_config {
 };
 
 struct server_config {
-	char *title;
+	struct supervisor_config daemon;
 	struct config_list listen;
 	char *certificate, *key, *trust, *crl;
 	char *provisioning_uri;
@@ -43,7 +43,6 @@ struct server_config {
 	int64_t authentication_timeout_ms;
 
 	bool is_demo;
-	char *admin, *user, *log_level;
 };
 
 extern const struct config_spec server_config_spec;

@@ -6,12 +6,6 @@
 #include "smsc/smsc_metrics.h"
 #include "smsc/worker.h"
 
-static size_t one(const void *config)
-{
-	(void)config;
-	return 1;
-}
-
 /* A lease that ends while an acknowledgement may still come sends a part twice. */
 static bool check(const void *arg, FILE *errors)
 {
@@ -25,29 +19,8 @@ static bool check(const void *arg, FILE *errors)
 	return false;
 }
 
-static const char *admin(const void *config)
-{
-	return ((const struct smsc_config *)config)->admin;
-}
-
-static const char *user(const void *config)
-{
-	return ((const struct smsc_config *)config)->user;
-}
-
-static enum log_level level(const void *config)
-{
-	enum log_level parsed = LOG_LEVEL_INFO;
-	log_level_parse(slice_of(((const struct smsc_config *)config)->log_level),
-			&parsed);
-	return parsed;
-}
-
 static const struct supervisor_role roles[] = {
-	{ .name = "link",
-	  .count = one,
-	  .start = smsc_worker_start,
-	  .stop = smsc_worker_stop },
+	{ .name = "link", .start = smsc_worker_start, .stop = smsc_worker_stop },
 };
 
 static const struct supervisor_spec spec = {
@@ -60,9 +33,6 @@ static const struct supervisor_spec spec = {
 	.metrics = smsc_metrics,
 	.n_metrics = SMSC_N_METRICS,
 	.check = check,
-	.admin = admin,
-	.user = user,
-	.level = level,
 };
 
 int main(int argc, char **argv)

@@ -7,16 +7,6 @@
 
 #define AT(member) offsetof(struct smsc_config, member)
 
-static bool is_log_level(const void *section, char *why, size_t why_size)
-{
-	const struct smsc_config *config = section;
-	enum log_level level;
-	if (log_level_parse(slice_of(config->log_level), &level))
-		return true;
-	snprintf(why, why_size, "is none of error, warn, info, debug");
-	return false;
-}
-
 static bool is_dsn(const void *section, char *why, size_t why_size)
 {
 	const struct smsc_config *config = section;
@@ -144,23 +134,7 @@ static const struct config_key top_keys[] = {
 	  .min = 100,
 	  .max = 600000,
 	  .help = "Longest pause before connecting again; begins at 100 ms, doubles." },
-	{ .name = "admin",
-	  .type = CONFIG_STRING,
-	  .offset = AT(admin),
-	  .fallback = "unix:/run/provbox/smsc.sock",
-	  .help = "Admin listener, \"unix:/path\" or loopback \"ip:port\"; \"\" for "
-		  "none." },
-	{ .name = "user",
-	  .type = CONFIG_STRING,
-	  .offset = AT(user),
-	  .fallback = "provbox",
-	  .help = "User to become when started as root." },
-	{ .name = "log_level",
-	  .type = CONFIG_STRING,
-	  .offset = AT(log_level),
-	  .fallback = "info",
-	  .check = is_log_level,
-	  .help = "error, warn, info or debug." },
+	SUPERVISOR_KEYS("unix:/run/provbox/smsc.sock"),
 };
 
 static const struct config_section sections[] = {

@@ -5,10 +5,10 @@
 #ifndef SMSC_SMSC_CONFIG_H
 #define SMSC_SMSC_CONFIG_H
 
-#include "base/config.h"
+#include "base/supervisor.h"
 
 struct smsc_config {
-	char *title; /* unused at the top level */
+	struct supervisor_config daemon;
 	char *bearerbox;
 	char *box_id;
 	char *dsn;
@@ -24,9 +24,6 @@ struct smsc_config {
 	int64_t heartbeat_ms;
 	int64_t connect_timeout_ms;
 	int64_t reconnect_max_ms;
-	char *admin;
-	char *user;
-	char *log_level;
 };
 
 extern const struct config_spec smsc_config_spec;

@@ -19,13 +19,11 @@
 /* ---- The daemon under test: this program, started again ------------------------- */
 
 struct settings {
-	char *title;
+	struct supervisor_config daemon;
 	struct config_list listen;
 	int64_t workers;
 	char *key;
 	char *behaviour;
-	char *admin;
-	char *user;
 };
 
 #define AT(member) .offset = offsetof(struct settings, member)
@@ -38,8 +36,7 @@ static const struct config_key keys[] = {
 	  .help = "How many." },
 	{ .name = "key", .type = CONFIG_SECRET, AT(key), .help = "The secret." },
 	{ .name = "behaviour", AT(behaviour), .fallback = "good", .help = "How." },
-	{ .name = "admin", AT(admin), .fallback = "", .help = "Admin." },
-	{ .name = "user", AT(user), .fallback = "nobody", .help = "User." },
+	SUPERVISOR_KEYS(""),
 };
 static const struct config_section sections[] = {
 	{ .keys = keys,
@@ -64,12 +61,6 @@ static bool check_settings(const void *config, FILE *errors)
 static size_t count_workers(const void *config)
 {
 	return (size_t)((const struct settings *)config)->workers;
-}
-
-static size_t count_one(const void *config)
-{
-	(void)config;
-	return 1;
 }
 
 static size_t list_addresses(const void *config, const char **addresses, size_t cap)
@@ -189,28 +180,11 @@ static const struct supervisor_role roles[] = {
 	  .stop = worker_stop,
 	  .asks = "oracle" },
 	{ .name = "oracle",
-	  .count = count_one,
 	  .load = oracle_load,
 	  .start = oracle_start,
 	  .is_blocking = true,
 	  .is_answerer = true },
 };
-
-static const char *admin_address(const void *config)
-{
-	return ((const struct settings *)config)->admin;
-}
-
-static const char *user_name(const void *config)
-{
-	return ((const struct settings *)config)->user;
-}
-
-static enum log_level level_of(const void *config)
-{
-	(void)config;
-	return LOG_LEVEL_INFO;
-}
 
 static const struct supervisor_spec spec = {
 	.program = "testd",
@@ -222,9 +196,6 @@ static const struct supervisor_spec spec = {
 	.metrics = metrics,
 	.n_metrics = N_METRICS,
 	.check = check_settings,
-	.admin = admin_address,
-	.user = user_name,
-	.level = level_of,
 };
 
 /* ---- Starting and watching it ---------------------------------------------------- */
@@ -265,7 +236,8 @@ static void write_config(const char *more)
 	FILE *file = fopen(in_directory("testd.conf"), "w");
 
 	CU_ASSERT_PTR_NOT_NULL_FATAL(file);
-	fprintf(file, "listen = {\"127.0.0.1:%u\"}\nkey = secret\n%s\n", port, more);
+	fprintf(file, "listen = {\"127.0.0.1:%u\"}\nkey = secret\n%s\n%s\n", port, more,
+		strstr(more, "user =") ? "" : "user = nobody");
 	fclose(file);
 	file = fopen(in_directory("secret"), "w");
 	fputs("open sesame", file);
