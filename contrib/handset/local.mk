@@ -3,6 +3,7 @@
 noinst_LIBRARIES += contrib/handset/libhandset.a
 contrib_handset_libhandset_a_SOURCES = \
 	contrib/handset/call.c contrib/handset/call.h \
+	contrib/handset/callqueue.c contrib/handset/callqueue.h \
 	contrib/handset/credentials.c contrib/handset/credentials.h \
 	contrib/handset/deliver.c contrib/handset/deliver.h \
 	contrib/handset/download.c contrib/handset/download.h \
@@ -44,6 +45,7 @@ handset_tests = \
 	test/unit/test_handset_sms \
 	test/unit/test_install \
 	test/unit/test_messages \
+	test/unit/test_options \
 	test/unit/test_program \
 	test/unit/test_request \
 	test/unit/test_state \
@@ -54,6 +56,7 @@ test_unit_test_gsm7_LDADD = $(HANDSET_LIBS)
 test_unit_test_handset_sms_LDADD = $(HANDSET_LIBS)
 test_unit_test_install_LDADD = $(HANDSET_LIBS)
 test_unit_test_messages_LDADD = $(HANDSET_LIBS)
+test_unit_test_options_LDADD = $(HANDSET_LIBS)
 test_unit_test_program_LDADD = $(HANDSET_LIBS)
 test_unit_test_request_LDADD = $(HANDSET_LIBS)
 test_unit_test_state_LDADD = $(HANDSET_LIBS)

@@ -26,10 +26,12 @@ struct run {
 static void on_change(void *arg)
 {
 	struct run *run = arg;
+	enum state state = run->handset->state;
 
 	if (run->script)
 		script_poke(run->script);
-	else if (!run->keypad && state_is_final(run->handset->state))
+	else if (!run->keypad && (state_is_final(state) || state == STATE_CHOOSING))
+		/* Nobody is there to press a key. */
 		handset_power_off(run->handset);
 }
 

@@ -2,38 +2,22 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/queue.h>
 
 #include "base/log.h"
+#include "contrib/handset/callqueue.h"
 #include "contrib/handset/credentials.h"
 #include "contrib/handset/request.h"
 #include "contrib/handset/words.h"
 
 #define SESSION_TARGET   "/.provbox/session"
-#define QUEUE_LIMIT      8
 #define ANSWER_BYTES     (1 << 20)
 #define ARENA_BYTES      (64 * 1024)
 #define RETRY_DELAY_MS   10000 /* longest */
 #define IDLE_TIMEOUT_MS  600000
-#define FIELDS_LIMIT     4
 #define CLOSE_TIMEOUT_MS 1000
 #define STATUS_OK        200
 #define STATUS_PARTIAL   206
 #define STATUS_FORBIDDEN 403
-
-/* A call in the queue, with copies of everything. Target NULL: only open. */
-struct call {
-	STAILQ_ENTRY(call) next;
-	enum http_method method;
-	struct arena *arena;
-	struct slice target;
-	struct http_field fields[FIELDS_LIMIT];
-	size_t n_fields;
-	struct slice body;
-	session_body_fn *on_body;
-	session_answer_fn *on_answer;
-	void *arg;
-};
 
 struct session {
 	struct loop *loop;
@@ -50,8 +34,7 @@ struct session {
 	struct exchange *exchange; /* the one in progress */
 	bool is_body_taken;        /* by on_body, at least in part */
 	struct evbuffer *body;
-	STAILQ_HEAD(, call) calls;
-	size_t n_calls;
+	struct callqueue calls;
 	int64_t attempts; /* without an answer since the last one */
 	struct timer pump;
 
@@ -60,67 +43,35 @@ struct session {
 	struct timer closing;
 };
 
-static void pump(void *arg);
+/* ---- Calls ---- */
 
-/* ---- Queue ---- */
-
-static struct call *call_new(struct session *session)
+static void pump_soon(struct session *session)
 {
-	struct call *call = calloc(1, sizeof(*call));
-
-	BUG_ON(!call || session->n_calls == QUEUE_LIMIT);
-	call->arena = arena_new(ARENA_BYTES);
-	STAILQ_INSERT_TAIL(&session->calls, call, next);
-	session->n_calls++;
 	if (!timer_is_pending(&session->pump))
 		timer_start(&session->pump, 0);
-	return call;
-}
-
-static void call_free(struct call *call)
-{
-	arena_free(call->arena);
-	free(call);
 }
 
 void session_open(struct session *session, session_answer_fn *on_answer, void *arg)
 {
-	struct call *call = call_new(session);
+	struct session_call only_open = { .on_answer = on_answer, .arg = arg };
 
-	call->on_answer = on_answer;
-	call->arg = arg;
+	session_call(session, &only_open);
 }
 
-void session_call(struct session *session, const struct session_call *from)
+void session_call(struct session *session, const struct session_call *call)
 {
-	struct call *call = call_new(session);
-
-	BUG_ON(from->n_fields > FIELDS_LIMIT);
-	call->method = from->method;
-	call->target = arena_copy(call->arena, slice_of(from->target));
-	for (size_t i = 0; i < from->n_fields; i++)
-		call->fields[i] = (struct http_field){
-			arena_copy(call->arena, from->fields[i].name),
-			arena_copy(call->arena, from->fields[i].value),
-		};
-	call->n_fields = from->n_fields;
-	call->body = arena_copy(call->arena, from->body);
-	call->on_body = from->on_body;
-	call->on_answer = from->on_answer;
-	call->arg = from->arg;
-	BUG_ON(from->body.n > 0 && !call->body.p);
+	callqueue_add(&session->calls, call);
+	pump_soon(session);
 }
 
 /* The first call of the queue has its answer. */
 static void finish(struct session *session, const struct session_answer *answer)
 {
-	struct call *call = STAILQ_FIRST(&session->calls);
+	struct callqueue_call *call = callqueue_take(&session->calls);
 
-	STAILQ_REMOVE_HEAD(&session->calls, next);
-	session->n_calls--;
 	session->attempts = 0;
 	call->on_answer(call->arg, answer);
-	call_free(call);
+	callqueue_free(call);
 }
 
 /* As finish(), without an answer of the server; @p failure NULL: it was opened. */
@@ -128,7 +79,7 @@ static void finish_without(struct session *session, const char *failure)
 {
 	struct session_answer answer = { .failure = failure };
 
-	if (!STAILQ_EMPTY(&session->calls))
+	if (callqueue_first(&session->calls))
 		finish(session, &answer);
 }
 
@@ -159,7 +110,7 @@ static void end_for_now(struct session *session, const char *reason, int64_t pau
 	int64_t delay_ms = config->retry_delay_ms;
 
 	drop_link(session);
-	if (STAILQ_EMPTY(&session->calls))
+	if (!callqueue_first(&session->calls))
 		return;
 	log_warn("session_interrupted", log_str("reason", reason),
 		 log_num("attempt", session->attempts + 1));
@@ -306,11 +257,11 @@ static const char *check_proof(struct session *session, struct slice body)
 
 static void on_proven(struct session *session)
 {
-	struct call *call = STAILQ_FIRST(&session->calls);
+	struct callqueue_call *call = callqueue_first(&session->calls);
 
 	session->is_proven = true;
 	session->on_progress(session->arg, SESSION_PROVEN);
-	if (call && !call->target.p)
+	if (call && call->target.n == 0)
 		finish_without(session, NULL);
 }
 
@@ -379,7 +330,7 @@ static void on_answer(struct session *session, const struct http_head *head)
 static const char *take_body(struct session *session, struct exchange *exchange)
 {
 	const struct http_head *head = exchange_head(exchange);
-	const struct call *call = STAILQ_FIRST(&session->calls);
+	const struct callqueue_call *call = callqueue_first(&session->calls);
 
 	if (session->is_proven && call->on_body &&
 	    (head->status == STATUS_OK || head->status == STATUS_PARTIAL)) {
@@ -439,7 +390,7 @@ static void send_request(struct session *session, struct http_head *head,
 	evbuffer_free(data);
 }
 
-static void send_call(struct session *session, const struct call *call)
+static void send_call(struct session *session, const struct callqueue_call *call)
 {
 	struct http_head head = { .method = call->method,
 				  .target = call->target,
@@ -455,7 +406,7 @@ static void send_call(struct session *session, const struct call *call)
 static void pump(void *arg)
 {
 	struct session *session = arg;
-	const struct call *call = STAILQ_FIRST(&session->calls);
+	const struct callqueue_call *call = callqueue_first(&session->calls);
 	struct http_head session_head = { .method = HTTP_GET,
 					  .target = SLICE(SESSION_TARGET) };
 
@@ -467,7 +418,7 @@ static void pump(void *arg)
 		return;
 	else if (!session->is_proven)
 		send_request(session, &session_head, (struct slice){ NULL, 0 });
-	else if (!call->target.p)
+	else if (call->target.n == 0)
 		finish_without(session, NULL);
 	else
 		send_call(session, call);
@@ -487,7 +438,7 @@ struct session *session_new(struct loop *loop, const struct handset_config *conf
 				     .on_progress = on_progress,
 				     .arg = arg,
 				     .body = evbuffer_new() };
-	STAILQ_INIT(&session->calls);
+	callqueue_init(&session->calls);
 	timer_init(&session->pump, loop, pump, session);
 	timer_init(&session->closing, loop, finish_closing, session);
 	/* The configuration has checked the form of the address. */
@@ -501,17 +452,15 @@ struct session *session_new(struct loop *loop, const struct handset_config *conf
 
 void session_free(struct session *session)
 {
-	struct call *call;
+	struct callqueue_call *call;
 
 	if (!session)
 		return;
 	timer_cancel(&session->pump);
 	timer_cancel(&session->closing);
 	drop_link(session);
-	while ((call = STAILQ_FIRST(&session->calls))) {
-		STAILQ_REMOVE_HEAD(&session->calls, next);
-		call_free(call);
-	}
+	while ((call = callqueue_take(&session->calls)))
+		callqueue_free(call);
 	credentials_free(&session->own);
 	evbuffer_free(session->body);
 	free(session);
