@@ -36,6 +36,7 @@ struct session {
 	struct evbuffer *body;
 	struct callqueue calls;
 	int64_t attempts; /* without an answer since the last one */
+	bool is_pausing;  /* before the next attempt */
 	struct timer pump;
 
 	loop_fn *on_closed; /* set by session_close() */
@@ -103,13 +104,12 @@ static void end_for_good(struct session *session, const char *reason)
 	timer_start(&session->pump, 0);
 }
 
-/* Try again after a pause, or give the first call up. */
-static void end_for_now(struct session *session, const char *reason, int64_t pause_ms)
+/* Try the first call again after a pause, or give it up. */
+static void retry_later(struct session *session, const char *reason, int64_t pause_ms)
 {
 	const struct handset_config *config = session->config;
 	int64_t delay_ms = config->retry_delay_ms;
 
-	drop_link(session);
 	if (!callqueue_first(&session->calls))
 		return;
 	log_warn("session_interrupted", log_str("reason", reason),
@@ -123,10 +123,19 @@ static void end_for_now(struct session *session, const char *reason, int64_t pau
 	for (int64_t i = 0; i < session->attempts && delay_ms < RETRY_DELAY_MS; i++)
 		delay_ms *= 2;
 	session->attempts++;
+	session->is_pausing = true;
 	if (pause_ms > delay_ms)
 		delay_ms = pause_ms;
 	timer_start(&session->pump,
 		    delay_ms < RETRY_DELAY_MS ? delay_ms : RETRY_DELAY_MS);
+}
+
+static void end_for_now(struct session *session, const char *reason)
+{
+	drop_link(session);
+	/* A link that ends while the next attempt is due anyway is no attempt lost. */
+	if (!session->is_pausing)
+		retry_later(session, reason, 0);
 }
 
 static void finish_closing(void *arg)
@@ -164,7 +173,7 @@ static void on_link_closed(struct session *session)
 	if (conn_failure(conn) == CONN_FAILURE_TLS)
 		end_for_good(session, reason);
 	else
-		end_for_now(session, reason, 0);
+		end_for_now(session, reason);
 }
 
 static void on_open(struct session *session)
@@ -193,7 +202,7 @@ static void on_link(struct link *link, enum link_event event, struct exchange *e
 	}
 	switch (event) {
 	case LINK_OPEN: on_open(session); break;
-	case LINK_IDLE: timer_start(&session->pump, 0); break;
+	case LINK_IDLE: pump_soon(session); break;
 	case LINK_CLOSED: on_link_closed(session); break;
 	case LINK_REQUEST: break;
 	}
@@ -216,7 +225,7 @@ static void connect_link(struct session *session)
 		link_connect(session->loop, (const struct sockaddr *)&session->address,
 			     session->address_size, &settings, on_link, session);
 	if (!session->link)
-		end_for_now(session, "system", 0);
+		end_for_now(session, "system");
 }
 
 /* ---- Proof ---- */
@@ -312,7 +321,7 @@ static void on_answer(struct session *session, const struct http_head *head)
 		reason = word;
 	if (is_transient(head->status) &&
 	    session->attempts < session->config->retries) {
-		end_for_now(session, reason ? reason : "landnet_busy",
+		retry_later(session, reason ? reason : "landnet_busy",
 			    pause_asked_ms(head));
 	} else if (!session->is_proven) {
 		on_proof_answer(session, head->status, body, reason);
@@ -410,6 +419,7 @@ static void pump(void *arg)
 	struct http_head session_head = { .method = HTTP_GET,
 					  .target = SLICE(SESSION_TARGET) };
 
+	session->is_pausing = false;
 	if (!call || session->exchange || session->on_closed)
 		return;
 	if (!session->link)
