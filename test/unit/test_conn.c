@@ -422,6 +422,66 @@ static void delivers_its_last_words_to_a_talking_peer(void)
 	world_free(world);
 }
 
+/* Bytes that are unread at the end would make the kernel send a reset. */
+static void ends_without_a_reset(struct world *world, bool is_tls)
+{
+	/* To TLS, a ClientHello of one byte. */
+	static const char garbage[60000] = "\x16\x03\x01\x00\x05\x01\x00\x00\x01";
+	char bytes[64];
+	int fds[2];
+
+	CU_ASSERT_FATAL(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) == 0);
+	CU_ASSERT_EQUAL(send(fds[0], garbage, sizeof(garbage), 0), sizeof(garbage));
+	world->server.conn = conn_accept(world->loop, fds[1], &world->server_settings,
+					 on_conn, &world->server);
+	conn_pause(world->server.conn);
+	run_a_moment(world);
+	if (!is_tls) {
+		evbuffer_add(conn_tx(world->server.conn), "enough", 6);
+		conn_close(world->server.conn);
+		world->server.conn = NULL;
+	}
+	run_a_moment(world);
+	/* The last word, or the alert; then an end. */
+	CU_ASSERT(recv(fds[0], bytes, sizeof(bytes), 0) > 0);
+	CU_ASSERT_EQUAL(recv(fds[0], bytes, sizeof(bytes), 0), 0);
+	close(fds[0]);
+	run_a_moment(world);
+}
+
+static void lets_the_peer_read_its_last_words(void)
+{
+	struct world *plain = world_new(), *tls = world_with_tls("clientAuth");
+
+	ends_without_a_reset(plain, false);
+	ends_without_a_reset(tls, true);
+	CU_ASSERT_EQUAL(tls->server.failure, CONN_FAILURE_TLS);
+	CU_ASSERT_EQUAL(tls->server.tls_failure, TLS_FAILURE_PROTOCOL);
+	world_free(plain);
+	world_free(tls);
+}
+
+/* Writing fails at once; what the peer said before is still heard. */
+static void hears_a_peer_that_hears_no_more(void)
+{
+	struct world *world = world_new();
+	int fds[2];
+
+	CU_ASSERT_FATAL(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) == 0);
+	world->server.conn = conn_accept(world->loop, fds[1], &world->server_settings,
+					 on_conn, &world->server);
+	run_a_moment(world);
+	CU_ASSERT_EQUAL(send(fds[0], "bye", 3, 0), 3);
+	close(fds[0]);
+	world->server.to_send = 1;
+	send_more(&world->server);
+	CU_ASSERT_EQUAL(world->server.n[CONN_FAILED], 0);
+	run_until(world, server_failed);
+	CU_ASSERT_EQUAL(world->server.received, 3);
+	CU_ASSERT_EQUAL(world->server.failure, CONN_FAILURE_RESET);
+	world_free(world);
+}
+
 static void tells_a_cut_from_an_end(void)
 {
 	struct world *world = world_with_tls("clientAuth");
@@ -681,8 +741,9 @@ static void reads_addresses_without_look_up(void)
 TEST_MAIN("conn", TEST(echoes_plain), TEST(echoes_tls),
 	  TEST(holds_no_more_than_its_limit), TEST(reads_nothing_while_paused),
 	  TEST(closes_after_its_queue), TEST(delivers_its_last_words_to_a_talking_peer),
-	  TEST(tells_a_cut_from_an_end), TEST(tells_a_reset),
-	  TEST(lets_the_owner_free_it_in_every_callback),
+	  TEST(lets_the_peer_read_its_last_words),
+	  TEST(hears_a_peer_that_hears_no_more), TEST(tells_a_cut_from_an_end),
+	  TEST(tells_a_reset), TEST(lets_the_owner_free_it_in_every_callback),
 	  TEST(reports_a_refused_connection_later), TEST(limits_the_handshake),
 	  TEST(limits_the_client_handshake), TEST(limits_a_write_without_progress),
 	  TEST(limits_the_last_write_too), TEST(learns_of_its_rejection_by_the_alert),

@@ -184,6 +184,7 @@ static void drips_do_not_stretch_a_head(void)
 	world->server_settings.head_timeout_ms = 200;
 	world->server_settings.body_timeout_ms = 200;
 	raw_client(world);
+	raw_say(world, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
 	for (size_t i = 0; i < sizeof(head) - 1 && world->server; i++) {
 		raw_write(world, head + i, 1);
 		run_ms(world, 20);
@@ -199,6 +200,26 @@ static void drips_do_not_stretch_a_head(void)
 		raw_write(world, "x", 1);
 	}
 	CU_ASSERT(says(world, "xxxxxxxxxxxxxxxxxxxx"));
+	world_free(world);
+}
+
+/* What the owner makes wait is not the client's fault. */
+static void blames_no_client_that_it_makes_wait(void)
+{
+	struct world *world = world_new();
+
+	world->server_settings.body_timeout_ms = 50;
+	world->server_settings.idle_timeout_ms = 50;
+	raw_client(world);
+	raw_say(world, "PUT /hold HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n"
+		       "Expect: 100-continue\r\n\r\n");
+	run_ms(world, 200);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(world->held);
+	exchange_continue(world->held);
+	raw_say(world, "hi");
+	CU_ASSERT_STRING_EQUAL(world->text, "HTTP/1.1 100 Continue\r\n\r\n");
+	run_ms(world, 200);
+	CU_ASSERT_PTR_NOT_NULL(world->held);
 	world_free(world);
 }
 
@@ -360,8 +381,9 @@ TEST_MAIN("link", TEST(reads_pipelined_requests_however_cut),
 	  TEST(tells_a_truncated_request_at_every_byte),
 	  TEST(answers_a_half_closed_client), TEST(makes_pipelined_requests_wait),
 	  TEST(refuses_every_malformed_request), TEST(limits_what_a_server_waits_for),
-	  TEST(drips_do_not_stretch_a_head), TEST(limits_what_a_client_waits_for),
-	  TEST(judges_what_a_server_says), TEST(trusts_no_byte_before_its_request),
+	  TEST(drips_do_not_stretch_a_head), TEST(blames_no_client_that_it_makes_wait),
+	  TEST(limits_what_a_client_waits_for), TEST(judges_what_a_server_says),
+	  TEST(trusts_no_byte_before_its_request),
 	  TEST(eats_no_endless_interim_responses),
 	  TEST(tells_a_truncated_response_at_every_byte), TEST(hears_an_early_answer),
 	  TEST(reports_a_failed_connection))

@@ -247,13 +247,16 @@ static void resumes_nothing(void)
 		SSL_SESSION *session;
 
 		SSL_set_max_proto_version(first, versions[i]);
+		SSL_clear_options(first, SSL_OP_NO_TICKET);
 		struct pair pair = pair_new(tls_new(s, NULL), first);
 		CU_ASSERT_EQUAL(tls_check_peer(pair.client), TLS_FAILURE_NONE);
 		session = SSL_get1_session(first);
+		CU_ASSERT_FALSE(SSL_SESSION_has_ticket(session));
 		pair_free(&pair);
 
 		second = tls_new(c, "gw.example.com");
 		SSL_set_max_proto_version(second, versions[i]);
+		SSL_clear_options(second, SSL_OP_NO_TICKET);
 		SSL_set_session(second, session);
 		pair = pair_new(tls_new(s, NULL), second);
 		CU_ASSERT_EQUAL(tls_check_peer(pair.client), TLS_FAILURE_NONE);
