@@ -90,11 +90,17 @@ static void forward_end(struct forward *forward, enum auth_reason reason)
 	forward_free(forward);
 }
 
-/* Over when both sides are; the handset's side decides the result. */
-static void forward_check_over(struct forward *forward)
+/* The handset has its answer whole, and so the landnet exchange has nothing to give or
+ * to take any more: it ends by itself, and its link goes back. */
+static void forward_done(struct forward *forward)
 {
-	if (!forward->device && !forward->landnet)
-		forward_end(forward, REASON_NONE);
+	forward->device = NULL;
+	if (forward->landnet) {
+		forward_count(forward);
+		exchange_on(forward->landnet, landnet_ignore, NULL);
+		forward->landnet = NULL;
+	}
+	forward_end(forward, REASON_NONE);
 }
 
 /* The landnet side failed: tell the caller while nothing was answered, else cut off. */
@@ -143,8 +149,13 @@ static void relay_request(struct forward *forward)
 
 static void relay_response(struct forward *forward)
 {
-	if (forward->device && forward->landnet && exchange_head_sent(forward->device))
-		relay(forward->landnet, forward->device, &forward->is_response_sent);
+	if (!forward->device || !forward->landnet ||
+	    !exchange_head_sent(forward->device))
+		return;
+	relay(forward->landnet, forward->device, &forward->is_response_sent);
+	/* Answered before the request was whole: the rest of it goes nowhere. */
+	if (forward->is_response_sent && !forward->is_request_sent)
+		landnet_drop(forward);
 }
 
 static void on_device(struct exchange *device, enum exchange_event event, void *arg)
@@ -156,10 +167,7 @@ static void on_device(struct exchange *device, enum exchange_event event, void *
 	case EXCHANGE_BODY:
 	case EXCHANGE_END: relay_request(forward); break;
 	case EXCHANGE_WRITABLE: relay_response(forward); break;
-	case EXCHANGE_DONE:
-		forward->device = NULL;
-		forward_check_over(forward);
-		break;
+	case EXCHANGE_DONE: forward_done(forward); break;
 	case EXCHANGE_FAILED:
 		forward->device = NULL;
 		forward_end(forward, REASON_CLIENT_FAILED);
@@ -258,14 +266,10 @@ static void on_response_body(struct forward *forward)
 
 static void on_response_end(struct forward *forward)
 {
-	if (forward->is_refused) {
+	if (forward->is_refused)
 		on_refused(forward);
-		return;
-	}
-	relay_response(forward);
-	/* Answered before the request was whole: the rest of it goes nowhere. */
-	if (forward->is_response_sent && !forward->is_request_sent)
-		landnet_drop(forward);
+	else
+		relay_response(forward);
 }
 
 /* A server may close a kept link just when it is used. What has no body and is safe
@@ -303,7 +307,6 @@ static void on_landnet(struct exchange *landnet, enum exchange_event event, void
 	case EXCHANGE_DONE:
 		forward_count(forward);
 		forward->landnet = NULL;
-		forward_check_over(forward);
 		break;
 	case EXCHANGE_FAILED: on_landnet_failed(forward); break;
 	}

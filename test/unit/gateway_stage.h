@@ -34,6 +34,7 @@ struct stage {
 	size_t n_requests;
 	char last_head[4096]; /* fields of the last request, "name: value\n" each */
 	char last_body[256];
+	bool is_hasty; /* answers without waiting for the body */
 	/* how to answer; NULL: not at all */
 	void (*answer)(struct stage *stage, struct exchange *exchange);
 };
@@ -93,7 +94,8 @@ static inline void stage_on_link(struct link *link, enum link_event event,
 		stage_note_head(stage, exchange_head(exchange));
 		exchange_on(exchange, stage_on_exchange, stage);
 		exchange_resume(exchange);
-		if (exchange_is_received(exchange) && stage->answer)
+		if ((exchange_is_received(exchange) || stage->is_hasty) &&
+		    stage->answer)
 			stage->answer(stage, exchange);
 	} else if (event == LINK_CLOSED) {
 		for (size_t i = 0; i < STAGE_LINKS; i++) {

@@ -18,6 +18,8 @@ struct play {
 	const struct http_head *request;
 	const char *request_body;
 	int64_t body_limit;
+	size_t device_tx_high; /* 0: as the gateway has it */
+	bool is_body_late;     /* sent when the answer is there */
 	bool is_handset_over;
 	size_t n_results;
 	enum auth_reason result;
@@ -81,8 +83,19 @@ static void on_gateway_accept(struct listener *listener, int fd, void *arg)
 	struct link_settings settings = stage_link_settings();
 
 	(void)listener;
+	settings.conn.tx_high = play->device_tx_high;
 	play->gateway_link =
 		link_accept(play->stage.loop, fd, &settings, on_gateway_link, play);
+}
+
+static void send_body(struct play *play, struct exchange *request)
+{
+	struct evbuffer *body = evbuffer_new();
+
+	evbuffer_add(body, play->request_body, strlen(play->request_body));
+	exchange_send_body(request, body);
+	exchange_send_end(request);
+	evbuffer_free(body);
 }
 
 static void on_handset_exchange(struct exchange *exchange, enum exchange_event event,
@@ -108,6 +121,10 @@ static void on_handset_exchange(struct exchange *exchange, enum exchange_event e
 			play->body[used + (size_t)n] = '\0';
 		exchange_resume(exchange);
 		break;
+	case EXCHANGE_END:
+		if (play->is_body_late)
+			send_body(play, exchange);
+		break;
 	case EXCHANGE_DONE:
 	case EXCHANGE_FAILED:
 		play->is_handset_over = true;
@@ -122,7 +139,6 @@ static void on_handset_link(struct link *link, enum link_event event,
 {
 	struct play *play = arg;
 	struct exchange *request;
-	struct evbuffer *body;
 
 	(void)exchange;
 	if (event == LINK_CLOSED) {
@@ -131,13 +147,8 @@ static void on_handset_link(struct link *link, enum link_event event,
 	} else if (event == LINK_OPEN) {
 		request = link_request(link, on_handset_exchange, play);
 		exchange_send_head(request, play->request);
-		if (!play->request_body)
-			return;
-		body = evbuffer_new();
-		evbuffer_add(body, play->request_body, strlen(play->request_body));
-		exchange_send_body(request, body);
-		exchange_send_end(request);
-		evbuffer_free(body);
+		if (play->request_body && !play->is_body_late)
+			send_body(play, request);
 	}
 }
 
@@ -272,6 +283,29 @@ static void a_body_over_the_limit_does_not(void)
 	play_close(&play);
 }
 
+static void answer_early(struct stage *stage, struct exchange *exchange)
+{
+	(void)stage;
+	stage_reply(exchange, 415, "no");
+}
+
+/* The answer has to wait for room on the handset's link, and the rest of the request
+ * comes only after it: the server is not left with half a request. */
+static void an_early_answer_ends_both_sides(void)
+{
+	struct play play;
+
+	play_open(&play, &put_request, "hello", answer_early);
+	play.stage.is_hasty = true;
+	play.device_tx_high = 2;
+	play.is_body_late = true;
+	stage_run(&play.stage);
+	CU_ASSERT_EQUAL(play.result, REASON_NONE);
+	CU_ASSERT_EQUAL(play.status, 415);
+	CU_ASSERT_STRING_EQUAL(play.body, "no");
+	play_close(&play);
+}
+
 static void answer_wrong_number(struct stage *stage, struct exchange *exchange)
 {
 	struct http_field field = { SLICE("Provbox-Exchange"), SLICE("1") };
@@ -349,7 +383,7 @@ static void a_server_that_is_away_is_told(void)
 }
 
 TEST_MAIN("forward", TEST(only_listed_fields_pass), TEST(a_body_passes),
-	  TEST(a_body_over_the_limit_does_not),
+	  TEST(an_early_answer_ends_both_sides), TEST(a_body_over_the_limit_does_not),
 	  TEST(an_answer_of_another_exchange_is_not_passed_on),
 	  TEST(a_refused_grant_is_the_callers_matter),
 	  TEST(a_server_that_is_away_is_told))
