@@ -4,13 +4,15 @@ EXTRA_DIST += test/unit/test.h
 
 FLOW_ENV = PROVBOX_SRCDIR='$(abs_top_srcdir)' PROVBOX_BUILDDIR='$(abs_top_builddir)' \
 	PYTHONDONTWRITEBYTECODE=1
-# One flow: make check-flow FLOW='-k declined'.
+# One flow: make check-flow FLOW='-k declined'. In the debugger: FLOW='-n 0 --pdb -k declined'.
 FLOW =
+# Flows wait more than they compute: two at a time.
+FLOW_JOBS = 2
 
 .PHONY: check-flow format fuzz lint mutants
 check-flow: all
 	$(FLOW_ENV) $(PYTHON) -m pytest -p no:cacheprovider -c $(srcdir)/test/pytest.ini \
-		$(srcdir)/test/flow $(FLOW)
+		-n $(FLOW_JOBS) $(srcdir)/test/flow $(FLOW)
 
 lint:
 	$(FLOW_ENV) $(PYTHON) -m pytest -p no:cacheprovider -c $(srcdir)/test/pytest.ini \

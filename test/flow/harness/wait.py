@@ -33,15 +33,40 @@ def is_listening(port):
     return False
 
 
-_handed_out = set()
+# Ports are taken from below the range that the kernel gives to clients.
+FIRST_PORT = 10000
+LAST_PORT = 32000
+BLOCK = 1000
+
+
+def _claimed_ports():
+    """Ports of a block that no other run on this machine uses, one after the other.
+
+    The claim is the name of an abstract socket, which ends with this process.
+    """
+    for first in range(FIRST_PORT, LAST_PORT, BLOCK):
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0provbox-test-ports-{first}")
+        except OSError:
+            claim.close()
+            continue
+        while claim:
+            yield from range(first, first + BLOCK)
+    raise AssertionError("every block of ports is in use")
+
+
+_ports = _claimed_ports()
 
 
 def free_port():
-    """A loopback port that was free just now and is handed out once in this run."""
-    while True:
+    """A loopback port on which nothing listens and that nobody else is given."""
+    for port in _ports:
         with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        if port not in _handed_out:
-            _handed_out.add(port)
+            # A port that connections have just left is free for a listener, too.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
             return port
