@@ -5,20 +5,13 @@ and executed; billing hears of it once.
 """
 
 import pytest
-from harness import wait
+from harness import paths, wait
 from harness.handset import Handset, order
-from harness.schema import MODULE, TERMS, digest
+from harness.schema import MODULE, TERMS, digest, feature, manifest
 
 ALL = ("database", "billing", "smscsim", "bearerbox", "server", "smsc", "gateway")
-COMPASS, VOICE_MAIL = 1, 2
-# What a resident feature answers: it is on where there is an activation.
-RESIDENT = """#!/bin/sh
-case $1 in
---version) echo 3.2 ;;
---status) if [ -n "$2" ]; then echo on; else echo off; fi ;;
---self-test) exit 0 ;;
-esac
-"""
+COMPASS = 1
+EXAMPLE = paths.SOURCE / "contrib" / "catalogue"
 
 
 @pytest.fixture
@@ -50,11 +43,12 @@ def test_a_module_is_ordered_accepted_installed_and_billed(whole, language):
 
 
 def test_a_resident_feature_is_off_before_and_on_after(whole):
-    program = whole.directory / "voice-mail"
-    program.write_text(RESIDENT)
-    handset = Handset(whole, residents=[f"voice-mail={program}"])
+    activation = (EXAMPLE / "voice-mail.json").read_bytes()
+    whole.schema.load(manifest([feature("voice-mail", activation, kind="activation")]),
+                      [activation])
+    handset = Handset(whole, residents=[f"voice-mail={EXAMPLE / 'resident' / 'voice-mail'}"])
     assert handset.status()["resident"][0]["status"] == "off"
-    handset.used(*order(VOICE_MAIL), "wait screen TERMS", "key YES", "wait screen DONE")
+    handset.used(*order(1), "wait screen TERMS", "key YES", "wait screen DONE")
     assert handset.status()["resident"][0]["status"] == "on"
 
 
