@@ -118,18 +118,21 @@ static void forward_fail(struct forward *forward, enum auth_reason reason)
 	forward_end(forward, reason);
 }
 
-/* Move what arrived on one side to the other, and the end with it. */
+/* Move what arrived on one side to the other, and the end with it. Bytes wait for room,
+ * the end must not: who gave all its bytes is gone when there is room again. */
 static void relay(struct exchange *from, struct exchange *to, bool *is_sent)
 {
 	struct evbuffer *body = exchange_body(from);
 
-	if (*is_sent || exchange_is_full(to))
+	if (*is_sent)
 		return;
 	if (evbuffer_get_length(body)) {
+		if (exchange_is_full(to))
+			return;
 		exchange_send_body(to, body);
 		exchange_resume(from);
 	}
-	if (exchange_is_received(from) && !evbuffer_get_length(body)) {
+	if (exchange_is_received(from)) {
 		*is_sent = true;
 		exchange_send_end(to);
 	}

@@ -306,6 +306,50 @@ static void an_early_answer_ends_both_sides(void)
 	play_close(&play);
 }
 
+/* An answer whose body comes a little after its head, all at once. */
+static struct slow_answer {
+	struct exchange *exchange;
+	struct timer timer;
+} slow_answer;
+
+static void on_slow_answer(void *arg)
+{
+	struct evbuffer *body = evbuffer_new();
+
+	(void)arg;
+	evbuffer_add(body, "fine", 4);
+	exchange_send_body(slow_answer.exchange, body);
+	exchange_send_end(slow_answer.exchange);
+	evbuffer_free(body);
+}
+
+static void answer_slowly(struct stage *stage, struct exchange *exchange)
+{
+	struct http_field field = { SLICE("Provbox-Exchange"), SLICE("0") };
+
+	exchange_send_head(exchange, &(struct http_head){ .status = 200,
+							  .fields = &field,
+							  .n_fields = 1,
+							  .framing = HTTP_CHUNKED,
+							  .keep_alive = true });
+	slow_answer.exchange = exchange;
+	timer_init(&slow_answer.timer, stage->loop, on_slow_answer, NULL);
+	timer_start(&slow_answer.timer, 50);
+}
+
+/* The body fills the handset's link, and in the same turn the server's side is over. */
+static void an_answer_ends_though_the_handset_is_slow(void)
+{
+	struct play play;
+
+	play_open(&play, &get_request, NULL, answer_slowly);
+	play.device_tx_high = 2;
+	stage_run(&play.stage);
+	CU_ASSERT_EQUAL(play.result, REASON_NONE);
+	CU_ASSERT_STRING_EQUAL(play.body, "fine");
+	play_close(&play);
+}
+
 static void answer_wrong_number(struct stage *stage, struct exchange *exchange)
 {
 	struct http_field field = { SLICE("Provbox-Exchange"), SLICE("1") };
@@ -384,6 +428,7 @@ static void a_server_that_is_away_is_told(void)
 
 TEST_MAIN("forward", TEST(only_listed_fields_pass), TEST(a_body_passes),
 	  TEST(an_early_answer_ends_both_sides), TEST(a_body_over_the_limit_does_not),
+	  TEST(an_answer_ends_though_the_handset_is_slow),
 	  TEST(an_answer_of_another_exchange_is_not_passed_on),
 	  TEST(a_refused_grant_is_the_callers_matter),
 	  TEST(a_server_that_is_away_is_told))
