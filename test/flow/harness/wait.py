@@ -4,7 +4,7 @@ import pathlib
 import socket
 import time
 
-PAUSE_S = 0.02
+PAUSE_S = 0.005
 
 
 def until(condition, what, timeout_s=10.0):
