@@ -21,7 +21,7 @@
 #define AUTH_PROOF_BYTES   8192 /* longest compact JWS */
 #define AUTH_GRANT_SECONDS 600
 
-/* ---- Standing and permission (standing.c) ------------------------------------- */
+/* ---- Standing and permission (standing.c) ---- */
 
 enum standing {
 	STANDING_ACTIVE,
@@ -46,7 +46,7 @@ bool permission_parse(struct slice name, enum permission *out);
 /** The one table: standing x permission. */
 bool standing_permits(enum standing standing, enum permission permission);
 
-/* ---- Reason codes (reason.c) --------------------------------------------------- */
+/* ---- Reason codes (reason.c) ---- */
 
 /** Why a session, exchange or authentication ended; one row each in reason.c. */
 enum auth_reason {
@@ -98,7 +98,7 @@ bool auth_reason_parse(struct slice name, enum auth_reason *out);
 /** One sentence: what it means and what to do. */
 const char *auth_reason_help(enum auth_reason reason);
 
-/* ---- Identity (identity.c) ------------------------------------------------------ */
+/* ---- Identity (identity.c) ---- */
 
 /**
  * Bring an equipment identifier into its canonical form.
@@ -124,7 +124,7 @@ enum auth_reason identity_of_certificate(const X509 *leaf,
 bool identity_srv(struct slice host, unsigned default_port,
 		  char out[AUTH_SRV_CHARS + 1]);
 
-/* ---- Keys (keys.c) --------------------------------------------------------------- */
+/* ---- Keys (keys.c) ---- */
 
 /**
  * Load a private key for TLS: an unencrypted PEM file that belongs to root or this
@@ -141,7 +141,7 @@ bool keys_are_equal(const EVP_PKEY *a, const EVP_PKEY *b);
  */
 bool keys_are_demo(const char *trust_path);
 
-/* ---- Encoding (encode.c) -------------------------------------------------------- */
+/* ---- Encoding (encode.c) ---- */
 
 /** Every label of the protocol; each is used for one thing. */
 enum auth_label {
@@ -162,7 +162,7 @@ size_t auth_encode(enum auth_label label, const struct slice *fields, size_t n_f
 bool auth_decode(enum auth_label label, struct slice bytes, struct slice *fields,
 		 size_t n_fields);
 
-/* ---- Authentication request and information (message.c) ------------------------- */
+/* ---- Authentication request and information (message.c) ---- */
 
 /** What one airnet session and one authentication are bound to. */
 struct auth_claims {
@@ -209,7 +209,7 @@ char *auth_end_encode(const struct auth_claims *claims, enum auth_reason reason,
 bool auth_end_decode(struct slice json, struct auth_claims *out,
 		     enum auth_reason *reason, char *why, size_t why_size);
 
-/* ---- Grant (grant.c) ------------------------------------------------------------ */
+/* ---- Grant (grant.c) ---- */
 
 struct grant_keys;
 
@@ -251,7 +251,7 @@ enum auth_reason grant_open(const struct grant_keys *keys, struct slice bytes,
  */
 void grant_hash(struct slice grant, uint8_t out[SHA256_BYTES]);
 
-/* ---- Proof and zone (proof.c, zone.c) ------------------------------------------- */
+/* ---- Proof and zone (proof.c, zone.c) ---- */
 
 /** Whose proofs are believed for one srv: pinned thumbprints, or a root. */
 struct proof_trust;

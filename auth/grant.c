@@ -24,7 +24,7 @@ struct grant_keys {
 	size_t n;
 };
 
-/* ---- Keys ------------------------------------------------------------------------ */
+/* ---- Keys ---- */
 
 static EVP_MAC_CTX *mac_new(const uint8_t key[KEY_BYTES])
 {
@@ -122,7 +122,7 @@ void grant_keys_free(struct grant_keys *keys)
 	free(keys);
 }
 
-/* ---- Payload --------------------------------------------------------------------- */
+/* ---- Payload ---- */
 
 /* The fields in the order of security.md 4.4. */
 enum payload_field {
@@ -202,8 +202,7 @@ static bool payload_decode(struct slice payload, struct grant *out)
 	       get_i64(f[PAYLOAD_EXPIRES], &out->expires_s);
 }
 
-/* ---- Grant ------------------------------------------------------------------------
- */
+/* ---- Grant ---- */
 
 static void grant_mac(const struct grant_key *key, struct slice payload,
 		      uint8_t out[SHA256_BYTES])

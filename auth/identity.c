@@ -21,7 +21,7 @@ static bool is_alnum(char c)
 	return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'z');
 }
 
-/* ---- Equipment identifiers ------------------------------------------------------ */
+/* ---- Equipment identifiers ---- */
 
 #define IMEI_DIGITS 14 /* type allocation code and serial number */
 #define MEID_DIGITS 14 /* manufacturer code and serial number, hex */
@@ -155,8 +155,7 @@ enum auth_reason identity_of_certificate(const X509 *leaf, char out[AUTH_DEV_CHA
 	return reason;
 }
 
-/* ---- Names of servers -------------------------------------------------------------
- */
+/* ---- Names of servers ---- */
 
 static bool is_label(struct slice label)
 {

@@ -13,8 +13,7 @@
 #define DER_BYTES_MAX    80                     /* of the same as ECDSA-Sig-Value */
 #define TYP_CHARS        64
 
-/* ---- Keys -------------------------------------------------------------------------
- */
+/* ---- Keys ---- */
 
 /* security: a thumbprint says nothing of the curve, so parameters that come with the
  * key, which could give the same point another private key, are refused. */
@@ -61,8 +60,7 @@ bool jws_thumbprint(const EVP_PKEY *key, char out[JWS_THUMBPRINT_CHARS + 1])
 	return true;
 }
 
-/* ---- Signature --------------------------------------------------------------------
- */
+/* ---- Signature ---- */
 
 /* Length of @p raw as DER, or 0. */
 static size_t signature_to_der(const uint8_t raw[SIGNATURE_BYTES],
@@ -108,8 +106,7 @@ static bool signature_verifies(EVP_PKEY *key, const uint8_t raw[SIGNATURE_BYTES]
 	return ok;
 }
 
-/* ---- Reading ----------------------------------------------------------------------
- */
+/* ---- Reading ---- */
 
 struct header {
 	struct slice alg, typ, kid;
@@ -214,8 +211,7 @@ void jws_close(struct jws *jws)
 	ERR_clear_error(); /* what was refused left its errors */
 }
 
-/* ---- Writing ----------------------------------------------------------------------
- */
+/* ---- Writing ---- */
 
 /* `"base64"` of one certificate, behind what is in @p list. */
 static bool add_cert(char list[JWS_X5C_CHARS + 16], X509 *cert)

@@ -57,7 +57,7 @@ static const struct json_member end_members[] = {
 	{ "reason", JSON_TEXT, AT(reason), 1, NAME_CHARS },
 };
 
-/* ---- Reading -------------------------------------------------------------------- */
+/* ---- Reading ---- */
 
 /* One reading of one message: fails once, with one text. */
 struct reading {
@@ -230,7 +230,7 @@ bool auth_end_decode(struct slice json, struct auth_claims *out,
 	return ok;
 }
 
-/* ---- Writing -------------------------------------------------------------------- */
+/* ---- Writing ---- */
 
 /* Every text that is written is an identifier, a name of ours, or base64url: none
  * needs escaping in JSON. */

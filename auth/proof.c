@@ -14,8 +14,7 @@
 #define AUTH_LEVEL        2           /* 112 bits at least, in every certificate */
 #define ARENA_LIMIT_BYTES (32 * 1024) /* over what AUTH_PROOF_BYTES decode to */
 
-/* ---- Trust ------------------------------------------------------------------------
- */
+/* ---- Trust ---- */
 
 struct proof_trust {
 	char srv[AUTH_SRV_CHARS + 1];
@@ -164,8 +163,7 @@ static bool is_trusted(const struct proof_trust *trust, const struct jws *jws)
 		is_chained(trust, jws));
 }
 
-/* ---- Verification -------------------------------------------------------------------
- */
+/* ---- Verification ---- */
 
 static bool claims_eq(const struct auth_claims *a, const struct auth_claims *b)
 {

@@ -11,8 +11,7 @@
 #define QUESTION_BYTES    1024 /* over the longest claims, encoded */
 #define ARENA_LIMIT_BYTES (16 * 1024)
 
-/* ---- Secrets ----------------------------------------------------------------------
- */
+/* ---- Secrets ---- */
 
 struct zone {
 	EVP_PKEY *key;
@@ -88,8 +87,7 @@ void zone_free(struct zone *zone)
 	free(zone);
 }
 
-/* ---- Question ----------------------------------------------------------------------
- */
+/* ---- Question ---- */
 
 /* The fields of a question: everything that a proof says but the time. */
 enum question_field {

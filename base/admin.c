@@ -30,7 +30,7 @@ struct admin {
 	size_t n_peers;
 };
 
-/* ---- The socket ------------------------------------------------------------------ */
+/* ---- The socket ---- */
 
 bool admin_is_local(const char *address)
 {
@@ -81,7 +81,7 @@ void admin_unlisten(const char *address, int fd)
 	close(fd);
 }
 
-/* ---- Pages ----------------------------------------------------------------------- */
+/* ---- Pages ---- */
 
 static void reply(struct exchange *exchange, unsigned status, struct slice type,
 		  struct slice body)
@@ -160,7 +160,7 @@ static void answer(struct admin *admin, struct exchange *exchange)
 	exchange_problem(exchange, 404, "not_found", NULL);
 }
 
-/* ---- Peers ----------------------------------------------------------------------- */
+/* ---- Peers ---- */
 
 static void peer_free(struct peer *peer)
 {

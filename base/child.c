@@ -78,7 +78,7 @@ static ssize_t frame_receive(int fd, struct frame *frame)
 	return n - (ssize_t)FRAME_HEAD;
 }
 
-/* ---- The asking side ------------------------------------------------------------ */
+/* ---- The asking side ---- */
 
 struct question {
 	LIST_ENTRY(question) next;
@@ -295,7 +295,7 @@ ssize_t child_ask_blocking(struct child_caller *caller, struct slice text,
 	}
 }
 
-/* ---- The answering side --------------------------------------------------------- */
+/* ---- The answering side ---- */
 
 static volatile sig_atomic_t is_terminated;
 

@@ -62,7 +62,7 @@ __attribute__((format(printf, 3, 4))) static void fail(struct reader *reader,
 	fputc('\n', reader->errors);
 }
 
-/* ---- libconfuse's side --------------------------------------------------------- */
+/* ---- libconfuse's side ---- */
 
 static struct mark *mark_find(const cfg_opt_t *opt)
 {
@@ -207,7 +207,7 @@ static cfg_t *parse(struct reader *reader, char *text)
 	return parser;
 }
 
-/* ---- From options to the struct ------------------------------------------------ */
+/* ---- From options to the struct ---- */
 
 struct items {
 	struct slice *p;
@@ -323,7 +323,7 @@ static void read_all(struct reader *reader, cfg_t *parser, void *top)
 		read_blocks(reader, &spec->sections[i], parser, top);
 }
 
-/* ---- The file ------------------------------------------------------------------ */
+/* ---- The file ---- */
 
 /* The whole file and a NUL, to be freed. libconfuse would exit(2) on a directory. */
 static char *load(struct reader *reader)
@@ -431,7 +431,7 @@ const void *config_get(const struct config *config)
 	return config->top;
 }
 
-/* ---- Back to text -------------------------------------------------------------- */
+/* ---- Back to text ---- */
 
 static void dump_section(const struct config_section *spec, const char *values,
 			 const char *indent, FILE *out)

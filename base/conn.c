@@ -26,7 +26,7 @@ void conn_next_turn(struct conn *conn)
 	loop_defer(conn->loop, on_turn, conn);
 }
 
-/* ---- Failures ---------------------------------------------------------------- */
+/* ---- Failures ---- */
 
 void conn_note_failure(struct conn *conn, enum conn_failure failure,
 		       enum tls_failure tls_failure)
@@ -88,7 +88,7 @@ static void fail(struct conn *conn, enum conn_failure failure)
 	conn_break(conn);
 }
 
-/* ---- Beginnings -------------------------------------------------------------- */
+/* ---- Beginnings ---- */
 
 static void opened(struct conn *conn)
 {
@@ -155,7 +155,7 @@ static void connected(struct conn *conn)
 	shake(conn);
 }
 
-/* ---- Ends -------------------------------------------------------------------- */
+/* ---- Ends ---- */
 
 static void free_memory(void *arg)
 {
@@ -203,7 +203,7 @@ void conn_close(struct conn *conn)
 		conn_io_write(conn);
 }
 
-/* ---- Events ------------------------------------------------------------------ */
+/* ---- Events ---- */
 
 static void tell_writable(struct conn *conn)
 {
@@ -289,7 +289,7 @@ static void on_deadline(void *arg)
 		fail(conn, CONN_FAILURE_WRITE_TIMEOUT);
 }
 
-/* ---- Making ------------------------------------------------------------------ */
+/* ---- Making ---- */
 
 static void set_socket_options(int fd)
 {
@@ -394,7 +394,7 @@ struct conn *conn_connect(struct loop *loop, const struct sockaddr *address,
 	return conn;
 }
 
-/* ---- Looking ----------------------------------------------------------------- */
+/* ---- Looking ---- */
 
 static const char *const failure_names[CONN_N_FAILURES] = {
 	[CONN_FAILURE_NONE] = "none",

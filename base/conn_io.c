@@ -8,7 +8,7 @@
 #define SMALL_BYTES  4096  /* the first read of a turn; smaller pieces are merged */
 #define TURN_BYTES   65536 /* read in one turn, then others come first */
 
-/* ---- Writing ----------------------------------------------------------------- */
+/* ---- Writing ---- */
 
 void conn_io_set_blocked(struct conn *conn, bool is_blocked)
 {
@@ -94,7 +94,7 @@ void conn_io_write(struct conn *conn)
 		conn_finish(conn);
 }
 
-/* ---- Reading ----------------------------------------------------------------- */
+/* ---- Reading ---- */
 
 static bool may_read(const struct conn *conn)
 {
@@ -200,7 +200,7 @@ void conn_io_read(struct conn *conn)
 	}
 }
 
-/* ---- The owner's side -------------------------------------------------------- */
+/* ---- The owner's side ---- */
 
 bool conn_is_full(const struct conn *conn)
 {

@@ -29,7 +29,7 @@ void link_wake(struct link *link)
 	loop_defer(link->loop, on_turn, link);
 }
 
-/* ---- Ends -------------------------------------------------------------------- */
+/* ---- Ends ---- */
 
 void link_end(struct link *link, const char *reason, bool is_graceful)
 {
@@ -83,7 +83,7 @@ void link_close(struct link *link)
 	link_wake(link);
 }
 
-/* ---- Telling the owners ------------------------------------------------------ */
+/* ---- Telling the owners ---- */
 
 static void tell(struct link *link, enum link_event event)
 {
@@ -109,7 +109,7 @@ static void tell_last(struct link *link, enum exchange_event event)
 	link->exchange = NULL;
 }
 
-/* ---- Steps ------------------------------------------------------------------- */
+/* ---- Steps ---- */
 
 static bool step_end(struct link *link)
 {
@@ -243,7 +243,7 @@ static bool step(struct link *link)
 	}
 }
 
-/* ---- Waits ------------------------------------------------------------------- */
+/* ---- Waits ---- */
 
 static enum link_wait wait_of_exchange(const struct link *link)
 {
@@ -324,7 +324,7 @@ static void on_timer(void *arg)
 	timer_start(&link->timer, left_ms);
 }
 
-/* ---- Turns ------------------------------------------------------------------- */
+/* ---- Turns ---- */
 
 static void advance(struct link *link)
 {
@@ -364,7 +364,7 @@ static void on_conn(struct conn *conn, enum conn_event event, void *arg)
 	advance(link);
 }
 
-/* ---- Making ------------------------------------------------------------------ */
+/* ---- Making ---- */
 
 static struct link *link_new(struct loop *loop, const struct link_settings *settings,
 			     bool is_server, link_fn *fn, void *arg)
@@ -417,7 +417,7 @@ struct link *link_connect(struct loop *loop, const struct sockaddr *address,
 	return link;
 }
 
-/* ---- Exchanges --------------------------------------------------------------- */
+/* ---- Exchanges ---- */
 
 struct exchange *link_begin(struct link *link)
 {

@@ -57,7 +57,7 @@ enum log_level process_log_level(const void *config)
 	return level;
 }
 
-/* ---- In the new process --------------------------------------------------------- */
+/* ---- In the new process ---- */
 
 /* "provbox-server: landnet 0" in ps(1). */
 static void set_title(const struct process *process,
@@ -195,7 +195,7 @@ static _Noreturn void run(struct process *process, const struct process_common *
 	exit(role->start(worker) ? 0 : SUPERVISOR_EXIT_FAILED);
 }
 
-/* ---- In the supervisor ----------------------------------------------------------- */
+/* ---- In the supervisor ---- */
 
 bool process_user_find(const char *name, struct process_user *out)
 {

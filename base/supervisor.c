@@ -49,7 +49,7 @@ static struct supervisor {
 	struct timer kill;
 } self;
 
-/* ---- Readiness ------------------------------------------------------------------- */
+/* ---- Readiness ---- */
 
 /* The first process that is not ready, or NULL. */
 static const struct process_state *find_unready(void)
@@ -102,7 +102,7 @@ static void on_notified(evutil_socket_t fd, short what, void *arg)
 		review_readiness();
 }
 
-/* ---- Lives and deaths ------------------------------------------------------------ */
+/* ---- Lives and deaths ---- */
 
 static size_t count_running(void)
 {
@@ -221,7 +221,7 @@ static void on_hangup(void *arg)
 		 log_str("hint", "restart to read the configuration again"));
 }
 
-/* ---- The admin process ----------------------------------------------------------- */
+/* ---- The admin process ---- */
 
 static json_t *describe(const struct process_state *state, int64_t now_ms)
 {
@@ -307,7 +307,7 @@ static const struct supervisor_role admin_role = {
 	.stop = stop_admin,
 };
 
-/* ---- The daemon ------------------------------------------------------------------ */
+/* ---- The daemon ---- */
 
 /* The roles of the spec, and ours behind them. */
 static bool open_roster(void)
@@ -411,7 +411,7 @@ bool supervisor_check_level(const void *config, char *why, size_t why_size)
 	return false;
 }
 
-/* ---- The command line ------------------------------------------------------------ */
+/* ---- The command line ---- */
 
 static bool check_admin(const void *config, const char *path)
 {

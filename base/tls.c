@@ -25,7 +25,7 @@ struct tls_context {
 	enum tls_role role;
 };
 
-/* ---- Checking a peer's chain ------------------------------------------------- */
+/* ---- Checking a peer's chain ---- */
 
 /*
  * Runs after OpenSSL's own purpose check, which lets a leaf without an extended key
@@ -54,8 +54,7 @@ static int verify_server(int ok, X509_STORE_CTX *store_ctx)
 	return ok && has_purpose(store_ctx, XKU_SSL_SERVER);
 }
 
-/* ---- Contexts ----------------------------------------------------------------------
- */
+/* ---- Contexts ---- */
 
 static bool set_protocol(SSL_CTX *ssl_ctx, const struct tls_settings *settings)
 {
@@ -180,7 +179,7 @@ SSL *tls_new(struct tls_context *context, const char *server_name)
 	return NULL;
 }
 
-/* ---- Failures ---------------------------------------------------------------- */
+/* ---- Failures ---- */
 
 static const char *const failure_names[TLS_N_FAILURES] = {
 	[TLS_FAILURE_NONE] = "none",
@@ -252,7 +251,7 @@ enum tls_failure tls_failure_of(SSL *ssl)
 	}
 }
 
-/* ---- Finished connections ---------------------------------------------------- */
+/* ---- Finished connections ---- */
 
 /* TLS 1.2 binds its keys to the handshake only with this extension; TLS 1.3 always
  * does, and OpenSSL answers 0 for it. */

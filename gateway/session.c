@@ -40,7 +40,7 @@ struct session {
 
 static void session_authenticate(struct session *session, bool wants_proof);
 
-/* ---- Ends ------------------------------------------------------------------------ */
+/* ---- Ends ---- */
 
 static void access_clear(struct access *access)
 {
@@ -122,8 +122,7 @@ static void on_closed(struct session *session)
 	session_free(session);
 }
 
-/* ---- Answers of the gateway's own -------------------------------------------------
- */
+/* ---- Answers of the gateway's own ---- */
 
 static void session_refuse(struct session *session, enum auth_reason reason)
 {
@@ -173,8 +172,7 @@ static void session_answer_resource(struct session *session,
 	link_close(session->link);
 }
 
-/* ---- One request --------------------------------------------------------------------
- */
+/* ---- One request ---- */
 
 static struct slice session_path(const struct session *session)
 {
@@ -347,8 +345,7 @@ static void on_request(struct session *session, struct exchange *exchange)
 		session_authenticate(session, false);
 }
 
-/* ---- Begin
- * ------------------------------------------------------------------------------ */
+/* ---- Begin ---- */
 
 /* The handshake is done and the chain verified: who is it? */
 static enum auth_reason session_verify(struct session *session)

@@ -103,7 +103,7 @@ enum result db_init(struct context *ctx)
 	return result == RESULT_OK ? upgrade(ctx) : result;
 }
 
-/* ---- Status -------------------------------------------------------------------- */
+/* ---- Status ---- */
 
 static const char *const state_names[] = { [MIGRATION_PENDING] = "pending",
 					   [MIGRATION_APPLIED] = "applied",

@@ -12,7 +12,7 @@
 #define BATCH_ROWS     500
 #define EVENTS_DEFAULT "20"
 
-/* ---- Import -------------------------------------------------------------------- */
+/* ---- Import ---- */
 
 static const char *const columns[] = { "dev",        "msisdn",      "model",
 				       "given_name", "family_name", "postcode",
@@ -192,7 +192,7 @@ enum result device_import(struct context *ctx)
 	return result;
 }
 
-/* ---- One device ---------------------------------------------------------------- */
+/* ---- One device ---- */
 
 static enum result no_such_device(const struct context *ctx)
 {

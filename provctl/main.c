@@ -83,7 +83,7 @@ void complain(const char *format, ...)
 	va_end(arguments);
 }
 
-/* ---- Help ---------------------------------------------------------------------- */
+/* ---- Help ---- */
 
 static int print_usage(FILE *out, const struct command *command)
 {
@@ -115,7 +115,7 @@ static void print_help(const struct command *command)
 	}
 }
 
-/* ---- Command line -------------------------------------------------------------- */
+/* ---- Command line ---- */
 
 static enum option_id option_find(struct slice name)
 {
@@ -221,7 +221,7 @@ static enum result command_line(struct context *ctx, int argc, char **argv)
 	return RESULT_OK;
 }
 
-/* ---- Configuration ------------------------------------------------------------- */
+/* ---- Configuration ---- */
 
 /* Options win over the environment, that over the file, that over what is built in. */
 static enum result configure(struct context *ctx, struct config **config)
@@ -247,7 +247,7 @@ static enum result configure(struct context *ctx, struct config **config)
 	return RESULT_OK;
 }
 
-/* ---- Commands that are a query -------------------------------------------------- */
+/* ---- Commands that are a query ---- */
 
 /* The filter that the options make, as a JSON text. NULL after a complaint. */
 static const char *filter(struct context *ctx)

@@ -72,7 +72,7 @@ static void refuse(struct notices *notices, const struct notice *notice,
 	store_put(notices->p.store, STATEMENT_RETRY, params, 4, NULL, NULL);
 }
 
-/* ---- sending ------------------------------------------------------------------- */
+/* ---- sending ---- */
 
 static void send_parts(struct notices *notices, struct notice *notice)
 {
@@ -151,7 +151,7 @@ static void drop_queued(struct notices *notices)
 	}
 }
 
-/* ---- leasing ------------------------------------------------------------------- */
+/* ---- leasing ---- */
 
 static void take_row(struct notices *notices, const PGresult *result, int row)
 {
@@ -271,7 +271,7 @@ static void on_poll(void *arg)
 		timer_start(&notices->poll, notices->p.config->poll_min_ms);
 }
 
-/* ---- interface ----------------------------------------------------------------- */
+/* ---- interface ---- */
 
 struct notices *notices_new(struct loop *loop, const struct notices_parts *parts)
 {

@@ -78,8 +78,7 @@ void handset_press(struct handset *handset, enum key key);
 /** Set a field of the form. @return false when the value does not fit */
 bool handset_type(struct handset *handset, enum form_field field, struct slice value);
 
-/* ---- For the steps -----------------------------------------------------------------
- */
+/* ---- For the steps ---- */
 
 /** Does the present state accept it? Otherwise it is logged and must be ignored. */
 bool handset_accepts(struct handset *handset, enum state_event event);

@@ -107,7 +107,7 @@ void centre_set_radio(struct centre *centre, struct radio *radio)
 	centre->radio = radio;
 }
 
-/* ---- links ---------------------------------------------------------------------- */
+/* ---- links ---- */
 
 void centre_accept(struct centre *centre, int fd)
 {
@@ -171,7 +171,7 @@ uint32_t centre_check_bind(struct centre *centre, const bind_transceiver_t *bind
 	return ESME_ROK;
 }
 
-/* ---- to the client -------------------------------------------------------------- */
+/* ---- to the client ---- */
 
 void centre_pump(struct centre *centre)
 {
@@ -241,7 +241,7 @@ void centre_originate(struct centre *centre, uint64_t handset, const struct sms 
 	push_delivery(centre, delivery);
 }
 
-/* ---- receipts ------------------------------------------------------------------- */
+/* ---- receipts ---- */
 
 static void on_receipt_time(void *arg)
 {
@@ -311,8 +311,7 @@ static void send_receipt(struct centre *centre, const struct message *message,
 		push_delivery(centre, delivery);
 }
 
-/* ---- from the client to the handset ------------------------------------------------
- */
+/* ---- from the client to the handset ---- */
 
 /* Bring it to the handset, keep it, or fail it. @p message is taken. */
 static void route(struct centre *centre, struct message *message)

@@ -103,8 +103,7 @@ static void drop_with_error(struct handset *handset, const char *error)
 	drop(handset);
 }
 
-/* ---- lines of a handset
- * -------------------------------------------------------------- */
+/* ---- lines of a handset ---- */
 
 /* Each returns NULL, or the error; those of `attach` end the connection. */
 
@@ -268,8 +267,7 @@ static void on_conn(struct conn *conn, enum conn_event event, void *arg)
 	}
 }
 
-/* ---- to a handset
- * --------------------------------------------------------------------- */
+/* ---- to a handset ---- */
 
 bool radio_can_deliver(struct radio *radio, const char *number)
 {
@@ -325,8 +323,7 @@ void radio_not_sent(struct radio *radio, uint64_t handset_serial, const char *er
 	answered(handset);
 }
 
-/* ---- opening
- * ---------------------------------------------------------------------------- */
+/* ---- opening ---- */
 
 static void on_accept(struct listener *listener, int fd, void *arg)
 {

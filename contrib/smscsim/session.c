@@ -102,7 +102,7 @@ static void protocol_error(struct session *session, const char *what,
 	centre_protocol_error(session->centre, conn_peer(session->conn), what, header);
 }
 
-/* ---- requests of the client ------------------------------------------------- */
+/* ---- requests of the client ---- */
 
 static void on_bind(struct session *session, union pdu *pdu)
 {
@@ -149,7 +149,7 @@ static void on_unbind(struct session *session, union pdu *pdu)
 	set_state(session, SESSION_ENDING);
 }
 
-/* ---- answers of the client ---------------------------------------------------- */
+/* ---- answers of the client ---- */
 
 static void watch_oldest(struct session *session)
 {

@@ -13,7 +13,7 @@
 
 #define GUARD_MS 20000
 
-/* ---- A world with two ends --------------------------------------------------- */
+/* ---- A world with two ends ---- */
 
 struct end {
 	struct world *world;
@@ -237,7 +237,7 @@ static bool both_failed(const struct world *world)
 	return server_failed(world) && client_failed(world);
 }
 
-/* ---- Bytes ------------------------------------------------------------------- */
+/* ---- Bytes ---- */
 
 static bool client_has_its_echo(const struct world *world)
 {
@@ -367,7 +367,7 @@ static void reads_nothing_while_paused(void)
 	world_free(world);
 }
 
-/* ---- Ends -------------------------------------------------------------------- */
+/* ---- Ends ---- */
 
 static bool server_saw_eof(const struct world *world)
 {
@@ -545,7 +545,7 @@ static void lets_the_owner_free_it_in_every_callback(void)
 	}
 }
 
-/* ---- Failures ---------------------------------------------------------------- */
+/* ---- Failures ---- */
 
 static void reports_a_refused_connection_later(void)
 {
@@ -664,7 +664,7 @@ static void names_every_failure(void)
 	world_free(world);
 }
 
-/* ---- Listeners and addresses ------------------------------------------------- */
+/* ---- Listeners and addresses ---- */
 
 static void pauses_when_descriptors_run_out(void)
 {

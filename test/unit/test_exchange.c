@@ -1,6 +1,6 @@
 #include "test/unit/exchange_world.h"
 
-/* ---- Two of ours ------------------------------------------------------------- */
+/* ---- Two of ours ---- */
 
 static void keeps_a_link_for_a_hundred(void)
 {
@@ -180,7 +180,7 @@ static void keeps_a_small_body_until_it_is_taken(void)
 	world_free(world);
 }
 
-/* ---- Bodies that nobody wants ------------------------------------------------ */
+/* ---- Bodies that nobody wants ---- */
 
 static void discards_a_small_body_after_an_early_answer(void)
 {

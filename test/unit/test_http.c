@@ -6,7 +6,7 @@
 
 static const struct http_limits limits = { 0 };
 
-/* ---- Reading messages in steps of some bytes --------------------------------- */
+/* ---- Reading messages in steps of some bytes ---- */
 
 static const char *judge_body(struct http_body *body, struct slice in, size_t step)
 {
@@ -124,7 +124,7 @@ static void has_a_vector_for_every_error(void)
 	}
 }
 
-/* ---- Heads ------------------------------------------------------------------- */
+/* ---- Heads ---- */
 
 #define ASSERT_SLICE(s, text) CU_ASSERT(slice_eq((s), slice_of(text)))
 
@@ -270,8 +270,7 @@ static void finds_each_end_of_head_at_its_limit(void)
 	CU_ASSERT_EQUAL(error, HTTP_HEAD_TOO_LARGE);
 }
 
-/* ---- Bodies -----------------------------------------------------------------------
- */
+/* ---- Bodies ---- */
 
 static void gives_the_payload_however_it_is_cut(void)
 {
@@ -324,8 +323,7 @@ static void ends_a_body_at_its_length(void)
 	CU_ASSERT(http_body_is_done(&body));
 }
 
-/* ---- Targets ------------------------------------------------------------------------
- */
+/* ---- Targets ---- */
 
 static void spells_each_byte_one_way(void)
 {
@@ -353,7 +351,7 @@ static void spells_each_byte_one_way(void)
 	CU_ASSERT(http_target_is_canonical(SLICE("/?")));
 }
 
-/* ---- Writing ----------------------------------------------------------------- */
+/* ---- Writing ---- */
 
 static const char *written(struct evbuffer *out)
 {

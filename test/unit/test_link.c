@@ -1,7 +1,7 @@
 #include "test/unit/exchange_world.h"
 #include "test/unit/http_vector.h"
 
-/* ---- A server and what strangers send ---------------------------------------- */
+/* ---- A server and what strangers send ---- */
 
 static const char two_requests[] = "PUT /whole HTTP/1.1\r\nHost: a\r\n"
 				   "Transfer-Encoding: chunked\r\n\r\n"
@@ -135,7 +135,7 @@ static void refuses_every_malformed_request(void)
 	world_free(world);
 }
 
-/* ---- Time limits ------------------------------------------------------------- */
+/* ---- Time limits ---- */
 
 static void limits_what_a_server_waits_for(void)
 {
@@ -250,7 +250,7 @@ static void limits_what_a_client_waits_for(void)
 	}
 }
 
-/* ---- A client and what strangers answer -------------------------------------- */
+/* ---- A client and what strangers answer ---- */
 
 static void judges_what_a_server_says(void)
 {

@@ -16,7 +16,7 @@
 #include "base/conn.h"
 #include "test/unit/test.h"
 
-/* ---- The daemon under test: this program, started again ------------------------- */
+/* ---- The daemon under test: this program, started again ---- */
 
 struct settings {
 	struct supervisor_config daemon;
@@ -198,7 +198,7 @@ static const struct supervisor_spec spec = {
 	.check = check_settings,
 };
 
-/* ---- Starting and watching it ---------------------------------------------------- */
+/* ---- Starting and watching it ---- */
 
 static char directory[] = "/tmp/test_supervisor_XXXXXX";
 static unsigned port;
@@ -436,8 +436,7 @@ static long status_of(pid_t pid, const char *key)
 	return value;
 }
 
-/* ---- Tests ------------------------------------------------------------------------
- */
+/* ---- Tests ---- */
 
 static void makes_its_directory(void)
 {

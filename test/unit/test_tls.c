@@ -135,8 +135,7 @@ static struct pair shake(const struct tls_settings *server,
 	return pair;
 }
 
-/* ---- Good ones ---------------------------------------------------------------------
- */
+/* ---- Good ones ---- */
 
 static void expect_bound(struct pair *pair)
 {
@@ -298,8 +297,7 @@ static void hashes_what_the_peer_showed(void)
 	world_free(&w);
 }
 
-/* ---- Bad ones -----------------------------------------------------------------------
- */
+/* ---- Bad ones ---- */
 
 static void refuses_bad_clients(void)
 {
@@ -467,7 +465,7 @@ static void names_garbage(void)
 	world_free(&w);
 }
 
-/* ---- Loading ----------------------------------------------------------------- */
+/* ---- Loading ---- */
 
 static void expect_refusal(const struct tls_settings *settings, const char *word)
 {
