@@ -85,7 +85,7 @@ static void scan_string(struct scan *scan, char quote)
 		char c = peek(scan, n);
 		if (n >= scan->rest.n || c == '\n') {
 			fail(scan, scan->line, "the string is not closed on its line");
-			take(scan, n, false);
+			take(scan, n < scan->rest.n ? n : scan->rest.n, false);
 			return;
 		}
 		if ((unsigned char)c < 0x20 || c == 0x7f)

@@ -330,6 +330,7 @@ static void refuses_what_libconfuse_takes_silently(void)
 		{ "name = \"abc\n\"", 2, "string is not closed" },
 		{ "/* over\n lines */ name = \"abc", 3, "string is not closed" },
 		{ "name = 'abc", 2, "string is not closed" },
+		{ "name = \"abc\\", 2, "string is not closed" },
 		{ "name = \"${HOME}\"", 2, "is not expanded" },
 		{ "name = ${HOME}", 2, "unexpected $" },
 		{ "name = \"\\x41\"", 2, "unknown escape" },
