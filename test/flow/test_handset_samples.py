@@ -1,4 +1,4 @@
-"""The sample features as a catalogue delivers them: a module, and an activation."""
+"""The example catalogue on a handset: its modules work, its activation alone activates."""
 
 import json
 import subprocess
@@ -8,8 +8,9 @@ from harness import paths
 from harness.handset import Handset, order
 from harness.schema import feature, manifest
 
-SAMPLES = paths.BUILD / "contrib" / "modules"
-ACTIVATION = paths.SOURCE / "contrib" / "modules" / "voicemail.json"
+EXAMPLE = paths.SOURCE / "contrib" / "catalogue"
+FEATURES = {f["id"]: f for f in json.loads((EXAMPLE / "manifest.json").read_text())["features"]}
+COMPASS, CONVERTER, VOICE_MAIL = 1, 2, 3
 ACCEPT = ["wait state offered", "key SOFT1", "wait screen TERMS", "key YES"]
 
 
@@ -19,16 +20,20 @@ def edge(site):
     return site
 
 
-def publish(site, module, version, activation):
-    contents = [module, activation]
-    site.schema.load(manifest([
-        feature("callscreen", module, version=version),
-        feature("voicemail", activation, version="1.0.0", kind="activation"),
-    ]), contents)
+def publish(site, **changed):
+    """Load the example; `changed` gives a feature another version or content."""
+    features, contents = [], []
+    for name, known in FEATURES.items():
+        change = changed.get(name.replace("-", "_"), {})
+        content = change.get("content", (EXAMPLE / known["file"]).read_bytes())
+        features.append(feature(name, content, kind=known["kind"],
+                                version=change.get("version", known["version"])))
+        contents.append(content)
+    site.schema.load(manifest(features), contents)
 
 
-def handset_with_voicemail(site):
-    return Handset(site, residents=[f"voicemail={SAMPLES / 'voicemail'}"])
+def handset_with_voice_mail(site):
+    return Handset(site, residents=[f"voice-mail={EXAMPLE / 'resident' / 'voice-mail'}"])
 
 
 def resident(handset):
@@ -36,48 +41,46 @@ def resident(handset):
     return found["says"], found["status"]
 
 
-def says_voicemail(handset, activation):
-    program = handset.directory / "resident/voicemail/program"
-    return subprocess.run([program, "--status", activation], check=True, text=True,
+def says(handset, program, *arguments):
+    return subprocess.run([handset.directory / program, *arguments], check=True, text=True,
                           capture_output=True, timeout=10).stdout.strip()
 
 
 def test_module_and_activation_in_one_request(edge):
-    handset = handset_with_voicemail(edge)
-    publish(edge, (SAMPLES / "callscreen").read_bytes(), "1.0.0", ACTIVATION.read_bytes())
-    assert resident(handset) == ("voicemail 1.0.0", "off")
-    handset.used(*order(1, 2), *ACCEPT, "wait screen DONE",
-                 "expect text Callscreen 1.0.0: installed",
-                 "expect text Voicemail 1.0.0: installed")
-    status = handset.status()
-    assert {f["id"]: f.get("says") for f in status["features"]} == {
-        "callscreen": "callscreen 1.0.0", "voicemail": None}
-    assert resident(handset) == ("voicemail 1.0.0", "on")
+    handset = handset_with_voice_mail(edge)
+    publish(edge)
+    assert resident(handset) == ("voice-mail 3.1.0", "off")
+    handset.used(*order(COMPASS, CONVERTER, VOICE_MAIL), *ACCEPT, "wait screen DONE",
+                 "expect text Compass 1.4.0: installed",
+                 "expect text Voice-Mail 3.1.0: installed")
+    assert {f["id"]: f.get("says") for f in handset.status()["features"]} == {
+        "compass": "compass 1.4.0", "converter": "converter 2.0.1", "voice-mail": None}
+    assert says(handset, "features/compass/current/program", "225") == "SW"
+    assert says(handset, "features/converter/current/program", "26") == "41.842"
+    assert resident(handset) == ("voice-mail 3.1.0", "on")
 
-    # The program itself looks at the token: a file that is merely there is not enough.
-    activation = handset.directory / "features/voicemail/current/activation.json"
-    assert says_voicemail(handset, activation) == "on"
-    tampered = json.loads(activation.read_text())
-    tampered["token"] = "A" + tampered["token"][1:]
-    activation.write_text(json.dumps(tampered))
-    assert says_voicemail(handset, activation) == "off"
-    assert resident(handset) == ("voicemail 1.0.0", "off")
+    # The program itself looks at the activation: a file that is merely there is not enough.
+    activation = handset.directory / "features/voice-mail/current/activation.json"
+    activation.write_bytes(activation.read_bytes().replace(b"20", b"99"))
+    assert says(handset, "resident/voice-mail/program", "--status", activation) == "off"
+    assert resident(handset) == ("voice-mail 3.1.0", "off")
 
 
 def test_a_new_version_replaces_the_old_one(edge):
-    handset = handset_with_voicemail(edge)
-    for program, version in (("callscreen", "1.0.0"), ("callscreen-2", "2.0.0")):
-        publish(edge, (SAMPLES / program).read_bytes(), version, ACTIVATION.read_bytes())
-        handset.used(*order(1), *ACCEPT, "wait screen DONE")
+    handset = Handset(edge)
+    old = (EXAMPLE / "compass").read_bytes()
+    for version in ("1.4.0", "2.0.0"):
+        content = old.replace(b"1.4.0", version.encode())
+        publish(edge, compass={"version": version, "content": content})
+        handset.used(*order(COMPASS), *ACCEPT, "wait screen DONE")
         (found,) = handset.status()["features"]
-        assert (found["version"], found["says"]) == (version, f"callscreen {version}")
+        assert (found["version"], found["says"]) == (version, f"compass {version}")
 
 
-def test_an_activation_with_another_token_turns_nothing_on(edge):
-    handset = handset_with_voicemail(edge)
-    wrong = json.loads(ACTIVATION.read_text())
-    wrong["token"] = wrong["token"][1:] + "A"
-    publish(edge, b"unused", "1.0.0", json.dumps(wrong).encode())
-    handset.used(*order(2), *ACCEPT, "wait screen ENDED", outcome="not_installed")
-    assert resident(handset) == ("voicemail 1.0.0", "off")
+def test_a_changed_activation_turns_nothing_on(edge):
+    handset = handset_with_voice_mail(edge)
+    right = (EXAMPLE / "voice-mail.json").read_bytes()
+    publish(edge, voice_mail={"content": right.replace(b"20", b"99")})
+    handset.used(*order(VOICE_MAIL), *ACCEPT, "wait screen ENDED", outcome="not_installed")
+    assert resident(handset) == ("voice-mail 3.1.0", "off")
     assert handset.status()["features"] == []

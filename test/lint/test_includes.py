@@ -13,7 +13,6 @@ ALLOWED = {
     "smsc": {"base"},
     "provctl": {"base"},
     "contrib/handset": {"auth", "base"},
-    "contrib/modules": {"base"},
     "contrib/smscsim": {"base"},
 }
 # Every header of base/ is a door; of auth/ only this one is.
