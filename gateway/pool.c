@@ -15,13 +15,22 @@ enum line_state {
 	LINE_BUSY
 };
 
+/** One server of the route. */
+struct target {
+	const char *text; /* borrowed */
+	struct sockaddr_storage address;
+	socklen_t size;
+	int64_t retry_ms; /* not to be connected to before */
+	bool is_down;     /* the last connect failed */
+};
+
 /** One connection of the pool. */
 struct line {
 	TAILQ_ENTRY(line) entry;
 	struct pool *pool;
 	struct link *link;
 	enum line_state state;
-	size_t address;
+	struct target *target;
 	int64_t busy_since_ms;
 };
 
@@ -36,14 +45,14 @@ struct pool_wait {
 struct pool {
 	struct loop *loop;
 	struct pool_settings settings;
+	struct target *targets; /* settings.n_addresses of them, used in turn */
+	size_t next_target;
 	TAILQ_HEAD(, line) lines;
 	TAILQ_HEAD(, pool_wait) waits;
 	size_t n_lines;
 	size_t n_connecting;
 	size_t n_waits;
-	size_t next_address;
-	size_t failed_in_a_row; /* connects, since the last that succeeded */
-	struct timer retry;     /* after every address has failed */
+	struct timer retry; /* when a target that failed may be tried again */
 };
 
 static void pool_serve(struct pool *pool);
@@ -76,14 +85,6 @@ static void pool_fail_waits(struct pool *pool, enum auth_reason reason)
 		wait_end(TAILQ_FIRST(&pool->waits), NULL, reason);
 }
 
-static void on_retry(void *arg)
-{
-	struct pool *pool = arg;
-
-	pool->failed_in_a_row = 0;
-	pool_serve(pool);
-}
-
 static void line_free(struct line *line)
 {
 	struct pool *pool = line->pool;
@@ -97,21 +98,91 @@ static void line_free(struct line *line)
 	free(line);
 }
 
+/* ---- Servers --------------------------------------------------------------------- */
+
+/* One line when a server goes, not one for each try. */
+static void target_failed(struct target *target, struct line *line)
+{
+	const struct pool *pool = line->pool;
+
+	target->retry_ms = loop_now_ms(pool->loop) + RECONNECT_MS;
+	if (!target->is_down)
+		log_warn("landnet_down", log_str("srv", pool->settings.srv),
+			 log_str("address", target->text),
+			 log_str("reason", link_reason(line->link)));
+	target->is_down = true;
+}
+
+static void target_opened(struct target *target, const struct pool *pool)
+{
+	if (target->is_down)
+		log_info("landnet_up", log_str("srv", pool->settings.srv),
+			 log_str("address", target->text));
+	target->is_down = false;
+	target->retry_ms = 0;
+}
+
+/* The next server in turn that has not just failed, or NULL. */
+static struct target *pool_next_target(struct pool *pool)
+{
+	const int64_t now_ms = loop_now_ms(pool->loop);
+
+	for (size_t i = 0; i < pool->settings.n_addresses; i++) {
+		size_t next = pool->next_target++ % pool->settings.n_addresses;
+
+		if (pool->targets[next].retry_ms <= now_ms)
+			return &pool->targets[next];
+	}
+	return NULL;
+}
+
+static bool pool_has_target(const struct pool *pool)
+{
+	const int64_t now_ms = loop_now_ms(pool->loop);
+
+	for (size_t i = 0; i < pool->settings.n_addresses; i++) {
+		if (pool->targets[i].retry_ms <= now_ms)
+			return true;
+	}
+	return false;
+}
+
+/* ---- Lines ----------------------------------------------------------------------- */
+
+/* Those who wait are told when there is no server left to hope for. */
 static void line_connect_failed(struct line *line)
 {
 	struct pool *pool = line->pool;
 	bool is_untrusted = conn_failure(link_conn(line->link)) == CONN_FAILURE_TLS;
 
-	log_warn("landnet_connect", log_str("srv", pool->settings.srv),
-		 log_str("address", pool->settings.addresses[line->address]),
-		 log_str("reason", link_reason(line->link)));
+	target_failed(line->target, line);
 	line_free(line);
-	pool->failed_in_a_row++;
-	if (pool->failed_in_a_row < pool->settings.n_addresses)
+	if (!timer_is_pending(&pool->retry))
+		timer_start(&pool->retry, RECONNECT_MS);
+	if (pool->n_connecting > 0 || pool_has_target(pool))
 		return;
-	timer_start(&pool->retry, RECONNECT_MS);
 	pool_fail_waits(pool, is_untrusted ? REASON_LANDNET_UNTRUSTED
 					   : REASON_LANDNET_UNREACHABLE);
+}
+
+static void line_closed(struct line *line)
+{
+	log_info("landnet_closed", log_str("srv", line->pool->settings.srv),
+		 log_str("address", line->target->text),
+		 log_str("reason", link_reason(line->link)),
+		 log_num("requests", (int64_t)link_count(line->link)));
+	line_free(line);
+}
+
+static void line_opened(struct line *line)
+{
+	struct pool *pool = line->pool;
+
+	pool->n_connecting--;
+	line->state = LINE_IDLE;
+	target_opened(line->target, pool);
+	log_info("landnet_open", log_str("srv", pool->settings.srv),
+		 log_str("address", line->target->text));
 }
 
 static void on_link(struct link *link, enum link_event event, struct exchange *exchange,
@@ -123,47 +194,35 @@ static void on_link(struct link *link, enum link_event event, struct exchange *e
 	(void)link;
 	(void)exchange;
 	switch (event) {
-	case LINK_OPEN:
-		pool->n_connecting--;
-		pool->failed_in_a_row = 0;
-		line->state = LINE_IDLE;
-		break;
+	case LINK_OPEN: line_opened(line); break;
 	case LINK_IDLE: line->state = LINE_IDLE; break;
 	case LINK_CLOSED:
 		if (line->state == LINE_CONNECTING)
 			line_connect_failed(line);
 		else
-			line_free(line);
+			line_closed(line);
 		break;
 	case LINK_REQUEST: BUG_ON("a client link got a request");
 	}
 	pool_serve(pool);
 }
 
-static void line_new(struct pool *pool)
+static void line_new(struct pool *pool, struct target *target)
 {
-	size_t address = pool->next_address++ % pool->settings.n_addresses;
-	struct sockaddr_storage target;
-	socklen_t size;
-	struct line *line;
+	struct line *line = calloc(1, sizeof(*line));
 
-	BUG_ON(!conn_address(pool->settings.addresses[address], &target, &size));
-	line = calloc(1, sizeof(*line));
 	BUG_ON(!line);
-	*line = (struct line){ .pool = pool, .address = address };
-	line->link = link_connect(pool->loop, (struct sockaddr *)&target, size,
-				  &pool->settings.link, on_link, line);
-	if (!line->link) {
-		free(line);
-		timer_start(&pool->retry, RECONNECT_MS);
-		return;
-	}
+	*line = (struct line){ .pool = pool, .target = target };
+	line->link = link_connect(pool->loop, (struct sockaddr *)&target->address,
+				  target->size, &pool->settings.link, on_link, line);
 	TAILQ_INSERT_TAIL(&pool->lines, line, entry);
 	pool->n_lines++;
 	pool->n_connecting++;
 	metrics_add(GATEWAY_LANDNET_OPEN, 1);
 	metrics_add(GATEWAY_LANDNET_CONNECTS, 1);
 }
+
+/* ---- Lending --------------------------------------------------------------------- */
 
 static struct line *pool_idle_line(struct pool *pool)
 {
@@ -179,6 +238,7 @@ static struct line *pool_idle_line(struct pool *pool)
 /* Lend out what is idle; busy lines stand at the end, so the search is short. */
 static void pool_serve(struct pool *pool)
 {
+	struct target *target;
 	struct line *line;
 
 	while (!TAILQ_EMPTY(&pool->waits) && (line = pool_idle_line(pool))) {
@@ -191,13 +251,25 @@ static void pool_serve(struct pool *pool)
 			line->state = LINE_IDLE;
 	}
 	while (pool->n_connecting < pool->n_waits &&
-	       pool->n_lines < pool->settings.size && !timer_is_pending(&pool->retry))
-		line_new(pool);
+	       pool->n_lines < pool->settings.size && (target = pool_next_target(pool)))
+		line_new(pool, target);
 }
 
 static void on_serve(void *arg)
 {
 	pool_serve(arg);
+}
+
+static void pool_open_targets(struct pool *pool)
+{
+	pool->targets = calloc(pool->settings.n_addresses, sizeof(*pool->targets));
+	BUG_ON(!pool->targets);
+	for (size_t i = 0; i < pool->settings.n_addresses; i++) {
+		struct target *target = &pool->targets[i];
+
+		target->text = pool->settings.addresses[i];
+		BUG_ON(!conn_address(target->text, &target->address, &target->size));
+	}
 }
 
 struct pool *pool_new(struct loop *loop, const struct pool_settings *settings)
@@ -207,9 +279,10 @@ struct pool *pool_new(struct loop *loop, const struct pool_settings *settings)
 	BUG_ON(!pool);
 	pool->loop = loop;
 	pool->settings = *settings;
+	pool_open_targets(pool);
 	TAILQ_INIT(&pool->lines);
 	TAILQ_INIT(&pool->waits);
-	timer_init(&pool->retry, loop, on_retry, pool);
+	timer_init(&pool->retry, loop, on_serve, pool);
 	return pool;
 }
 
@@ -222,6 +295,7 @@ void pool_free(struct pool *pool)
 	while (!TAILQ_EMPTY(&pool->lines))
 		line_free(TAILQ_FIRST(&pool->lines));
 	timer_cancel(&pool->retry);
+	free(pool->targets);
 	free(pool);
 }
 

@@ -13,17 +13,23 @@ struct caller {
 	size_t *left;   /* callers not yet called; the last stops the loop */
 };
 
-static struct pool *pool_open(struct stage *stage, size_t size,
-			      const char *const *address)
+static struct pool *pool_open_at(struct stage *stage, size_t size,
+				 const char *const *addresses, size_t n_addresses)
 {
 	return pool_new(stage->loop, &(struct pool_settings){
 					     .srv = "prov.example.com:8443",
 					     .host = "prov.example.com",
-					     .addresses = address,
-					     .n_addresses = 1,
+					     .addresses = addresses,
+					     .n_addresses = n_addresses,
 					     .link = stage_link_settings(),
 					     .size = size,
 				     });
+}
+
+static struct pool *pool_open(struct stage *stage, size_t size,
+			      const char *const *address)
+{
+	return pool_open_at(stage, size, address, 1);
 }
 
 static void on_link(void *arg, struct link *link, enum auth_reason reason)
@@ -143,6 +149,31 @@ static void says_when_no_server_can_be_reached(void)
 	stage_close(&stage);
 }
 
+/* Many wait at once, and every second connect is refused. */
+static void passes_over_a_server_that_is_away(void)
+{
+	struct stage stage;
+	const char *addresses[] = { "127.0.0.1:1", stage.address };
+	size_t left = 8;
+	struct caller callers[8];
+	struct pool *pool;
+
+	stage_open(&stage);
+	stage.answer = stage_answer_ok;
+	pool = pool_open_at(&stage, 8, addresses, 2);
+	for (size_t i = 0; i < 8; i++) {
+		callers[i] = (struct caller){ .stage = &stage,
+					      .is_taking = true,
+					      .left = &left };
+		pool_get(pool, 5000, on_link, &callers[i]);
+	}
+	stage_run(&stage);
+	for (size_t i = 0; i < 8; i++)
+		CU_ASSERT_EQUAL(callers[i].reason, REASON_NONE);
+	pool_free(pool);
+	stage_close(&stage);
+}
+
 static void on_pause(void *arg)
 {
 	struct stage *stage = arg;
@@ -174,4 +205,5 @@ TEST_MAIN("pool", TEST(lends_a_link_to_one_caller_at_a_time),
 	  TEST(opens_no_more_links_than_its_size),
 	  TEST(takes_back_a_link_that_was_not_used),
 	  TEST(says_when_no_server_can_be_reached),
+	  TEST(passes_over_a_server_that_is_away),
 	  TEST(a_cancelled_wait_is_never_called))
