@@ -42,13 +42,13 @@ enum permission {
 const char *standing_name(enum standing standing);
 bool standing_parse(struct slice name, enum standing *out);
 const char *permission_name(enum permission permission);
-bool permission_parse(struct slice name, enum permission *out);
 /** The one table: standing x permission. */
 bool standing_permits(enum standing standing, enum permission permission);
 
 /* ---- Reason codes (reason.c) ---- */
 
-/** Why a session, exchange or authentication ended; one row each in reason.c. */
+/** Why a session, exchange or authentication ended; one row each in reason.c. What it
+ * means and what to do stands in the server's table of reasons. */
 enum auth_reason {
 	REASON_NONE,
 	/* before or at the verification of the device; alike outside (F16) */
@@ -81,10 +81,7 @@ enum auth_reason {
 	/* told to the authenticated device */
 	REASON_DEVICE_UNKNOWN,
 	REASON_DEVICE_BLOCKED,
-	REASON_CREDENTIAL_MISMATCH,
 	REASON_STANDING_LIMITED,
-	REASON_METHOD_NOT_PERMITTED,
-	REASON_GATEWAY_UNKNOWN,
 	/* the session's own */
 	REASON_CLIENT_CLOSED,
 	REASON_CLIENT_FAILED,
@@ -95,8 +92,6 @@ enum auth_reason {
 
 const char *auth_reason_name(enum auth_reason reason);
 bool auth_reason_parse(struct slice name, enum auth_reason *out);
-/** One sentence: what it means and what to do. */
-const char *auth_reason_help(enum auth_reason reason);
 
 /* ---- Identity (identity.c) ---- */
 
@@ -133,8 +128,6 @@ bool identity_srv(struct slice host, unsigned default_port,
  * @return a new reference, or NULL with @p why, which names the file and the remedy
  */
 EVP_PKEY *keys_load(const char *path, char *why, size_t why_size);
-/** Whether two keys are the same (the same key on both legs is refused). */
-bool keys_are_equal(const EVP_PKEY *a, const EVP_PKEY *b);
 /**
  * Whether a trust file holds an anchor that is marked for demonstration (subject
  * O = "Provbox demo, not for production"). Daemons refuse it without demo = yes.

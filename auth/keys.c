@@ -68,11 +68,6 @@ done:
 	return key;
 }
 
-bool keys_are_equal(const EVP_PKEY *a, const EVP_PKEY *b)
-{
-	return EVP_PKEY_eq(a, b) == 1;
-}
-
 static bool is_marked(const X509 *certificate)
 {
 	const X509_NAME *subject = X509_get_subject_name(certificate);

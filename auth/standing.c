@@ -46,17 +46,6 @@ const char *permission_name(enum permission permission)
 	return permissions[permission];
 }
 
-bool permission_parse(struct slice name, enum permission *out)
-{
-	for (size_t i = 0; i < PERMISSION_N; i++) {
-		if (!slice_eq(name, slice_of(permissions[i])))
-			continue;
-		*out = (enum permission)i;
-		return true;
-	}
-	return false;
-}
-
 bool standing_permits(enum standing standing, enum permission permission)
 {
 	return standing < STANDING_N && permission < PERMISSION_N &&

@@ -102,7 +102,7 @@ def test_every_reason_code_is_in_the_table(database):
 
 
 @pytest.mark.parametrize("source, pattern", [
-    ("auth/reason.c", r"\[REASON_\w+\] = \{ \"(\w+)\""),
+    ("auth/reason.c", r"\[REASON_\w+\] = \"(\w+)\""),
     ("provisioning/api.c", r"\[API_\w+\] = \{ \d+, SLICE\(\"(\w+)\"\)")])
 def test_every_reason_of_a_program_is_in_the_table(database, source, pattern):
     known = {row["code"] for row in database.query("select code from provbox.reason")}

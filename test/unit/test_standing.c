@@ -14,15 +14,15 @@ static void every_standing_has_a_name_that_parses_back(void)
 	}
 }
 
-static void every_permission_has_a_name_that_parses_back(void)
+static void permissions_have_different_names(void)
 {
 	for (size_t i = 0; i < PERMISSION_N; i++) {
-		enum permission parsed = PERMISSION_N;
 		const char *name = permission_name((enum permission)i);
 
 		CU_ASSERT_PTR_NOT_NULL_FATAL(name);
-		CU_ASSERT_TRUE(permission_parse(slice_of(name), &parsed));
-		CU_ASSERT_EQUAL(parsed, i);
+		for (size_t k = 0; k < i; k++)
+			CU_ASSERT_STRING_NOT_EQUAL(name,
+						   permission_name((enum permission)k));
 	}
 }
 
@@ -31,13 +31,10 @@ static void other_names_leave_the_result_alone(void)
 	const struct slice others[] = { SLICE(""), SLICE("Active"), SLICE("activ"),
 					SLICE("active "), SLICE("active\0") };
 	enum standing standing = STANDING_UNKNOWN;
-	enum permission permission = PERMISSION_CARE;
 
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
 		CU_ASSERT_FALSE(standing_parse(others[i], &standing));
-	CU_ASSERT_FALSE(permission_parse(SLICE("all"), &permission));
 	CU_ASSERT_EQUAL(standing, STANDING_UNKNOWN);
-	CU_ASSERT_EQUAL(permission, PERMISSION_CARE);
 }
 
 /* The table of the design, written a second time by hand. */
@@ -63,7 +60,7 @@ static void what_is_no_standing_permits_nothing(void)
 }
 
 TEST_MAIN("standing", TEST(every_standing_has_a_name_that_parses_back),
-	  TEST(every_permission_has_a_name_that_parses_back),
+	  TEST(permissions_have_different_names),
 	  TEST(other_names_leave_the_result_alone),
 	  TEST(standing_decides_what_is_permitted),
 	  TEST(what_is_no_standing_permits_nothing))
