@@ -86,11 +86,7 @@ struct question {
 	uint32_t number;
 	child_answer_fn *fn;
 	void *arg;
-	/* The deadline; or, started with 0, the next turn for what is already known. */
-	struct timer timer;
-	uint8_t *answer; /* came while somebody else waited blocking */
-	size_t answer_size;
-	bool is_answered;
+	struct timer deadline; /* at once when the other side is gone */
 };
 LIST_HEAD(question_list, question);
 
@@ -117,14 +113,7 @@ static struct question *question_find(struct child_caller *caller, uint32_t numb
 static void question_take(struct question *question)
 {
 	LIST_REMOVE(question, next);
-	timer_cancel(&question->timer);
-}
-
-static void question_free(struct question *question)
-{
-	if (question->answer)
-		OPENSSL_clear_free(question->answer, question->answer_size);
-	free(question);
+	timer_cancel(&question->deadline);
 }
 
 /* The caller may be freed in the callback. */
@@ -132,15 +121,12 @@ static void question_finish(struct question *question, bool ok, struct slice ans
 {
 	question_take(question);
 	question->fn(question->arg, ok, ok ? answer : (struct slice){ NULL, 0 });
-	question_free(question);
+	free(question);
 }
 
-static void on_question_timer(void *arg)
+static void on_question_deadline(void *arg)
 {
-	struct question *question = arg;
-
-	question_finish(question, question->is_answered,
-			slice_make(question->answer, question->answer_size));
+	question_finish(arg, false, slice_make(NULL, 0));
 }
 
 /* Nothing more will come: tell everybody in the next turn. */
@@ -152,7 +138,7 @@ static void caller_close(struct child_caller *caller)
 	event_del(&caller->readable);
 	for (size_t i = 0; i < N_BUCKETS; i++)
 		LIST_FOREACH (question, &caller->buckets[i], next)
-			timer_start(&question->timer, 0);
+			timer_start(&question->deadline, 0);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
@@ -203,7 +189,7 @@ void child_caller_free(struct child_caller *caller)
 		while (!LIST_EMPTY(&caller->buckets[i])) {
 			struct question *question = LIST_FIRST(&caller->buckets[i]);
 			question_take(question);
-			question_free(question);
+			free(question);
 		}
 	event_del(&caller->readable);
 	caller->is_freed = true;
@@ -234,8 +220,8 @@ uint32_t child_ask(struct child_caller *caller, struct slice text, int64_t deadl
 		.arg = arg,
 	};
 	LIST_INSERT_HEAD(&caller->buckets[number % N_BUCKETS], question, next);
-	timer_init(&question->timer, caller->loop, on_question_timer, question);
-	timer_start(&question->timer, deadline_ms);
+	timer_init(&question->deadline, caller->loop, on_question_deadline, question);
+	timer_start(&question->deadline, deadline_ms);
 	return number;
 }
 
@@ -246,53 +232,7 @@ void child_cancel(struct child_caller *caller, uint32_t number)
 	if (!question)
 		return;
 	question_take(question);
-	question_free(question);
-}
-
-/* An answer to another question than the one that is waited for: the next turn
- * delivers it. */
-static void put_by(struct question *question, const struct frame *frame, size_t n)
-{
-	if (question->is_answered)
-		return;
-	question->is_answered = frame->kind == FRAME_ANSWER;
-	question->answer = OPENSSL_memdup(frame->bytes, n);
-	question->answer_size = n;
-	timer_start(&question->timer, 0);
-}
-
-ssize_t child_ask_blocking(struct child_caller *caller, struct slice text,
-			   int64_t deadline_ms, uint8_t *answer, size_t cap)
-{
-	uint32_t number = next_number(caller);
-	int64_t end_ms = loop_now_ms(caller->loop) + deadline_ms;
-	struct frame frame;
-
-	if (caller->is_closed || !frame_send(caller->fd, number, FRAME_QUESTION, text))
-		return -1;
-	for (;;) {
-		ssize_t n = frame_receive(caller->fd, &frame);
-		int64_t left_ms = end_ms - loop_now_ms(caller->loop);
-		if (n < 0 && errno == EAGAIN && left_ms > 0) {
-			struct pollfd poll_fd = { .fd = caller->fd, .events = POLLIN };
-			(void)poll(&poll_fd, 1, (int)left_ms);
-			continue;
-		}
-		if (n < 0 && errno != EBADMSG && errno != EINTR)
-			return -1; /* too late, or closed: on_readable sees it, too */
-		if (n < 0)
-			continue;
-		if (frame.number == number) {
-			if (frame.kind != FRAME_ANSWER || (size_t)n > cap)
-				return -1;
-			memcpy(answer, frame.bytes, (size_t)n);
-			OPENSSL_cleanse(frame.bytes, (size_t)n);
-			return n;
-		}
-		struct question *other = question_find(caller, frame.number);
-		if (other)
-			put_by(other, &frame, (size_t)n);
-	}
+	free(question);
 }
 
 /* ---- The answering side ---- */

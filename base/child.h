@@ -33,14 +33,6 @@ uint32_t child_ask(struct child_caller *caller, struct slice question,
 		   int64_t deadline_ms, child_answer_fn *fn, void *arg)
 	__attribute__((warn_unused_result));
 void child_cancel(struct child_caller *caller, uint32_t number);
-/**
- * Ask and wait; for the one call that may block (a handshake signature). Other answers
- * that come meanwhile are delivered in the next turn.
- * @return length of the answer, or -1 when it was refused, is longer than @p cap, or
- *         did not come in time
- */
-ssize_t child_ask_blocking(struct child_caller *caller, struct slice question,
-			   int64_t deadline_ms, uint8_t *answer, size_t cap);
 
 /**
  * Handle one question.

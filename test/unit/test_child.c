@@ -284,49 +284,6 @@ static void a_closed_channel_refuses_everybody(void)
 	close(fds[0]);
 }
 
-static void a_blocking_question_keeps_other_answers(void)
-{
-	int fds[2];
-	struct asker asker;
-	uint8_t answer[8];
-
-	CU_ASSERT_EQUAL_FATAL(child_channel(fds), 0);
-	pid_t pid = start_answerer(&fds[1], 1, NULL);
-	asker_begin(&asker, fds[0]);
-	asker.wanted = 2;
-	CU_ASSERT_NOT_EQUAL(ask(&asker, "abc", 5000), 0);
-	CU_ASSERT_NOT_EQUAL(ask(&asker, "refuse", 5000), 0);
-	CU_ASSERT_EQUAL(child_ask_blocking(asker.caller, SLICE("xyz"), 5000, answer,
-					   sizeof(answer)),
-			3);
-	CU_ASSERT_EQUAL(memcmp(answer, "zyx", 3), 0);
-	CU_ASSERT_EQUAL(asker.answered + asker.refused, 0);
-	loop_run(asker.loop);
-	CU_ASSERT_EQUAL(asker.answered, 1);
-	CU_ASSERT_EQUAL(asker.refused, 1);
-	CU_ASSERT_STRING_EQUAL(asker.last, "cba");
-
-	CU_ASSERT_EQUAL(child_ask_blocking(asker.caller, SLICE("refuse"), 5000, answer,
-					   sizeof(answer)),
-			-1);
-	CU_ASSERT_EQUAL(child_ask_blocking(asker.caller, SLICE("too long"), 5000,
-					   answer, sizeof(answer) - 1),
-			-1);
-	int64_t before_ms = loop_now_ms(asker.loop);
-	CU_ASSERT_EQUAL(child_ask_blocking(asker.caller, SLICE("sleep"), 50, answer,
-					   sizeof(answer)),
-			-1);
-	CU_ASSERT_TRUE(loop_now_ms(asker.loop) - before_ms >= 50);
-	CU_ASSERT_EQUAL(child_ask_blocking(asker.caller, SLICE("ok"), 5000, answer,
-					   sizeof(answer)),
-			2);
-	asker_end(&asker);
-	kill(pid, SIGTERM);
-	wait_for(pid);
-	close(fds[0]);
-	close(fds[1]);
-}
-
 static void one_answerer_serves_many_channels(void)
 {
 	int ask_fds[3], answer_fds[3];
@@ -405,5 +362,4 @@ TEST_MAIN("child", TEST(notes_its_descriptors),
 	  TEST(an_answer_to_a_predecessor_is_nobodys),
 	  TEST(a_full_channel_takes_no_question),
 	  TEST(a_closed_channel_refuses_everybody),
-	  TEST(a_blocking_question_keeps_other_answers),
 	  TEST(one_answerer_serves_many_channels), TEST(leaves_no_descriptor_open))

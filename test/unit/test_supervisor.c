@@ -123,33 +123,58 @@ static const struct metric metrics[N_METRICS] = {
 static struct child_caller *caller;
 static struct listener *listeners[2];
 
+struct client {
+	int fd;
+	struct worker *worker;
+};
+
+static void answer_client(const struct client *client, struct slice answer)
+{
+	dprintf(client->fd, "%.*s pid=%d uid=%d secret=%d\n", (int)answer.n,
+		answer.n > 0 ? answer.p : "", (int)getpid(), (int)getuid(),
+		client->worker->secrets != NULL);
+	close(client->fd);
+}
+
+static void on_answer(void *arg, bool ok, struct slice answer)
+{
+	(void)ok; /* refused or too late: the answer is empty */
+	answer_client(arg, answer);
+	free(arg);
+}
+
+static void ask_oracle(const struct client *client, struct slice question)
+{
+	struct client *asking = malloc(sizeof(*asking));
+
+	*asking = *client;
+	if (child_ask(caller, question, 5000, on_answer, asking) == 0)
+		on_answer(asking, false, SLICE(""));
+}
+
 /* One letter is the request; the answer is a line. */
 static void on_client(struct listener *listener, int fd, void *arg)
 {
-	struct worker *worker = arg;
-	uint8_t answer[64];
-	char letter;
-	ssize_t n = 0;
+	const struct client client = { fd, arg };
+	char letter = '\0';
 
 	(void)listener;
 	fcntl(fd, F_SETFL, 0);
-	if (read(fd, &letter, 1) == 1) {
-		switch (letter) {
-		case 'a':
-		case 'f':
-			metrics_add(ASKED, 1);
-			n = child_ask_blocking(
-				caller, letter == 'a' ? SLICE("ask") : SLICE("fds"),
-				5000, answer, sizeof(answer));
-			break;
-		case 'n': worker_set_ready(worker, false); break;
-		case 'r': worker_set_ready(worker, true); break;
-		case 'x': exit(7);
-		}
-		dprintf(fd, "%.*s pid=%d uid=%d secret=%d\n", n < 0 ? 0 : (int)n,
-			answer, (int)getpid(), (int)getuid(), worker->secrets != NULL);
+	(void)!read(fd, &letter, 1);
+	switch (letter) {
+	case 'a':
+		metrics_add(ASKED, 1);
+		ask_oracle(&client, SLICE("ask"));
+		return;
+	case 'f':
+		metrics_add(ASKED, 1);
+		ask_oracle(&client, SLICE("fds"));
+		return;
+	case 'n': worker_set_ready(client.worker, false); break;
+	case 'r': worker_set_ready(client.worker, true); break;
+	case 'x': exit(7);
 	}
-	close(fd);
+	answer_client(&client, SLICE(""));
 }
 
 static bool worker_start(struct worker *worker)
