@@ -423,12 +423,6 @@ enum tls_failure conn_tls_failure(const struct conn *conn)
 	return conn->tls_failure;
 }
 
-void conn_set_callback(struct conn *conn, conn_fn *fn, void *arg)
-{
-	conn->fn = fn;
-	conn->arg = arg;
-}
-
 struct evbuffer *conn_rx(struct conn *conn)
 {
 	return conn->rx;

@@ -63,7 +63,6 @@ struct conn *conn_connect(struct loop *loop, const struct sockaddr *address,
 /** Parse "ip:port", "[ip6]:port" or "unix:/path" without any look-up. */
 bool conn_address(const char *text, struct sockaddr_storage *out, socklen_t *size);
 
-void conn_set_callback(struct conn *conn, conn_fn *fn, void *arg);
 /** Received bytes; the owner drains it. */
 struct evbuffer *conn_rx(struct conn *conn);
 /** Read on after draining; also processes what TLS has already decrypted. */

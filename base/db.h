@@ -86,7 +86,5 @@ void db_cancel(struct db_call *call);
 /** Value of a row as a slice; empty for NULL. Text, or the raw bytes of a bytea column
  * of a statement with is_binary. */
 struct slice db_value(const PGresult *result, int row, int column);
-/** Decode a bytea in text format ("\x...") into @p out. @return length or -1 */
-ssize_t db_bytea(const PGresult *result, int row, int column, uint8_t *out, size_t cap);
 
 #endif

@@ -1,6 +1,5 @@
 #include "base/db.h"
 
-#include "base/codec.h"
 #include "base/log.h"
 
 struct db_param db_slice(struct slice s)
@@ -32,15 +31,4 @@ struct slice db_value(const PGresult *result, int row, int column)
 		return slice_make(NULL, 0);
 	return slice_make(PQgetvalue(result, row, column),
 			  (size_t)PQgetlength(result, row, column));
-}
-
-ssize_t db_bytea(const PGresult *result, int row, int column, uint8_t *out, size_t cap)
-{
-	struct slice text = db_value(result, row, column);
-	if (!slice_starts(text, SLICE("\\x")) || text.n % 2 != 0)
-		return -1;
-	size_t n = (text.n - 2) / 2;
-	if (n > cap || !hex_decode(slice_make(text.p + 2, n * 2), out, n))
-		return -1;
-	return (ssize_t)n;
 }

@@ -93,7 +93,6 @@ static const struct {
 	[HTTP_HEAD_TOO_LARGE] = { "head_too_large", 431, "The head is too large." },
 	[HTTP_TOO_MANY_FIELDS] = { "too_many_fields", 431,
 				   "There are too many header fields." },
-	[HTTP_BODY_TOO_LARGE] = { "body_too_large", 413, "The body is too large." },
 	[HTTP_NO_MEMORY] = { "no_memory", 431,
 			     "The head needs more memory than a request may have." },
 };

@@ -50,13 +50,12 @@ enum http_error {
 	HTTP_UNWANTED_UPGRADE,
 	HTTP_HEAD_TOO_LARGE, /* head or trailers */
 	HTTP_TOO_MANY_FIELDS,
-	HTTP_BODY_TOO_LARGE, /* never from this module: for owners with a limit */
-	HTTP_NO_MEMORY,      /* the arena is full */
+	HTTP_NO_MEMORY, /* the arena is full */
 	HTTP_N_ERRORS,
 };
 /** Lower_snake_case, for logs and problem documents: "bad_field". */
 const char *http_error_name(enum http_error error);
-/** Status a server answers it with: 400, 413, 414, 417, 431, 501, 505; 200 for OK. */
+/** Status a server answers it with: 400, 414, 417, 431, 501, 505; 200 for OK. */
 unsigned http_error_status(enum http_error error);
 /** One sentence for the `detail` of a problem document. */
 const char *http_error_words(enum http_error error);

@@ -58,11 +58,6 @@ void log_open(const char *program, enum log_level level)
 	sink.is_journal = stderr_is_journal();
 }
 
-void log_set_level(enum log_level level)
-{
-	sink.level = level;
-}
-
 bool log_level_parse(struct slice name, enum log_level *out)
 {
 	for (size_t i = 0; i < N_LEVELS; i++)

@@ -131,11 +131,6 @@ void tls_context_free(struct tls_context *context)
 	free(context);
 }
 
-enum tls_role tls_context_role(const struct tls_context *context)
-{
-	return context->role;
-}
-
 const X509 *tls_context_leaf(const struct tls_context *context)
 {
 	return SSL_CTX_get0_certificate(context->ssl_ctx);

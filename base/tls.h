@@ -38,7 +38,6 @@ struct tls_context;
 struct tls_context *tls_context_new(const struct tls_settings *settings, char *why,
 				    size_t why_size);
 void tls_context_free(struct tls_context *context);
-enum tls_role tls_context_role(const struct tls_context *context);
 /**
  * New handshake state. For a client, @p server_name (DNS name or numeric address)
  * is sent as SNI where it is a name, and demanded of the certificate's SAN.

@@ -331,25 +331,6 @@ static void drops_open_calls_when_closed(void)
 		CU_ASSERT_EQUAL(a[i].times, 0);
 }
 
-static void decodes_bytea_text(void)
-{
-	PGresult *result = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
-	PGresAttDesc column = { .name = "b" };
-	PQsetResultAttrs(result, 1, &column);
-	static char *const values[] = { "\\x00ff", "\\x", "\\x0", "\\xzz", "00ff", "" };
-	for (int i = 0; i < 6; i++)
-		PQsetvalue(result, i, 0, values[i], (int)strlen(values[i]));
-	PQsetvalue(result, 6, 0, NULL, -1);
-	uint8_t out[2];
-	CU_ASSERT_EQUAL(db_bytea(result, 0, 0, out, 2), 2);
-	CU_ASSERT_EQUAL(memcmp(out, "\0\xff", 2), 0);
-	CU_ASSERT_EQUAL(db_bytea(result, 0, 0, out, 1), -1);
-	CU_ASSERT_EQUAL(db_bytea(result, 1, 0, out, 2), 0);
-	for (int i = 2; i < 7; i++)
-		CU_ASSERT_EQUAL(db_bytea(result, i, 0, out, 2), -1);
-	PQclear(result);
-}
-
 static void make_table(void)
 {
 	PGconn *pg = PQconnectdb(cluster.dsn);
@@ -376,7 +357,6 @@ int main(void)
 		TEST(never_answers_a_cancelled_call),
 		TEST(survives_a_restart),
 		TEST(drops_open_calls_when_closed),
-		TEST(decodes_bytea_text),
 	};
 	if (!cluster_open(&cluster)) {
 		cluster_close(&cluster);

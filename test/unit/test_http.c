@@ -110,8 +110,7 @@ static void mark_result(const struct http_vector *vector, void *arg)
 static void has_a_vector_for_every_error(void)
 {
 	http_vector_walk(mark_result, NULL);
-	/* Told by owners; by the arena, see ends_at_the_arena_limit. */
-	is_error_seen[HTTP_BODY_TOO_LARGE] = is_error_seen[HTTP_NO_MEMORY] = true;
+	is_error_seen[HTTP_NO_MEMORY] = true; /* see ends_at_the_arena_limit */
 	for (int i = 0; i < HTTP_N_ERRORS; i++) {
 		const char *name = http_error_name((enum http_error)i);
 		unsigned status = http_error_status((enum http_error)i);

@@ -139,7 +139,7 @@ static void levels_hold_back(void)
 	CU_ASSERT_TRUE(log_level_parse(SLICE("warn"), &level));
 	CU_ASSERT_EQUAL(level, LOG_LEVEL_WARN);
 	CU_ASSERT_FALSE(log_level_parse(SLICE("warning"), &level));
-	log_set_level(level);
+	log_open("provbox", level);
 	int fd = capture_begin();
 	log_info("hidden");
 	log_debug("hidden");
@@ -150,7 +150,7 @@ static void levels_hold_back(void)
 	CU_ASSERT_EQUAL(capture_end(fd), 2);
 	CU_ASSERT_FALSE(log_is_enabled(LOG_LEVEL_INFO));
 	CU_ASSERT_TRUE(log_is_enabled(LOG_LEVEL_WARN));
-	log_set_level(LOG_LEVEL_INFO);
+	log_open("provbox", LOG_LEVEL_INFO);
 }
 
 static void under_a_journal_the_time_is_left_out(void)
