@@ -144,6 +144,7 @@ static const struct {
 
 static void answer(struct admin *admin, struct exchange *exchange)
 {
+	static const struct http_field allow = { SLICE("Allow"), SLICE("GET, HEAD") };
 	const struct http_head *head = exchange_head(exchange);
 	struct slice path, query;
 
@@ -154,10 +155,11 @@ static void answer(struct admin *admin, struct exchange *exchange)
 		if (head->method == HTTP_GET || head->method == HTTP_HEAD)
 			pages[i].show(admin, exchange);
 		else
-			exchange_problem(exchange, 405, "method_not_allowed", NULL);
+			exchange_problem(exchange, 405, "method_not_allowed", NULL,
+					 &allow);
 		return;
 	}
-	exchange_problem(exchange, 404, "not_found", NULL);
+	exchange_problem(exchange, 404, "not_found", NULL, NULL);
 }
 
 /* ---- Peers ---- */

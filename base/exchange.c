@@ -193,11 +193,14 @@ static const struct http_field problem_field = {
 };
 
 void exchange_problem(struct exchange *exchange, unsigned status, const char *reason,
-		      const char *detail)
+		      const char *detail, const struct http_field *extra)
 {
 	char *text = problem_text(status, reason, detail);
+	struct http_field fields[2] = { problem_field };
 
-	exchange_reply(exchange, status, &problem_field, 1, slice_of(text));
+	if (extra)
+		fields[1] = *extra;
+	exchange_reply(exchange, status, fields, extra ? 2 : 1, slice_of(text));
 	free(text);
 }
 

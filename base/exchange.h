@@ -123,9 +123,10 @@ void exchange_reply(struct exchange *exchange, unsigned status,
 		    const struct http_field *fields, size_t n_fields,
 		    struct slice body);
 /** Server: answer with application/problem+json {type,title,status,reason,detail?}
- * (RFC 9457). @p detail may be NULL. */
+ * (RFC 9457). @p detail may be NULL; so may @p extra, a field that the status asks for
+ * (Allow, Retry-After). */
 void exchange_problem(struct exchange *exchange, unsigned status, const char *reason,
-		      const char *detail);
+		      const char *detail, const struct http_field *extra);
 /** Give up: the link is aborted, because half an exchange cannot be taken back.
  * No more events of this exchange; the link reports LINK_CLOSED. */
 void exchange_cancel(struct exchange *exchange);

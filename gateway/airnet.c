@@ -6,6 +6,9 @@
 #include "gateway/gateway_metrics.h"
 #include "gateway/session.h"
 
+/* How long exchanges in progress may take when the worker is told to end. */
+#define STOP_MS 4000
+
 /* One worker is one process. */
 static struct airnet *own;
 
@@ -133,15 +136,37 @@ static void on_stopped(void *arg)
 	struct airnet *airnet = arg;
 	struct loop *loop = airnet->loop;
 
+	timer_cancel(&airnet->stop);
 	airnet_free(airnet);
 	own = NULL;
 	loop_stop(loop);
 }
 
+static void on_reports_sent(void *arg)
+{
+	struct airnet *airnet = arg;
+
+	if (--airnet->n_reporting == 0)
+		loop_defer(airnet->loop, on_stopped, airnet);
+}
+
+/* The last session is over: what it has to say still goes out. */
 void airnet_session_gone(struct airnet *airnet)
 {
-	if (airnet->is_stopping && TAILQ_EMPTY(&airnet->sessions))
-		loop_defer(airnet->loop, on_stopped, airnet);
+	if (!airnet->is_stopping || !TAILQ_EMPTY(&airnet->sessions))
+		return;
+	airnet->n_reporting = airnet->config->routes.n;
+	for (size_t i = 0; i < airnet->config->routes.n; i++)
+		report_queue_finish(airnet->reports[i], on_reports_sent, airnet);
+}
+
+/* The supervisor has little patience left. */
+static void on_stop_timeout(void *arg)
+{
+	struct airnet *airnet = arg;
+
+	log_warn("stop_cut", log_num("sessions", (int64_t)session_cut_all(airnet)));
+	loop_stop(airnet->loop);
 }
 
 void airnet_stop(struct worker *worker)
@@ -155,6 +180,8 @@ void airnet_stop(struct worker *worker)
 	for (size_t i = 0; i < airnet->n_listeners; i++)
 		listener_free(airnet->listeners[i]);
 	airnet->n_listeners = 0;
+	timer_init(&airnet->stop, airnet->loop, on_stop_timeout, airnet);
+	timer_start(&airnet->stop, STOP_MS);
 	session_drain_all(airnet);
 	airnet_session_gone(airnet);
 }

@@ -26,6 +26,8 @@ struct airnet {
 	size_t n_listeners;
 	TAILQ_HEAD(, session) sessions;
 	bool is_stopping;
+	struct timer stop;  /* then the rest is cut */
+	size_t n_reporting; /* queues that still tell servers of ends */
 };
 
 /** Private keys of both legs, in a worker's memory alone. */

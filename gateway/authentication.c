@@ -16,6 +16,7 @@ struct authentication {
 	struct arena *arena;
 	struct pool_wait *wait;    /* while waiting for a link */
 	struct exchange *exchange; /* while the server is asked */
+	uint64_t rx_start;         /* bytes of the link before this exchange */
 	struct timer deadline;
 	bool is_retried;
 	authentication_fn *fn;
@@ -112,7 +113,7 @@ static enum auth_reason reason_of_status(unsigned status)
 		return REASON_NONE;
 	if (status == 403)
 		return REASON_AUTHENTICATION_REFUSED;
-	if (status == 503)
+	if (status >= 500)
 		return REASON_AUTHENTICATION_UNAVAILABLE;
 	return REASON_AUTHENTICATION_MALFORMED;
 }
@@ -140,12 +141,15 @@ static void on_answer(struct authentication *authentication)
 			   reason == REASON_NONE ? &information : NULL);
 }
 
-/* A server may close a kept link just when it is used: once more, on another one. */
 static void on_failed(struct authentication *authentication)
 {
+	struct exchange *exchange = authentication->exchange;
+	enum auth_reason reason = landnet_failure(exchange, authentication->route);
+
 	authentication->exchange = NULL;
-	if (authentication->is_retried) {
-		authentication_end(authentication, REASON_LANDNET_FAILED, NULL);
+	if (authentication->is_retried ||
+	    !landnet_is_stale(exchange, authentication->rx_start)) {
+		authentication_end(authentication, reason, NULL);
 		return;
 	}
 	authentication->is_retried = true;
@@ -185,9 +189,13 @@ static void on_link(void *arg, struct link *link, enum auth_reason reason)
 		authentication_end(authentication, reason, NULL);
 		return;
 	}
+	/* Each request has a nonce of its own, a repeated one, too. */
+	random_bytes(authentication->claims.nonce,
+		     sizeof(authentication->claims.nonce));
 	json = auth_request_encode(&authentication->claims, authentication->wants_proof,
 				   authentication->arena);
 	BUG_ON(!json);
+	authentication->rx_start = conn_rx_total(link_conn(link));
 	authentication->exchange = link_request(link, on_exchange, authentication);
 	landnet_send_request(authentication->exchange, authentication->route,
 			     SLICE("/v1/authentication"), slice_of(json));
@@ -216,8 +224,6 @@ struct authentication *authentication_begin(struct loop *loop, struct route *rou
 						   .fn = fn,
 						   .arg = arg };
 	memcpy(authentication->claims.srv, route->srv, sizeof(route->srv));
-	random_bytes(authentication->claims.nonce,
-		     sizeof(authentication->claims.nonce));
 	timer_init(&authentication->deadline, loop, on_deadline, authentication);
 	timer_start(&authentication->deadline, deadline_ms);
 	authentication_ask(authentication);

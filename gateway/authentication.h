@@ -20,7 +20,7 @@ typedef void authentication_fn(void *arg, enum auth_reason reason,
 			       const struct auth_claims *claims);
 
 /**
- * Begin. A fresh nonce is drawn here.
+ * Begin. A fresh nonce is drawn for each request that is sent.
  * @param claims  borrowed for the call: gw, sid, dev, cred, binding; srv and nonce are
  *                set by this module
  * @param fn      called exactly once, later, unless cancelled

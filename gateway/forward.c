@@ -14,10 +14,11 @@ struct forward {
 	struct exchange *device;  /* NULL when over */
 	struct exchange *landnet; /* NULL before and after */
 	struct pool_wait *wait;
-	uint64_t tx_start;     /* bytes of the link before this exchange */
-	bool is_request_sent;  /* whole */
-	bool is_response_sent; /* whole */
-	bool is_refused;       /* 401: the body is read here, not returned */
+	uint64_t tx_start, rx_start; /* bytes of the link before this exchange */
+	unsigned status;             /* given to the handset; 0: none */
+	bool is_request_sent;        /* whole */
+	bool is_response_sent;       /* whole */
+	bool is_held; /* the answer may be for us, it is read before it is passed on */
 	bool is_retried;
 	forward_fn *fn;
 	void *arg;
@@ -81,25 +82,41 @@ static void landnet_drop(struct forward *forward)
 	forward->landnet = NULL;
 }
 
+/* An exchange that has nothing to give or to take any more ends by itself, and its link
+ * goes back. */
+static void landnet_release(struct forward *forward)
+{
+	struct evbuffer *body;
+
+	if (!forward->landnet || !forward->is_request_sent) {
+		landnet_drop(forward);
+		return;
+	}
+	forward_count(forward);
+	body = exchange_body(forward->landnet);
+	evbuffer_drain(body, evbuffer_get_length(body));
+	exchange_on(forward->landnet, landnet_ignore, NULL);
+	forward->landnet = NULL;
+}
+
 static void forward_end(struct forward *forward, enum auth_reason reason)
 {
-	bool is_over = !forward->device;
+	const struct forward_end end = {
+		.reason = reason,
+		.is_over = !forward->device,
+		.status = forward->status,
+	};
 
 	landnet_drop(forward);
-	forward->fn(forward->arg, reason, is_over);
+	forward->fn(forward->arg, &end);
 	forward_free(forward);
 }
 
-/* The handset has its answer whole, and so the landnet exchange has nothing to give or
- * to take any more: it ends by itself, and its link goes back. */
+/* The handset has its answer whole. */
 static void forward_done(struct forward *forward)
 {
 	forward->device = NULL;
-	if (forward->landnet) {
-		forward_count(forward);
-		exchange_on(forward->landnet, landnet_ignore, NULL);
-		forward->landnet = NULL;
-	}
+	landnet_release(forward);
 	forward_end(forward, REASON_NONE);
 }
 
@@ -212,37 +229,48 @@ static void send_response_head(struct forward *forward)
 	out.n_fields =
 		fields_allowed(in, response_names, COUNT(response_names), NULL, fields);
 	out.keep_alive = true;
+	forward->status = in->status;
 	exchange_send_head(forward->device, &out);
 }
 
-/* The reason of a 401, from its problem document; what is not one of the two that can
- * be mended by authenticating once more is the third. */
-static enum auth_reason refusal_reason(struct forward *forward)
+/* What the server says of the session and not of the request, and what that means. */
+static const struct {
+	unsigned status;
+	const char *said;
+	enum auth_reason meant;
+} verdicts[] = {
+	{ 401, "grant_expired", REASON_GRANT_EXPIRED },
+	{ 401, "grant_epoch", REASON_GRANT_EPOCH },
+	{ 403, "device_blocked", REASON_DEVICE_BLOCKED },
+	{ 403, "device_unknown", REASON_DEVICE_UNKNOWN },
+	{ 403, "gateway_unknown", REASON_AUTHENTICATION_REFUSED },
+};
+
+static bool may_be_verdict(unsigned status)
 {
+	return status == 401 || status == 403;
+}
+
+/* From the problem document of a held answer. A 401 is never the handset's: what is
+ * none of the two that a new grant mends is an invalid grant.
+ * @return REASON_NONE: it is an answer like others */
+static enum auth_reason verdict_of(struct forward *forward)
+{
+	unsigned status = exchange_head(forward->landnet)->status;
+	enum auth_reason meant = status == 401 ? REASON_GRANT_INVALID : REASON_NONE;
 	struct evbuffer *body = exchange_body(forward->landnet);
 	size_t n = evbuffer_get_length(body);
-	enum auth_reason reason;
 	char why[128];
 	json_t *problem =
 		json_parse(slice_make(evbuffer_pullup(body, -1), n), why, sizeof(why));
-	const char *name = json_string_value(json_object_get(problem, "reason"));
+	const char *said = json_string_value(json_object_get(problem, "reason"));
 
-	if (!name || !auth_reason_parse(slice_of(name), &reason) ||
-	    (reason != REASON_GRANT_EXPIRED && reason != REASON_GRANT_EPOCH))
-		reason = REASON_GRANT_INVALID;
+	for (size_t i = 0; said && i < COUNT(verdicts); i++) {
+		if (verdicts[i].status == status && !strcmp(verdicts[i].said, said))
+			meant = verdicts[i].meant;
+	}
 	json_decref(problem);
-	return reason;
-}
-
-/* Server, 4.5: one more authentication only if no body byte has left. */
-static void on_refused(struct forward *forward)
-{
-	enum auth_reason reason = refusal_reason(forward);
-	const struct http_head *request = exchange_head(forward->device);
-
-	if (request->framing != HTTP_NO_BODY)
-		reason = REASON_GRANT_INVALID;
-	forward_end(forward, reason);
+	return meant;
 }
 
 static void on_response_head(struct forward *forward)
@@ -251,15 +279,14 @@ static void on_response_head(struct forward *forward)
 		forward_fail(forward, REASON_LANDNET_DESYNC);
 		return;
 	}
-	if (exchange_head(forward->landnet)->status == 401)
-		forward->is_refused = true;
-	else
+	forward->is_held = may_be_verdict(exchange_head(forward->landnet)->status);
+	if (!forward->is_held)
 		send_response_head(forward);
 }
 
 static void on_response_body(struct forward *forward)
 {
-	if (!forward->is_refused)
+	if (!forward->is_held)
 		relay_response(forward);
 	else if (exchange_received_bytes(forward->landnet) > PROBLEM_BYTES)
 		forward_fail(forward, REASON_LANDNET_FAILED);
@@ -269,32 +296,39 @@ static void on_response_body(struct forward *forward)
 
 static void on_response_end(struct forward *forward)
 {
-	if (forward->is_refused)
-		on_refused(forward);
-	else
-		relay_response(forward);
+	enum auth_reason verdict;
+
+	if (forward->is_held) {
+		verdict = verdict_of(forward);
+		if (verdict != REASON_NONE) {
+			landnet_release(forward);
+			forward_end(forward, verdict);
+			return;
+		}
+		forward->is_held = false;
+		send_response_head(forward);
+	}
+	relay_response(forward);
 }
 
-/* A server may close a kept link just when it is used. What has no body and is safe
- * goes once more, on another link, while nothing has come back. */
+/* What has no body and is safe goes once more, on another link. */
 static void on_landnet_failed(struct forward *forward)
 {
 	const struct http_head *request = exchange_head(forward->device);
-	bool is_reused = link_count(exchange_link(forward->landnet)) > 0;
 	bool is_safe = (request->method == HTTP_GET || request->method == HTTP_HEAD) &&
 		       request->framing == HTTP_NO_BODY;
+	bool is_stale = landnet_is_stale(forward->landnet, forward->rx_start);
+	enum auth_reason reason =
+		landnet_failure(forward->landnet, forward->settings.route);
 
-	log_warn("landnet_exchange", log_str("srv", forward->settings.route->srv),
-		 log_str("reason", exchange_reason(forward->landnet)));
 	forward_count(forward);
 	forward->landnet = NULL;
-	if (is_reused && is_safe && !forward->is_retried &&
-	    !exchange_head_sent(forward->device)) {
+	if (is_safe && is_stale && !forward->is_retried) {
 		forward->is_retried = true;
 		forward_ask(forward);
 		return;
 	}
-	forward_fail(forward, REASON_LANDNET_FAILED);
+	forward_fail(forward, reason);
 }
 
 static void on_landnet(struct exchange *landnet, enum exchange_event event, void *arg)
@@ -325,6 +359,7 @@ static void on_link(void *arg, struct link *link, enum auth_reason reason)
 		return;
 	}
 	forward->tx_start = conn_tx_total(link_conn(link));
+	forward->rx_start = conn_rx_total(link_conn(link));
 	forward->landnet = link_request(link, on_landnet, forward);
 	metrics_add(GATEWAY_FORWARDED, 1);
 	send_request_head(forward);

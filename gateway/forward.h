@@ -11,13 +11,18 @@
 struct forward;
 
 /**
- * @p is_over: the exchange with the handset is gone; @p reason REASON_NONE when it was
- * answered whole, else why it was cut: the handset went away (REASON_CLIENT_FAILED) or
- * the server did. Otherwise nothing was answered yet and the exchange is the caller's
- * again; REASON_GRANT_EXPIRED and _EPOCH then mean that the server wants a new grant
- * and nothing of a body has left: authenticate, then begin again.
+ * How a forward ended. When the exchange with the handset is over, @p reason is
+ * REASON_NONE if it was answered whole, else why it was cut: the handset went away
+ * (REASON_CLIENT_FAILED) or the server did. Otherwise nothing was answered yet and the
+ * exchange is the caller's again: the server could not be asked, or it spoke of the
+ * session (REASON_GRANT_*, REASON_DEVICE_*, REASON_AUTHENTICATION_REFUSED).
  */
-typedef void forward_fn(void *arg, enum auth_reason reason, bool is_over);
+struct forward_end {
+	enum auth_reason reason;
+	bool is_over;
+	unsigned status; /* that the handset was given; 0: none */
+};
+typedef void forward_fn(void *arg, const struct forward_end *end);
 
 struct forward_settings {
 	struct route *route;

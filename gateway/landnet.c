@@ -21,6 +21,23 @@ bool landnet_check_exchange(struct exchange *exchange)
 	return field && slice_eq(field->value, slice_of(expected));
 }
 
+bool landnet_is_stale(struct exchange *exchange, uint64_t rx_start)
+{
+	struct link *link = exchange_link(exchange);
+
+	return link_count(link) > 0 && conn_rx_total(link_conn(link)) == rx_start;
+}
+
+enum auth_reason landnet_failure(struct exchange *exchange, const struct route *route)
+{
+	struct conn *conn = link_conn(exchange_link(exchange));
+
+	log_warn("landnet_exchange", log_str("srv", route->srv),
+		 log_str("reason", exchange_reason(exchange)));
+	return conn_failure(conn) == CONN_FAILURE_TLS ? REASON_LANDNET_UNTRUSTED
+						      : REASON_LANDNET_FAILED;
+}
+
 void landnet_send_request(struct exchange *exchange, const struct route *route,
 			  struct slice path, struct slice json)
 {

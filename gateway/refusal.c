@@ -59,8 +59,10 @@ static const struct refusal *refusal_find(enum auth_reason reason)
 	return &other;
 }
 
-void refusal_answer(struct exchange *exchange, enum auth_reason reason)
+unsigned refusal_answer(struct exchange *exchange, enum auth_reason reason)
 {
+	static const struct http_field retry_after = { SLICE("Retry-After"),
+						       SLICE("1") };
 	static const char *const told[] = {
 		[TOLD_ALIKE] = "authentication_failed",
 		[TOLD_AWAY] = "server_unavailable",
@@ -70,7 +72,8 @@ void refusal_answer(struct exchange *exchange, enum auth_reason reason)
 	exchange_problem(exchange, refusal->status,
 			 refusal->told == TOLD_OWN ? auth_reason_name(reason)
 						   : told[refusal->told],
-			 NULL);
+			 NULL, refusal->status == 503 ? &retry_after : NULL);
+	return refusal->status;
 }
 
 bool refusal_is_final(enum auth_reason reason)

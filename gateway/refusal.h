@@ -9,8 +9,8 @@
 #include "base/exchange.h"
 
 /** Answer @p exchange for @p reason; an unlisted reason is 403 authentication_failed.
- */
-void refusal_answer(struct exchange *exchange, enum auth_reason reason);
+ * @return the status that it was answered with */
+unsigned refusal_answer(struct exchange *exchange, enum auth_reason reason);
 /** Whether the session ends with it. */
 bool refusal_is_final(enum auth_reason reason);
 /** Whether the server of the session is told of an end for this reason: the device's or

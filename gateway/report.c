@@ -18,6 +18,7 @@ struct report {
 
 /** One report at a time is on its way: the first of the queue. */
 struct report_queue {
+	struct loop *loop;
 	struct route *route;
 	int64_t deadline_ms;
 	TAILQ_HEAD(, report) reports;
@@ -25,6 +26,8 @@ struct report_queue {
 	struct pool_wait *wait;
 	struct exchange *exchange;
 	struct timer retry;
+	report_fn *fn; /* finishing: to be called when nothing waits */
+	void *arg;
 };
 
 static void queue_send(struct report_queue *queue);
@@ -43,6 +46,28 @@ static void on_retry(void *arg)
 	queue_send(arg);
 }
 
+static void on_finished(void *arg)
+{
+	struct report_queue *queue = arg;
+
+	queue->fn(queue->arg);
+}
+
+/* Again later; or, when there is no later, never. */
+static void queue_failed(struct report_queue *queue)
+{
+	if (!queue->fn) {
+		timer_start(&queue->retry, RETRY_MS);
+		return;
+	}
+	log_warn("session_ends_lost", log_str("srv", queue->route->srv),
+		 log_num("n", (int64_t)queue->n));
+	metrics_add(GATEWAY_ENDS_DROPPED, (int64_t)queue->n);
+	while (!TAILQ_EMPTY(&queue->reports))
+		report_drop(queue);
+	queue_send(queue);
+}
+
 /* 204 stored, 4xx will never be stored; anything else is tried again. */
 static void on_answer(struct report_queue *queue)
 {
@@ -55,7 +80,7 @@ static void on_answer(struct report_queue *queue)
 		log_error("session_end_refused", log_str("srv", queue->route->srv),
 			  log_num("status", status));
 	if (status >= 500) {
-		timer_start(&queue->retry, RETRY_MS);
+		queue_failed(queue);
 		return;
 	}
 	metrics_add(is_refused ? GATEWAY_ENDS_DROPPED : GATEWAY_ENDS_SENT, 1);
@@ -75,11 +100,11 @@ static void on_exchange(struct exchange *exchange, enum exchange_event event, vo
 		}
 		queue->exchange = NULL;
 		exchange_cancel(exchange);
-		timer_start(&queue->retry, RETRY_MS);
+		queue_failed(queue);
 		break;
 	case EXCHANGE_FAILED:
 		queue->exchange = NULL;
-		timer_start(&queue->retry, RETRY_MS);
+		queue_failed(queue);
 		break;
 	case EXCHANGE_BODY:
 	case EXCHANGE_END:
@@ -98,8 +123,8 @@ static void on_link(void *arg, struct link *link, enum auth_reason reason)
 
 	(void)reason;
 	queue->wait = NULL;
-	if (!link || !report) {
-		timer_start(&queue->retry, RETRY_MS);
+	if (!link) {
+		queue_failed(queue);
 		return;
 	}
 	queue->exchange = link_request(link, on_exchange, queue);
@@ -114,9 +139,13 @@ static void on_link(void *arg, struct link *link, enum auth_reason reason)
 
 static void queue_send(struct report_queue *queue)
 {
-	if (TAILQ_EMPTY(&queue->reports) || queue->wait || queue->exchange ||
-	    timer_is_pending(&queue->retry))
+	if (queue->wait || queue->exchange || timer_is_pending(&queue->retry))
 		return;
+	if (TAILQ_EMPTY(&queue->reports)) {
+		if (queue->fn)
+			loop_defer(queue->loop, on_finished, queue);
+		return;
+	}
 	queue->wait = pool_get(queue->route->pool, queue->deadline_ms, on_link, queue);
 }
 
@@ -126,11 +155,20 @@ struct report_queue *report_queue_new(struct loop *loop, struct route *route,
 	struct report_queue *queue = calloc(1, sizeof(*queue));
 
 	BUG_ON(!queue);
+	queue->loop = loop;
 	queue->route = route;
 	queue->deadline_ms = deadline_ms;
 	TAILQ_INIT(&queue->reports);
 	timer_init(&queue->retry, loop, on_retry, queue);
 	return queue;
+}
+
+void report_queue_finish(struct report_queue *queue, report_fn *fn, void *arg)
+{
+	queue->fn = fn;
+	queue->arg = arg;
+	timer_cancel(&queue->retry);
+	queue_send(queue);
 }
 
 void report_queue_free(struct report_queue *queue)
@@ -160,7 +198,7 @@ void report_session_end(struct report_queue *queue, const struct auth_claims *cl
 		struct report *oldest = TAILQ_NEXT(TAILQ_FIRST(&queue->reports), entry);
 
 		log_warn("session_end_dropped", log_str("srv", queue->route->srv),
-			 log_str("dev", oldest->claims.dev));
+			 log_masked("dev", slice_of(oldest->claims.dev)));
 		metrics_add(GATEWAY_ENDS_DROPPED, 1);
 		TAILQ_REMOVE(&queue->reports, oldest, entry);
 		queue->n--;

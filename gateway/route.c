@@ -120,26 +120,26 @@ struct route *route_find(struct route_table *table, struct slice host)
 }
 
 /* A prefix covers itself and what follows it after a slash. */
-static bool has_prefix(const struct config_list *prefixes, struct slice path)
+static const char *find_prefix(const struct config_list *prefixes, struct slice path)
 {
 	for (size_t i = 0; i < prefixes->n; i++) {
 		struct slice prefix = slice_of(prefixes->items[i]);
 
 		if (slice_starts(path, prefix) &&
 		    (path.n == prefix.n || path.p[prefix.n] == '/'))
-			return true;
+			return prefixes->items[i];
 	}
-	return false;
+	return NULL;
 }
 
-bool route_permission(const struct route *route, struct slice path,
-		      enum permission *out)
+const char *route_prefix(const struct route *route, struct slice path,
+			 enum permission *out)
 {
-	if (has_prefix(&route->config->care, path))
-		*out = PERMISSION_CARE;
-	else if (has_prefix(&route->config->provision, path))
-		*out = PERMISSION_PROVISION;
-	else
-		return false;
-	return true;
+	const char *prefix = find_prefix(&route->config->care, path);
+
+	*out = PERMISSION_CARE;
+	if (prefix)
+		return prefix;
+	*out = PERMISSION_PROVISION;
+	return find_prefix(&route->config->provision, path);
 }

@@ -32,8 +32,12 @@ size_t route_count(const struct route_table *table);
 /** @param host  value of a Host field; the port 443 may be left out. NULL: no such srv
  */
 struct route *route_find(struct route_table *table, struct slice host);
-/** @return false when the path is not one of the route's: never forward it */
-bool route_permission(const struct route *route, struct slice path,
-		      enum permission *out);
+/**
+ * What permission a path needs.
+ * @return the configured prefix that covers it; NULL when the path is none of the
+ * route's: never forward it
+ */
+const char *route_prefix(const struct route *route, struct slice path,
+			 enum permission *out);
 
 #endif

@@ -31,6 +31,7 @@ struct session {
 	int64_t start_ms;
 	uint64_t n_requests;
 	/* the present request */
+	int64_t request_ms;
 	struct exchange *exchange;
 	struct route *route; /* also of the last request */
 	bool is_renewed;     /* its grant was refused once */
@@ -95,6 +96,8 @@ static void session_free(struct session *session)
 
 	if (session->authentication)
 		authentication_cancel(session->authentication);
+	if (session->forward)
+		forward_cancel(session->forward);
 	TAILQ_REMOVE(&airnet->sessions, session, entry);
 	metrics_add(GATEWAY_SESSIONS_OPEN, -1);
 	link_free(session->link);
@@ -122,22 +125,62 @@ static void on_closed(struct session *session)
 	session_free(session);
 }
 
-/* ---- Answers of the gateway's own ---- */
+/* ---- Answers of the gateway's own ------------------------------------------------ */
 
-static void session_refuse(struct session *session, enum auth_reason reason)
+static struct slice session_path(const struct session *session)
 {
-	bool is_final = refusal_is_final(reason);
+	struct slice path, query;
 
-	log_info("refused",
+	http_target_split(exchange_head(session->exchange)->target, &path, &query);
+	return path;
+}
+
+/* What of a path may stand in a log: no numbers of requests. */
+static const char *session_log_path(const struct session *session)
+{
+	enum permission permission;
+
+	if (slice_starts(session_path(session), SLICE(RESOURCE_PREFIX)))
+		return RESOURCE_PREFIX;
+	return session->route ? route_prefix(session->route, session_path(session),
+					     &permission)
+			      : NULL;
+}
+
+/* One line for each request. Status 0: the device was gone before it was answered. */
+static void session_log_request(const struct session *session, unsigned status,
+				const char *reason)
+{
+	const struct http_head *head = exchange_head(session->exchange);
+
+	log_info("request",
 		 log_hex("sid", slice_make(session->claims.sid, AUTH_SID_BYTES)),
 		 log_masked("dev", slice_of(session->claims.dev)),
 		 log_str("srv", session->route ? session->route->srv : NULL),
-		 log_str("reason", auth_reason_name(reason)));
-	refusal_answer(session->exchange, reason);
-	if (!is_final)
+		 log_str("method", http_method_name(head->method)),
+		 log_str("path", session_log_path(session)), log_num("status", status),
+		 log_str("reason", reason),
+		 log_num("ms",
+			 loop_now_ms(session->airnet->loop) - session->request_ms));
+}
+
+static void session_refuse(struct session *session, enum auth_reason reason)
+{
+	unsigned status = refusal_answer(session->exchange, reason);
+
+	session_log_request(session, status, auth_reason_name(reason));
+	if (!refusal_is_final(reason))
 		return;
 	session->end = reason;
 	link_close(session->link);
+}
+
+/* What is wrong with this request alone. */
+static void session_problem(struct session *session, unsigned status,
+			    const char *reason, const struct http_field *extra)
+{
+	exchange_problem(session->exchange, status, reason, NULL, extra);
+	session_log_request(session, status, reason);
 }
 
 static enum auth_reason reason_of_standing(enum standing standing)
@@ -166,21 +209,14 @@ static void session_answer_resource(struct session *session,
 
 	BUG_ON(!json);
 	exchange_reply(session->exchange, 200, fields, 2, slice_of(json));
+	session_log_request(session, 200, NULL);
 	if (reason == REASON_NONE)
 		return;
 	session->end = reason;
 	link_close(session->link);
 }
 
-/* ---- One request ---- */
-
-static struct slice session_path(const struct session *session)
-{
-	struct slice path, query;
-
-	http_target_split(exchange_head(session->exchange)->target, &path, &query);
-	return path;
-}
+/* ---- One request ----------------------------------------------------------------- */
 
 static void on_exchange(struct exchange *exchange, enum exchange_event event, void *arg)
 {
@@ -191,32 +227,42 @@ static void on_exchange(struct exchange *exchange, enum exchange_event event, vo
 		return;
 	if (event == EXCHANGE_FAILED && session->end == REASON_NONE)
 		session->end = REASON_CLIENT_FAILED;
-	if (session->authentication)
+	if (session->authentication) {
 		authentication_cancel(session->authentication);
+		session_log_request(session, 0, auth_reason_name(session->end));
+	}
 	session->authentication = NULL;
 	session->exchange = NULL;
 }
 
-static void on_forwarded(void *arg, enum auth_reason reason, bool is_over)
+/* Security, 4.5: with a new grant once more, if no byte of a body can have left. */
+static bool session_may_renew(const struct session *session, enum auth_reason reason)
+{
+	return (reason == REASON_GRANT_EXPIRED || reason == REASON_GRANT_EPOCH) &&
+	       !session->is_renewed && exchange_received_bytes(session->exchange) == 0;
+}
+
+static void on_forwarded(void *arg, const struct forward_end *end)
 {
 	struct session *session = arg;
-	bool is_renewable =
-		reason == REASON_GRANT_EXPIRED || reason == REASON_GRANT_EPOCH;
+	bool is_whole = end->reason == REASON_NONE;
 
 	session->forward = NULL;
-	if (is_over) {
+	if (end->is_over) {
+		session_log_request(session, end->status,
+				    is_whole ? NULL : auth_reason_name(end->reason));
 		session->exchange = NULL;
-		if (reason != REASON_NONE)
-			session->end = reason;
+		if (!is_whole)
+			session->end = end->reason;
 		return;
 	}
 	exchange_on(session->exchange, on_exchange, session);
-	if (is_renewable && !session->is_renewed) {
+	if (session_may_renew(session, end->reason)) {
 		session->is_renewed = true;
 		session_authenticate(session, false);
 		return;
 	}
-	session_refuse(session, reason);
+	session_refuse(session, end->reason);
 }
 
 /* Authenticated: may this standing go this way? */
@@ -227,9 +273,8 @@ static void session_forward(struct session *session)
 	const struct http_head *head = exchange_head(session->exchange);
 	enum permission permission;
 
-	if (!route_permission(session->route, session_path(session), &permission)) {
-		exchange_problem(session->exchange, 404,
-				 auth_reason_name(REASON_ROUTE_UNKNOWN), NULL);
+	if (!route_prefix(session->route, session_path(session), &permission)) {
+		session_problem(session, 404, "path_unknown", NULL);
 		return;
 	}
 	if (!standing_permits(access->standing, permission)) {
@@ -309,10 +354,12 @@ static bool access_is_fresh(const struct access *access, int64_t now_ms)
 
 static void session_request_resource(struct session *session)
 {
+	static const struct http_field allow = { SLICE("Allow"), SLICE("GET") };
+
 	if (!slice_eq(session_path(session), SLICE(RESOURCE_PREFIX "session")))
-		exchange_problem(session->exchange, 404, "not_found", NULL);
+		session_problem(session, 404, "path_unknown", NULL);
 	else if (exchange_head(session->exchange)->method != HTTP_GET)
-		exchange_problem(session->exchange, 405, "method_not_allowed", NULL);
+		session_problem(session, 405, "method_not_allowed", &allow);
 	else
 		session_authenticate(session, true);
 }
@@ -324,6 +371,7 @@ static void on_request(struct session *session, struct exchange *exchange)
 
 	metrics_add(GATEWAY_REQUESTS, 1);
 	session->n_requests++;
+	session->request_ms = loop_now_ms(airnet->loop);
 	session->exchange = exchange;
 	session->is_renewed = false;
 	exchange_on(exchange, on_exchange, session);
@@ -418,4 +466,16 @@ void session_drain_all(struct airnet *airnet)
 			session->end = REASON_DRAINED;
 		link_close(session->link);
 	}
+}
+
+size_t session_cut_all(struct airnet *airnet)
+{
+	struct session *session;
+	size_t n = 0;
+
+	for (; (session = TAILQ_FIRST(&airnet->sessions)); n++) {
+		session_log_end(session, session_end_reason(session));
+		session_free(session);
+	}
+	return n;
 }

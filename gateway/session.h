@@ -12,5 +12,7 @@
 void session_accept(struct airnet *airnet, int fd);
 /** End every session: idle ones now, others after their answer. */
 void session_drain_all(struct airnet *airnet);
+/** Abort what is still there. @return how many sessions that were */
+size_t session_cut_all(struct airnet *airnet);
 
 #endif

@@ -160,7 +160,8 @@ static inline void on_request(struct world *world, struct exchange *exchange)
 	} else if (is_target(exchange, "/hold")) {
 		world->held = exchange;
 	} else if (is_target(exchange, "/early")) {
-		exchange_problem(exchange, 413, "body_too_large", "Too \"much\".");
+		exchange_problem(exchange, 413, "body_too_large", "Too \"much\".",
+				 NULL);
 	} else if (is_target(exchange, "/none")) {
 		exchange_reply(exchange, 204, &field, 1, SLICE(""));
 	} else if (is_target(exchange, "/same")) {

@@ -41,17 +41,17 @@ static void on_rest(struct exchange *exchange, enum exchange_event event, void *
 	(void)arg;
 }
 
-static void on_result(void *arg, enum auth_reason reason, bool is_over)
+static void on_result(void *arg, const struct forward_end *end)
 {
 	struct play *play = arg;
 
 	play->n_results++;
-	play->result = reason;
+	play->result = end->reason;
 	play->forward = NULL;
-	CU_ASSERT_EQUAL(is_over, reason == REASON_NONE);
-	if (!is_over)
+	CU_ASSERT_EQUAL(end->is_over, end->reason == REASON_NONE);
+	if (!end->is_over)
 		exchange_on(play->at_gateway, on_rest, NULL);
-	if (reason != REASON_NONE)
+	if (end->reason != REASON_NONE)
 		loop_stop(play->stage.loop);
 	play_check_over(play);
 }
@@ -382,37 +382,50 @@ static void an_answer_of_another_exchange_is_not_passed_on(void)
 	}
 }
 
-static void answer_epoch(struct stage *stage, struct exchange *exchange)
+static const struct {
+	unsigned status;
+	const char *body;
+	enum auth_reason result;
+} verdicts[] = {
+	{ 401, "{\"reason\":\"grant_epoch\"}", REASON_GRANT_EPOCH },
+	{ 401, "{\"reason\":\"grant_expired\"}", REASON_GRANT_EXPIRED },
+	/* No reason that a new grant mends: never taken as success. */
+	{ 401, "{\"reason\":\"none\"}", REASON_GRANT_INVALID },
+	{ 401, "{\"reason\":7}", REASON_GRANT_INVALID },
+	{ 401, "no document", REASON_GRANT_INVALID },
+	{ 401, "", REASON_GRANT_INVALID },
+	{ 403, "{\"reason\":\"device_blocked\"}", REASON_DEVICE_BLOCKED },
+	{ 403, "{\"reason\":\"device_unknown\"}", REASON_DEVICE_UNKNOWN },
+	{ 403, "{\"reason\":\"gateway_unknown\"}", REASON_AUTHENTICATION_REFUSED },
+	/* The handset's own matter. */
+	{ 403, "{\"reason\":\"standing_limited\"}", REASON_NONE },
+	{ 403, "{\"reason\":\"grant_epoch\"}", REASON_NONE },
+	{ 404, "{\"reason\":\"device_blocked\"}", REASON_NONE },
+};
+static size_t verdict_now;
+
+static void answer_verdict(struct stage *stage, struct exchange *exchange)
 {
 	(void)stage;
-	stage_reply(exchange, 401, "{\"reason\":\"grant_epoch\"}");
+	stage_reply(exchange, verdicts[verdict_now].status, verdicts[verdict_now].body);
 }
 
-static void answer_forged(struct stage *stage, struct exchange *exchange)
+static void what_the_server_says_of_the_session_is_the_callers_matter(void)
 {
-	(void)stage;
-	stage_reply(exchange, 401, "{\"reason\":\"none\"}");
-}
+	for (verdict_now = 0; verdict_now < sizeof(verdicts) / sizeof(verdicts[0]);
+	     verdict_now++) {
+		bool is_passed = verdicts[verdict_now].result == REASON_NONE;
+		struct play play;
 
-static void a_refused_grant_is_the_callers_matter(void)
-{
-	struct play play;
-
-	play_open(&play, &get_request, NULL, answer_epoch);
-	stage_run(&play.stage);
-	CU_ASSERT_EQUAL(play.result, REASON_GRANT_EPOCH);
-	CU_ASSERT_EQUAL(play.status, 0);
-	play_close(&play);
-	/* A body has left: no second attempt. */
-	play_open(&play, &put_request, "hello", answer_epoch);
-	stage_run(&play.stage);
-	CU_ASSERT_EQUAL(play.result, REASON_GRANT_INVALID);
-	play_close(&play);
-	/* No reason that the gateway knows: never taken as success. */
-	play_open(&play, &get_request, NULL, answer_forged);
-	stage_run(&play.stage);
-	CU_ASSERT_EQUAL(play.result, REASON_GRANT_INVALID);
-	play_close(&play);
+		play_open(&play, &get_request, NULL, answer_verdict);
+		stage_run(&play.stage);
+		CU_ASSERT_EQUAL(play.result, verdicts[verdict_now].result);
+		CU_ASSERT_EQUAL(play.status,
+				is_passed ? verdicts[verdict_now].status : 0);
+		CU_ASSERT_STRING_EQUAL(play.body,
+				       is_passed ? verdicts[verdict_now].body : "");
+		play_close(&play);
+	}
 }
 
 static void a_server_that_is_away_is_told(void)
@@ -430,5 +443,5 @@ TEST_MAIN("forward", TEST(only_listed_fields_pass), TEST(a_body_passes),
 	  TEST(an_early_answer_ends_both_sides), TEST(a_body_over_the_limit_does_not),
 	  TEST(an_answer_ends_though_the_handset_is_slow),
 	  TEST(an_answer_of_another_exchange_is_not_passed_on),
-	  TEST(a_refused_grant_is_the_callers_matter),
+	  TEST(what_the_server_says_of_the_session_is_the_callers_matter),
 	  TEST(a_server_that_is_away_is_told))
