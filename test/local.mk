@@ -51,7 +51,7 @@ fuzz:
 endif
 
 EXTRA_DIST += test/pytest.ini test/flow test/lint test/mutants test/peers \
-	test/vectors
+	test/vectors test/fuzz/corpus
 
 # Folders in EXTRA_DIST are copied whole.
 dist-hook:
