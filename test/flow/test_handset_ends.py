@@ -49,6 +49,14 @@ def test_a_blocked_device_is_told_so(edge):
     assert requests(edge) == 0
 
 
+def test_customer_care_is_named_before_anything_else_works(site):
+    """By what the factory put in: there is not even a gateway."""
+    site.start("smscsim")
+    handset = Handset(site, care_number="+447700900999", care_uri="https://care.example.com/")
+    handset.used("wait screen ENDED", "expect text Customer care: +447700900999",
+                 "expect text https://care.example.com/", outcome="unreachable")
+
+
 def test_without_a_gateway_there_is_no_coverage(site):
     site.start("smscsim")
     ends(Handset(site), "unreachable", "connect_failed", "No coverage")

@@ -1,6 +1,7 @@
 """The handset in a terminal: every key as a person presses it."""
 
 import os
+import re
 
 import pytest
 from harness import paths, process
@@ -45,6 +46,8 @@ def test_a_feature_is_ordered_by_hand(edge):
     terminal.press(b"\t", "PHONE")            # Tab: MENU
     terminal.press(b"b", "MENU")
     terminal.press(b"2", "FEATURES")
+    terminal.press(b"]", "MENU")              # the right soft key
+    terminal.press(b"2", "FEATURES")
     terminal.press(b"1\r", "FORM")
     *fields, last = FORM.values()
     for value in fields:
@@ -59,6 +62,7 @@ def test_a_feature_is_ordered_by_hand(edge):
     assert terminal.run.wait() == 0
     terminal.close()
     assert "> 2 Features" in terminal.run.log()
+    assert re.search(r"\| Order +Back \|", terminal.run.log())
 
 
 def test_the_terminal_that_closes_switches_off(edge):

@@ -35,6 +35,7 @@ def test_a_module_is_ordered_accepted_installed_and_billed(whole, language):
     notice = whole.db.query("select text from provbox.notice order by id")[0]["text"]
     assert message["text"] == notice and notice.startswith(TERMS[language] + "\n")
     assert message["parts"] > 1
+    assert message["encoding"] == {"en": "gsm7", "el": "ucs2"}[language]
     (feature,) = handset.status()["features"]
     assert (feature["id"], feature["says"]) == ("compass", "compass 1.4.0")
     assert feature["sha256"] == digest(MODULE).hex()
@@ -63,5 +64,7 @@ def test_declined_terms_end_the_request(whole):
 
 def test_wrong_user_information_ends_the_request(whole):
     handset = Handset(whole)
-    handset.used(*order(COMPASS, family_name="Byron"), "wait screen ENDED", outcome="refused")
+    handset.used(*order(COMPASS, family_name="Byron"), "wait screen ENDED",
+                 "expect text Your name or postcode is not what the operator knows.",
+                 outcome="refused")
     assert (stored(whole, "state"), stored(whole, "reason")) == ("refused", "user_mismatch")

@@ -111,6 +111,17 @@ def test_an_answer_before_the_terms_have_left_does_not_count(schema):
     assert schema.receive(text) == ("accepted", request)
 
 
+def test_an_answer_counts_whatever_the_report_says(schema):
+    request = schema.offered()
+    parts = schema.split(schema.lease()[0])
+    for part in parts:
+        schema.ack(part)
+    for part in parts:
+        schema.report(part, 2)
+    assert schema.api("request_read", request, None)[2]["offer"]["notice"] == "failed"
+    assert schema.receive(f"YES {schema.code(request)}") == ("accepted", request)
+
+
 def test_an_answer_to_an_expired_offer_does_not_count(schema, offered):
     schema.table("update offer set expires = now() - interval '1 second' returning 1")
     assert schema.receive(f"YES {schema.code(offered)}") == ("no_offer", None)

@@ -149,8 +149,8 @@ def test_a_first_request_makes_an_account_and_a_billing_event(schema):
     (record,) = schema.table("select * from device where dev = %s", DEV)
     assert (record["standing"], record["epoch"]) == ("active", 2)
     (account,) = schema.table("select * from account")
-    assert (account["accounting_reference"], str(account["request"])) == (
-        "acct-0123456789", request)
+    assert (account["dev"], account["accounting_reference"], str(account["request"])) == (
+        DEV, "acct-0123456789", request)
     (billing,) = schema.rows("server", "outbox_lease", ["billing"], "courier-1", 10,
                              datetime.timedelta(seconds=5))
     event = billing["payload"]
@@ -181,6 +181,15 @@ def test_a_second_request_is_not_verified_again_and_opens_no_account(schema):
     wrong = schema.body("torch")
     wrong["device"]["dev"] = DEV2
     assert schema.put(wrong)[2]["reason"] == "device_mismatch"
+
+
+def test_every_change_is_billed_with_the_move_that_made_it(schema):
+    """One transaction makes a request done and writes its billing event."""
+    requests = [schema.finished("compass"), schema.finished("voice-mail")]
+    billed = schema.table("select o.payload ->> 'subject' as request, o.xmin = e.xmin as at_once"
+                          " from outbox o join event e on e.request = o.request"
+                          " where o.kind = 'billing' and e.kind = 'complete' order by o.id")
+    assert [tuple(row.values()) for row in billed] == [(id, True) for id in requests]
 
 
 def test_the_terms_go_to_the_number_of_the_record_unchanged(schema):
