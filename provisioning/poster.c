@@ -3,7 +3,6 @@
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/queue.h>
 
 #include "base/log.h"
 
@@ -12,11 +11,9 @@ struct poster {
 	struct post_settings settings;
 	CURLM *multi;
 	struct timer timer;
-	LIST_HEAD(, post) posts;
 };
 
 struct post {
-	LIST_ENTRY(post) entry;
 	struct poster *poster;
 	CURL *easy;
 	struct curl_slist *fields;
@@ -27,7 +24,6 @@ struct post {
 
 static void post_free(struct post *post)
 {
-	LIST_REMOVE(post, entry);
 	curl_multi_remove_handle(post->poster->multi, post->easy);
 	curl_easy_cleanup(post->easy);
 	curl_slist_free_all(post->fields);
@@ -124,25 +120,12 @@ struct poster *poster_new(struct loop *loop, const struct post_settings *setting
 	poster->settings = *settings;
 	poster->multi = curl_multi_init();
 	BUG_ON(!poster->multi);
-	LIST_INIT(&poster->posts);
 	timer_init(&poster->timer, loop, on_timer, poster);
 	curl_multi_setopt(poster->multi, CURLMOPT_SOCKETFUNCTION, on_watch);
 	curl_multi_setopt(poster->multi, CURLMOPT_SOCKETDATA, poster);
 	curl_multi_setopt(poster->multi, CURLMOPT_TIMERFUNCTION, on_timeout);
 	curl_multi_setopt(poster->multi, CURLMOPT_TIMERDATA, poster);
 	return poster;
-}
-
-void poster_free(struct poster *poster)
-{
-	if (!poster)
-		return;
-	while (!LIST_EMPTY(&poster->posts))
-		post_free(LIST_FIRST(&poster->posts));
-	curl_multi_cleanup(poster->multi);
-	timer_cancel(&poster->timer);
-	free(poster);
-	curl_global_cleanup();
 }
 
 static void add_field(struct post *post, const char *name, const char *value)
@@ -153,41 +136,49 @@ static void add_field(struct post *post, const char *name, const char *value)
 	BUG_ON(!post->fields);
 }
 
+/* An option that this libcurl does not take could be a check left out. */
+#define SET(easy, option, value) \
+	BUG_ON(curl_easy_setopt(easy, CURLOPT_##option, value) != CURLE_OK)
+
+static void set_options(struct post *post, struct slice body)
+{
+	const struct post_settings *settings = &post->poster->settings;
+	struct curl_blob trust = { .data = (void *)settings->trust.p,
+				   .len = settings->trust.n,
+				   .flags = CURL_BLOB_NOCOPY };
+	CURL *easy = post->easy;
+	SET(easy, URL, settings->url);
+	SET(easy, PROTOCOLS_STR, "https");
+	SET(easy, FOLLOWLOCATION, 0L);
+	SET(easy, NOSIGNAL, 1L);
+	SET(easy, PROXY, "");
+	SET(easy, TIMEOUT_MS, (long)settings->timeout_ms);
+	SET(easy, CAINFO, NULL); /* none but ours */
+	SET(easy, CAPATH, NULL);
+	SET(easy, CAINFO_BLOB, &trust);
+	SET(easy, SSLVERSION, CURL_SSLVERSION_TLSv1_2);
+	SET(easy, USERAGENT, "provbox-server");
+	SET(easy, HTTPHEADER, post->fields);
+	SET(easy, POSTFIELDSIZE_LARGE, (curl_off_t)body.n);
+	SET(easy, COPYPOSTFIELDS, body.p);
+	SET(easy, WRITEFUNCTION, drop_body);
+	SET(easy, ERRORBUFFER, post->why);
+	SET(easy, PRIVATE, post);
+}
+
 void poster_post(struct poster *poster, struct slice body, const char *key, post_fn *fn,
 		 void *arg)
 {
-	const struct post_settings *settings = &poster->settings;
 	struct post *post = calloc(1, sizeof(*post));
 	BUG_ON(!post || !(post->easy = curl_easy_init()));
 	post->poster = poster;
 	post->fn = fn;
 	post->arg = arg;
-	LIST_INSERT_HEAD(&poster->posts, post, entry);
 	char quoted[256]; /* a structured field string: Idempotency-Key draft, 2.1 */
 	snprintf(quoted, sizeof(quoted), "\"%s\"", key);
-	add_field(post, "Content-Type", settings->content_type);
+	add_field(post, "Content-Type", poster->settings.content_type);
 	add_field(post, "Idempotency-Key", quoted);
 	add_field(post, "Expect", ""); /* no 100-continue */
-	struct curl_blob trust = { .data = (void *)settings->trust.p,
-				   .len = settings->trust.n,
-				   .flags = CURL_BLOB_NOCOPY };
-	CURL *easy = post->easy;
-	curl_easy_setopt(easy, CURLOPT_URL, settings->url);
-	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "https");
-	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(easy, CURLOPT_PROXY, "");
-	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)settings->timeout_ms);
-	curl_easy_setopt(easy, CURLOPT_CAINFO, NULL); /* none but ours */
-	curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
-	curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &trust);
-	curl_easy_setopt(easy, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
-	curl_easy_setopt(easy, CURLOPT_USERAGENT, "provbox-server");
-	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, post->fields);
-	curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.n);
-	curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, body.p);
-	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, drop_body);
-	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, post->why);
-	curl_easy_setopt(easy, CURLOPT_PRIVATE, post);
-	BUG_ON(curl_multi_add_handle(poster->multi, easy) != CURLM_OK);
+	set_options(post, body);
+	BUG_ON(curl_multi_add_handle(poster->multi, post->easy) != CURLM_OK);
 }

@@ -9,7 +9,6 @@
 #include "base/loop.h"
 
 struct poster;
-struct post;
 
 struct post_settings {
 	const char *url;          /* https:// */
@@ -21,15 +20,14 @@ struct post_settings {
 /** @p status 0: no answer, @p why says why; else why is "" */
 typedef void post_fn(void *arg, unsigned status, const char *why);
 
-/** Settings are borrowed for the life of the poster. */
+/** Settings are borrowed. There is one for the life of the process. */
 struct poster *poster_new(struct loop *loop, const struct post_settings *settings);
-/** Posts in progress end without a callback. */
-void poster_free(struct poster *poster);
 /**
  * Begin a post.
+ *
  * @param body  copied
- * @param key   value of Idempotency-Key, without quotes
- * Calls @p fn exactly once, later.
+ * @param key   value of Idempotency-Key, without quotes; at most 200 characters
+ * @param fn    called exactly once, later
  */
 void poster_post(struct poster *poster, struct slice body, const char *key, post_fn *fn,
 		 void *arg);
