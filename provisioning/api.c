@@ -183,23 +183,20 @@ void api_refuse_with(struct api_call *call, enum api_refusal refusal,
 static void on_db(void *arg, enum db_status status, const PGresult *result)
 {
 	static const struct {
-		enum server_metric metric;
 		enum api_refusal refusal;
 		const char *reason;
 	} failures[] = {
-		[DB_UNAVAILABLE] = { SERVER_DATABASE_UNAVAILABLE,
-				     API_DATABASE_UNAVAILABLE, "database_unavailable" },
-		[DB_TIMEOUT] = { SERVER_DATABASE_TIMEOUTS, API_DATABASE_UNAVAILABLE,
-				 "database_timeout" },
-		[DB_FAILED] = { SERVER_DATABASE_FAILURES, API_INTERNAL, "internal" },
+		[DB_UNAVAILABLE] = { API_DATABASE_UNAVAILABLE, "database_unavailable" },
+		[DB_TIMEOUT] = { API_DATABASE_UNAVAILABLE, "database_timeout" },
+		[DB_FAILED] = { API_INTERNAL, "internal" },
 	};
 	struct api_call *call = arg;
 	call->query = NULL;
+	server_metrics_database(status);
 	if (status == DB_OK) {
 		call->on_result(call, result);
 		return;
 	}
-	metrics_add(failures[status].metric, 1);
 	if (exchange_head_sent(call->exchange))
 		api_abort(call, failures[status].reason);
 	else

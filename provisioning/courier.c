@@ -62,12 +62,7 @@ static void effect_free(struct effect *effect)
 static bool is_db_ok(enum db_status status)
 {
 	metrics_add(SERVER_DATABASE_CALLS, 1);
-	if (status == DB_UNAVAILABLE)
-		metrics_add(SERVER_DATABASE_UNAVAILABLE, 1);
-	else if (status == DB_TIMEOUT)
-		metrics_add(SERVER_DATABASE_TIMEOUTS, 1);
-	else if (status == DB_FAILED)
-		metrics_add(SERVER_DATABASE_FAILURES, 1);
+	server_metrics_database(status);
 	return status == DB_OK;
 }
 

@@ -67,3 +67,14 @@ const struct metric server_metrics[SERVER_N_METRICS] = {
 		"Effects of the courier's kinds in the outbox."),
 };
 /* clang-format on */
+
+void server_metrics_database(enum db_status status)
+{
+	static const enum server_metric failures[] = {
+		[DB_UNAVAILABLE] = SERVER_DATABASE_UNAVAILABLE,
+		[DB_TIMEOUT] = SERVER_DATABASE_TIMEOUTS,
+		[DB_FAILED] = SERVER_DATABASE_FAILURES,
+	};
+	if (status != DB_OK)
+		metrics_add(failures[status], 1);
+}

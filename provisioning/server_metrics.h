@@ -2,6 +2,7 @@
 #ifndef PROVISIONING_SERVER_METRICS_H
 #define PROVISIONING_SERVER_METRICS_H
 
+#include "base/db.h"
 #include "base/metrics.h"
 
 enum server_metric {
@@ -40,5 +41,8 @@ enum server_metric {
 };
 
 extern const struct metric server_metrics[SERVER_N_METRICS];
+
+/** Count a database call that has ended, if it has failed. */
+void server_metrics_database(enum db_status status);
 
 #endif
