@@ -112,7 +112,8 @@ static bool fail(const char *key, const char *why)
 	return false;
 }
 
-static void load_gateways(struct landnet *landnet)
+/* Each was read when the configuration was checked; the file may have gone since. */
+static bool load_gateways(struct landnet *landnet)
 {
 	const struct config_array *blocks = &landnet->config->gateways;
 	const struct gateway_config *block = blocks->items;
@@ -121,11 +122,11 @@ static void load_gateways(struct landnet *landnet)
 	for (size_t i = 0; i < blocks->n; i++) {
 		struct gateway *gateway = &landnet->gateways[landnet->n_gateways];
 		gateway->name = block[i].title;
-		if (server_config_gateway(&block[i], gateway->gw))
-			landnet->n_gateways++;
-		else
-			fail("gateway", block[i].title);
+		if (!server_config_gateway(&block[i], gateway->gw))
+			return fail("gateway", block[i].title);
+		landnet->n_gateways++;
 	}
+	return true;
 }
 
 static bool load_keys(struct landnet *landnet)
@@ -163,8 +164,7 @@ bool landnet_load(const void *config, void **secrets)
 	struct landnet *landnet = calloc(1, sizeof(*landnet));
 	BUG_ON(!landnet);
 	landnet->config = config;
-	load_gateways(landnet);
-	if (load_keys(landnet)) {
+	if (load_gateways(landnet) && load_keys(landnet)) {
 		*secrets = landnet;
 		return true;
 	}
