@@ -68,11 +68,12 @@ static bool is_item(struct slice text)
 static const struct {
 	struct slice name;
 	bool (*is_one)(struct slice text);
+	bool is_request_id;
 } kinds[] = {
-	{ SLICE("{uuid}"), uuid_is_valid },
-	{ SLICE("{sha256}"), is_sha256 },
-	{ SLICE("{sid}"), is_sid },
-	{ SLICE("{item}"), is_item },
+	{ SLICE("{uuid}"), uuid_is_valid, true },
+	{ SLICE("{sha256}"), is_sha256, false },
+	{ SLICE("{sid}"), is_sid, false },
+	{ SLICE("{item}"), is_item, false },
 };
 
 /* A literal segment matches itself; a kind matches and becomes an argument. */
@@ -85,7 +86,7 @@ static bool match_segment(struct slice pattern, struct slice segment,
 		if (!slice_eq(pattern, kinds[i].name) || !kinds[i].is_one(segment))
 			continue;
 		out->args[(*n_args)++] = segment;
-		if (i == 0)
+		if (kinds[i].is_request_id)
 			out->request_id = segment;
 		return true;
 	}
