@@ -8,12 +8,17 @@
 
 #include "provisioning/api.h"
 
+/* What each statement asks for, as route.fill (provisioning/route.h). */
+
 /** GET /v1/device, GET /v1/catalogue: nothing but who asks. */
 bool device_api_fill(struct api_call *call, struct db_param *params, size_t *n);
 /** GET .../terms: the request's id. */
 bool device_api_fill_id(struct api_call *call, struct db_param *params, size_t *n);
+/** PUT /v1/requests/{uuid}: id, SHA-256 of the body, the body. */
 bool device_api_fill_request(struct api_call *call, struct db_param *params, size_t *n);
+/** PUT .../answer: id, answer, SHA-256 of the terms, session. */
 bool device_api_fill_answer(struct api_call *call, struct db_param *params, size_t *n);
+/** PUT .../items/{id}/result: id, item, result, version and reason or null. */
 bool device_api_fill_result(struct api_call *call, struct db_param *params, size_t *n);
 
 /** Answer with the row as it is. */
