@@ -5,74 +5,19 @@ wrong, the device is refused as everybody else is, and nothing of a request leav
 """
 
 import hashlib
-import secrets
 import time
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from harness import pki, proof
-from harness.schema import DEV
-from rogue_server import Response, RogueServer
+from harness.stand_in import AUTHENTICATION, StandIn
 
 OTHER_DEV = "urn:gsma:imei:35209900-176149-0"
-AUTHENTICATION = "/v1/authentication"
-GRANT = secrets.token_bytes(64)
-
-
-class Rogue:
-    """A gateway whose server is ours: honest, but for what a test sets; None leaves out."""
-
-    def __init__(self, site):
-        self.site = site
-        self.leaf = site.pki.proof_leaf
-        self.standing = "active"
-        self.claims = {}
-        self.header = {}
-        self.sign = {}
-        self.information = {}
-        self.delay_s = 0
-        self.number = None
-        self.device = site.pki.device_leaf("handset", DEV)
-        self.server = RogueServer(site.server_port, site.pki.server_landnet,
-                                  site.pki.landnet, self.answer)
-
-    def answer(self, request):
-        headers = {} if self.number is None else {"Provbox-Exchange": self.number}
-        if request.target != AUTHENTICATION:
-            return Response(200, {"forwarded": request.target}, headers)
-        time.sleep(self.delay_s)
-        return Response(200, self._information(request), headers)
-
-    def _information(self, request):
-        asked = request.json()
-        spki = x509.load_der_x509_certificate(request.peer).public_key().public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-        information = {"v": 1, "sid": asked["sid"], "nG": asked["nG"],
-                       "standing": self.standing, "grant": proof.base64url(GRANT)}
-        if asked["want_proof"]:
-            claims = proof.claims_of(asked, hashlib.sha256(spki).hexdigest(),
-                                     self.site.pki.SRV, self.standing, GRANT)
-            claims.update(self.claims)
-            claims = {name: value for name, value in claims.items() if value is not None}
-            information["proof"] = proof.sign(
-                self.leaf, claims, header=proof.header_of(self.leaf, **self.header), **self.sign)
-        information.update(self.information)
-        return {name: value for name, value in information.items() if value is not None}
-
-    def ask(self, target="/.provbox/session", method="GET", body=None):
-        with self.site.device(self.device) as client:
-            return client.request(method, target, body)
-
-    def forwarded(self):
-        return [t for t in self.server.targets()
-                if t != AUTHENTICATION and not t.startswith("/v1/sessions/")]
 
 
 @pytest.fixture
 def rogue(site):
-    made = Rogue(site)
+    made = StandIn(site)
     site.start("gateway")
     yield made
     made.server.close()
@@ -83,7 +28,7 @@ def assert_refused(rogue, reason):
     assert (answer.status, answer.json()["reason"]) == (403, "authentication_failed")
     ended = rogue.site.gateway.wait_event("session_end")
     assert ended["reason"] == reason
-    assert rogue.forwarded() == []
+    assert rogue.server.forwarded() == []
 
 
 def test_a_good_proof_reaches_the_device(rogue):
@@ -207,7 +152,7 @@ def test_an_answer_of_another_exchange_is_refused(rogue):
     answer = rogue.ask("/v1/device")
     assert (answer.status, answer.json()["reason"]) == (503, "server_unavailable")
     rogue.site.gateway.wait_event("session_end", reason="landnet_desync")
-    assert rogue.forwarded() == []
+    assert rogue.server.forwarded() == []
 
 
 def test_nothing_is_forwarded_before_the_server_has_answered(rogue):

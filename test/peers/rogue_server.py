@@ -1,7 +1,8 @@
 """A server on the landnet leg that answers as a test tells it.
 
 It runs in threads of the test, records every request with its time, and honestly
-returns the exchange number; everything else is up to `answer`.
+returns the exchange number; everything else is up to `answer`, which may give the bytes
+of a whole response, or of a part of one.
 """
 
 import http.server
@@ -19,6 +20,7 @@ class Request:
     headers: object
     body: bytes
     peer: bytes  # certificate of the client, DER
+    connection: int  # the client's port: one for each connection
     at: float = field(default_factory=time.monotonic)
 
     def json(self):
@@ -30,6 +32,8 @@ class Response:
     status: int = 200
     body: object = None  # bytes, or something for JSON
     headers: dict = field(default_factory=dict)
+    raw: bytes = None  # instead of all the above, as they stand
+    is_last: bool = False  # the connection is cut after it
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -48,12 +52,17 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _handle(self):
         owner = self.server.owner
         request = Request(self.command, self.path, self.headers, self._body(),
-                          self.connection.getpeercert(binary_form=True))
+                          self.connection.getpeercert(binary_form=True),
+                          self.client_address[1])
         with owner.lock:
             owner.requests.append(request)
         response = owner.answer(request)
         if response is None:
             self.close_connection = True
+            return
+        self.close_connection |= response.is_last
+        if response.raw is not None:
+            self.wfile.write(response.raw)
             return
         body = response.body
         if not isinstance(body, (bytes, type(None))):
@@ -66,9 +75,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             if value is not None:
                 self.send_header(name, str(value))
         self.end_headers()
-        self.wfile.write(body or b"")
+        if self.command != "HEAD":
+            self.wfile.write(body or b"")
 
-    do_GET = do_PUT = do_POST = do_DELETE = _handle
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _handle
 
     def log_message(self, *_):
         """The test has `requests`."""
@@ -101,6 +111,12 @@ class RogueServer:
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,),
                                        daemon=True)
         self.thread.start()
+
+    def forwarded(self):
+        """The requests of devices."""
+        with self.lock:
+            return [r for r in self.requests if r.target != "/v1/authentication"
+                    and not r.target.startswith("/v1/sessions/")]
 
     def targets(self):
         with self.lock:
