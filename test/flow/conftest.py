@@ -34,17 +34,17 @@ def no_process_is_left(request):
 
 @pytest.fixture
 def site(request, cluster):
-    """A site with nothing started. Its directory is kept when the test fails."""
+    """A site with nothing started. Its files are kept on disk when the test fails."""
     made = site_module.Site(cluster)
     yield made
     problems = made.finish()
     has_failed = problems or getattr(request.node, "has_failed", True)
     if has_failed:
+        kept = made.keep()
         for name, text in made.logs().items():
-            print(f"---- {made.directory}/{name}")
+            print(f"---- {kept}/{name}")
             print("\n".join(text.splitlines()[-LOG_LINES:]))
-    else:
-        made.remove()
+    made.remove()
     assert not problems, "\n".join(problems)
 
 

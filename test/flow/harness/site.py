@@ -170,5 +170,12 @@ class Site:
         self.running, self.relays = [], []
         return problems
 
+    def keep(self):
+        """A copy of all files that outlives the site; where it is."""
+        kept = pathlib.Path(tempfile.mkdtemp(prefix="provbox-failed-")) / "site"
+        shutil.copytree(self.directory, kept, symlinks=True, ignore=lambda folder, names: [
+            name for name in names if (pathlib.Path(folder) / name).is_socket()])
+        return kept
+
     def remove(self):
         shutil.rmtree(self.directory)
