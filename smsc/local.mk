@@ -33,6 +33,10 @@ check_PROGRAMS += test/unit/test_notice
 test_unit_test_notice_SOURCES = test/unit/test_notice.c smsc/box.c smsc/box.h \
 	smsc/notice.c smsc/notice.h smsc/text.c smsc/text.h
 
+check_PROGRAMS += test/unit/test_smsc_config
+test_unit_test_smsc_config_SOURCES = test/unit/test_smsc_config.c \
+	test/unit/directory.h smsc/smsc_config.c smsc/smsc_config.h
+
 check_PROGRAMS += test/unit/test_store
 test_unit_test_store_SOURCES = test/unit/test_store.c smsc/store.c smsc/store.h
 

@@ -6,19 +6,6 @@
 #include "smsc/smsc_metrics.h"
 #include "smsc/worker.h"
 
-/* A lease that ends while an acknowledgement may still come sends a part twice. */
-static bool check(const void *arg, FILE *errors)
-{
-	const struct smsc_config *config = arg;
-	if (config->ack_timeout_ms <= config->lease_ms / 2 &&
-	    config->poll_min_ms <= config->poll_max_ms)
-		return true;
-	fprintf(errors,
-		"ack_timeout must be at most half of lease, and poll_min at most "
-		"poll_max\n");
-	return false;
-}
-
 static const struct supervisor_role roles[] = {
 	{ .name = "link", .start = smsc_worker_start, .stop = smsc_worker_stop },
 };
@@ -32,7 +19,7 @@ static const struct supervisor_spec spec = {
 	.n_roles = sizeof(roles) / sizeof(roles[0]),
 	.metrics = smsc_metrics,
 	.n_metrics = SMSC_N_METRICS,
-	.check = check,
+	.check = smsc_config_check,
 };
 
 int main(int argc, char **argv)

@@ -148,3 +148,16 @@ const struct config_spec smsc_config_spec = {
 	.sections = sections,
 	.n_sections = sizeof(sections) / sizeof(sections[0]),
 };
+
+bool smsc_config_check(const void *top, FILE *errors)
+{
+	const struct smsc_config *config = top;
+	/* A lease that ends while an acknowledgement may still come sends twice. */
+	bool is_lease_long = config->ack_timeout_ms <= config->lease_ms / 2;
+	bool is_poll_ordered = config->poll_min_ms <= config->poll_max_ms;
+	if (!is_lease_long)
+		fprintf(errors, "ack_timeout: is more than half of lease\n");
+	if (!is_poll_ordered)
+		fprintf(errors, "poll_min: is more than poll_max\n");
+	return is_lease_long && is_poll_ordered;
+}

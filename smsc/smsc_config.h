@@ -5,6 +5,8 @@
 #ifndef SMSC_SMSC_CONFIG_H
 #define SMSC_SMSC_CONFIG_H
 
+#include <stdio.h>
+
 #include "base/supervisor.h"
 
 struct smsc_config {
@@ -27,5 +29,8 @@ struct smsc_config {
 };
 
 extern const struct config_spec smsc_config_spec;
+
+/** What no single key can tell: that the times fit each other. */
+bool smsc_config_check(const void *config, FILE *errors);
 
 #endif
