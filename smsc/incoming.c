@@ -33,12 +33,6 @@ struct incoming *incoming_new(const struct incoming_parts *parts)
 	return incoming;
 }
 
-void incoming_free(struct incoming *incoming)
-{
-	arena_free(incoming->arena);
-	free(incoming);
-}
-
 /* On a newer connection bearerbox brings the message again; then that is answered. */
 static void acknowledge(struct incoming *incoming, uint64_t generation, struct slice id,
 			int32_t time, enum box_nack nack)

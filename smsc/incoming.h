@@ -21,8 +21,8 @@ struct incoming_parts {
 	struct notices *notices;
 };
 
+/** There is one for the life of the process. */
 struct incoming *incoming_new(const struct incoming_parts *parts);
-void incoming_free(struct incoming *incoming);
 /** Handle one message of the link; boxlink_callbacks.on_message. */
 void incoming_message(struct incoming *incoming, const struct box_message *message);
 

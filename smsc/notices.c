@@ -60,14 +60,14 @@ static bool ask(struct notices *notices, enum statement statement,
 	return true;
 }
 
-/* The notice cannot be sent as it is, now or ever. */
+/* The notice cannot be sent as it is, now or ever; reason is for the database. */
 static void refuse(struct notices *notices, const struct notice *notice,
-		   const char *reason)
+		   const char *reason, const char *why)
 {
 	const struct slice params[] = { slice_of(notice->id), slice_of(notice->token),
 					slice_of(reason), SLICE("true") };
 	log_error("notice_unsendable", log_str("notice", notice->id),
-		  log_str("reason", reason));
+		  log_str("reason", reason), log_str("why", why));
 	metrics_add(SMSC_NOTICES_UNSENDABLE, 1);
 	store_put(notices->p.store, STATEMENT_RETRY, params, 4, NULL, NULL);
 }
@@ -83,7 +83,7 @@ static void send_parts(struct notices *notices, struct notice *notice)
 		notice_message(notice, i, slice_of(config->box_id), now_s,
 			       config->validity_ms / 1000, &message);
 		if (!boxlink_send(notices->p.link, &message)) {
-			refuse(notices, notice, "message_refused");
+			refuse(notices, notice, "message_refused", "frame_refused");
 			return;
 		}
 		window_add(notices->p.window, message.sms.id,
@@ -160,7 +160,8 @@ static void take_row(struct notices *notices, const PGresult *result, int row)
 	if (problem != TEXT_OK) {
 		refuse(notices, notice,
 		       problem == TEXT_TOO_LONG ? "message_too_long"
-						: "message_refused");
+						: "message_refused",
+		       text_problem_name(problem));
 		notice_free(notice);
 	} else if (notice->n_open == 0) {
 		notice_free(notice);
@@ -284,13 +285,6 @@ struct notices *notices_new(struct loop *loop, const struct notices_parts *parts
 	STAILQ_INIT(&notices->queue);
 	timer_init(&notices->poll, loop, on_poll, notices);
 	return notices;
-}
-
-void notices_free(struct notices *notices)
-{
-	timer_cancel(&notices->poll);
-	drop_queued(notices);
-	free(notices);
 }
 
 void notices_link_up(struct notices *notices)

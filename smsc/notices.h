@@ -24,9 +24,8 @@ struct notices_parts {
 	struct store *store;
 };
 
-/** Does nothing until notices_link_up(). */
+/** Does nothing until notices_link_up(). There is one for the life of the process. */
 struct notices *notices_new(struct loop *loop, const struct notices_parts *parts);
-void notices_free(struct notices *notices);
 
 /**
  * bearerbox is there. First everything that was under way is let come to rest, then
