@@ -145,6 +145,17 @@ def test_what_the_centre_rejects_has_failed(site):
     assert notice(site)["reason"] == "message_rejected"
 
 
+def test_what_bearerbox_refuses_has_failed(site):
+    site.bearerbox.configure('allowed-prefix = "+1"')
+    start(site)
+    site.schema.offered()
+    wait_notice(site, "failed")
+    assert notice(site)["reason"] == "message_refused"
+    (refused, *_) = site.smsc.events("part_refused")
+    assert refused["nack"] == "1"
+    assert attempts(site) == [1] * notice(site)["parts"]
+
+
 def test_the_window_bounds_what_is_unreported(site):
     site.smscsim.options = {"latency-ms": 100}
     site.smsc.config["window"] = 20

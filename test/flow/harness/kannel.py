@@ -47,7 +47,7 @@ address-range = ""
 enquire-link-interval = 30
 max-pending-submits = 100
 reconnect-delay = 1
-
+{smsc_settings}
 group = smsbox
 bearerbox-host = 127.0.0.1
 
@@ -71,14 +71,21 @@ class Bearerbox:
         self.box_port = wait.free_port()
         self.admin_port = wait.free_port()
         self.status_password = secrets.token_hex(8)
+        self.centre = centre
+        self.admin_password = secrets.token_hex(8)
         self.conf = self.directory / "kannel.conf"
+        self.configure()
+        self.process = None
+
+    def configure(self, *smsc_settings):
+        """Write the configuration; lines for the group of the message centre are added."""
         self.conf.write_text(CONFIGURATION.format(
             directory=self.directory, admin_port=self.admin_port, box_port=self.box_port,
-            admin_password=secrets.token_hex(8), status_password=self.status_password,
-            smsc_id=self.SMSC_ID, box_id=self.BOX_ID, smpp_port=centre.port, system_id=centre.system_id,
-            password=centre.password))
+            admin_password=self.admin_password, status_password=self.status_password,
+            smsc_id=self.SMSC_ID, box_id=self.BOX_ID, smpp_port=self.centre.port,
+            system_id=self.centre.system_id, password=self.centre.password,
+            smsc_settings="".join(f"{line}\n" for line in smsc_settings)))
         self.conf.chmod(0o600)
-        self.process = None
 
     def start(self):
         self.process = process.Process(
