@@ -164,15 +164,21 @@ static void session_log_request(const struct session *session, unsigned status,
 			 loop_now_ms(session->airnet->loop) - session->request_ms));
 }
 
-static void session_refuse(struct session *session, enum auth_reason reason)
+/* After the answer that follows; it says so. */
+static void session_end_with(struct session *session, enum auth_reason reason)
 {
-	unsigned status = refusal_answer(session->exchange, reason);
-
-	session_log_request(session, status, auth_reason_name(reason));
-	if (!refusal_is_final(reason))
-		return;
 	session->end = reason;
 	link_close(session->link);
+}
+
+static void session_refuse(struct session *session, enum auth_reason reason)
+{
+	unsigned status;
+
+	if (refusal_is_final(reason))
+		session_end_with(session, reason);
+	status = refusal_answer(session->exchange, reason);
+	session_log_request(session, status, auth_reason_name(reason));
 }
 
 /* What is wrong with this request alone. */
@@ -208,12 +214,10 @@ static void session_answer_resource(struct session *session,
 	enum auth_reason reason = reason_of_standing(information->standing);
 
 	BUG_ON(!json);
+	if (reason != REASON_NONE)
+		session_end_with(session, reason);
 	exchange_reply(session->exchange, 200, fields, 2, slice_of(json));
 	session_log_request(session, 200, NULL);
-	if (reason == REASON_NONE)
-		return;
-	session->end = reason;
-	link_close(session->link);
 }
 
 /* ---- One request ----------------------------------------------------------------- */

@@ -6,6 +6,7 @@ have mode 0600.
 """
 
 import datetime
+import ipaddress
 import os
 import pathlib
 
@@ -93,12 +94,13 @@ class Authority(Certificate):
         self.revoked = []
         self.write_crl()
 
-    def issue(self, name, *, uris=(), dns=(), usages=(), common_name=None,
+    def issue(self, name, *, uris=(), dns=(), ips=(), usages=(), common_name=None,
               not_before=None, not_after=None, key=None):
         """A leaf of this authority; `key` reuses the key of another certificate."""
         assert name != self.path.stem, f"{name} would overwrite its authority"
         key = key or ec.generate_private_key(ec.SECP256R1())
         alternatives = ([x509.DNSName(d) for d in dns]
+                        + [x509.IPAddress(ipaddress.ip_address(i)) for i in ips]
                         + [x509.UniformResourceIdentifier(u) for u in uris])
         builder = self._leaf(_subject(common_name or name, None), key.public_key(), usages,
                              not_before, not_after)
