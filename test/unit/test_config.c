@@ -127,6 +127,7 @@ static const char *file_write(const char *name, const char *text, mode_t mode)
 	static char file_path[64];
 
 	snprintf(file_path, sizeof(file_path), "%s/%s", directory, name);
+	unlink(file_path); /* the old one may not be writable */
 	FILE *file = fopen(file_path, "w");
 	CU_ASSERT_PTR_NOT_NULL_FATAL(file);
 	fputs(text, file);
