@@ -9,7 +9,7 @@ import uuid
 
 import pytest
 from harness import pki
-from harness.handset import Handset
+from harness.handset import OUTCOMES, Handset, order
 from harness.schema import DEV
 
 MARK = "canary-7d0c"
@@ -111,6 +111,24 @@ def test_a_device_tells_nothing_to_a_server_without_proof(edge):
     edge.gateway.wait_event("session_end")
     assert edge.db.value("select count(*) from provbox.request") == 0
     assert set(routes(edge)) <= {"/v1/authentication", "/v1/sessions/{sid}/end"}
+
+
+def test_a_device_has_every_new_connection_proven(edge):
+    """What proved itself goes; what comes in its place has the gateway's belief alone."""
+    handset = Handset(edge, radio="", retries=20)
+    run = handset.use(*order(1), "wait state offered", "wait screen ENDED")
+    run.wait_event("state", to="offered")
+    other = pki.Authority(edge.pki.directory, "other-proof")
+    leaf = other.issue("other-proof-leaf", uris=[f"https://{edge.pki.SRV}/"])
+    edge.server.config.update(proof_certificate=leaf.path, proof_key=leaf.key_path)
+    edge.gateway.config["route", edge.pki.SRV]["proof_root"] = other.path
+    edge.gateway.stop()
+    edge.server.restart()
+    heard = len(routes(edge))
+    edge.gateway.start()
+    assert run.wait(20) == OUTCOMES["not_proven"], run.tail()
+    assert "(proof_untrusted)" in run.log()
+    assert set(routes(edge)[heard:]) <= {"/v1/authentication", "/v1/sessions/{sid}/end"}
 
 
 def test_a_device_tells_nothing_to_a_gateway_of_another_root(edge):
