@@ -27,11 +27,11 @@ struct program {
 	size_t n_output;
 };
 
-static void set_limit(int resource, rlim_t value)
+static bool set_limit(int resource, rlim_t value)
 {
 	struct rlimit limit = { value, value };
 
-	setrlimit(resource, &limit);
+	return setrlimit(resource, &limit) == 0;
 }
 
 /* In the child. What came over the air gets nothing of the handset but the storage. */
@@ -42,18 +42,15 @@ static _Noreturn void become(const char *const *argv, int output)
 	int null = open("/dev/null", O_RDWR);
 	sigset_t none;
 
-	setpgid(0, 0);
-	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
-	set_limit(RLIMIT_CORE, 0);
-	set_limit(RLIMIT_FSIZE, FILE_LIMIT_BYTES);
-	set_limit(RLIMIT_CPU, CPU_LIMIT_S);
-	if (null < 0 || dup2(null, STDIN_FILENO) < 0 ||
-	    dup2(output, STDOUT_FILENO) < 0 || dup2(null, STDERR_FILENO) < 0 ||
-	    close_range(3, ~0u, 0) != 0)
+	if (setpgid(0, 0) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 ||
+	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || !set_limit(RLIMIT_CORE, 0) ||
+	    !set_limit(RLIMIT_FSIZE, FILE_LIMIT_BYTES) ||
+	    !set_limit(RLIMIT_CPU, CPU_LIMIT_S) || null < 0 ||
+	    dup2(null, STDIN_FILENO) < 0 || dup2(output, STDOUT_FILENO) < 0 ||
+	    dup2(null, STDERR_FILENO) < 0 || close_range(3, ~0u, 0) != 0)
 		_exit(127);
 	execve(argv[0], (char *const *)argv, environment);
 	_exit(127);

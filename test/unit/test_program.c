@@ -50,6 +50,16 @@ static void gives_nothing_of_the_handset(void)
 	CU_ASSERT(slice_eq(slice_trim(result.output), SLICE("4")));
 }
 
+static void takes_rights_away(void)
+{
+	CU_ASSERT(runs("grep -q 'NoNewPrivs:.1' /proc/self/status && "
+		       "test $(ulimit -t) = 60 && test $(ulimit -c) = 0 && ulimit -f",
+		       DEADLINE_MS));
+	CU_ASSERT_EQUAL(result.exit_status, 0);
+	/* 16 MiB in blocks of 512 bytes. */
+	CU_ASSERT(slice_eq(result.output, SLICE("32768")));
+}
+
 static void reports_what_cannot_be_executed(void)
 {
 	const char *const arguments[] = { "/nonexistent", NULL };
@@ -90,5 +100,5 @@ static void cancelled_it_says_nothing(void)
 
 TEST_MAIN("program", TEST(gives_status_and_first_line),
 	  TEST(kills_at_the_deadline_with_all_children), TEST(bounds_the_output),
-	  TEST(gives_nothing_of_the_handset), TEST(reports_what_cannot_be_executed),
-	  TEST(cancelled_it_says_nothing))
+	  TEST(gives_nothing_of_the_handset), TEST(takes_rights_away),
+	  TEST(reports_what_cannot_be_executed), TEST(cancelled_it_says_nothing))
