@@ -149,9 +149,15 @@ struct slice storage_read(const char *path, size_t limit)
 	while (bytes && n < (size_t)status.st_size &&
 	       (got = read(fd, bytes + n, (size_t)status.st_size - n)) > 0)
 		n += (size_t)got;
+	close(fd);
+	/* A part of a file is worse than none. */
+	if (bytes && n < (size_t)status.st_size) {
+		errno = got < 0 ? errno : EIO;
+		free(bytes);
+		return (struct slice){ NULL, 0 };
+	}
 	if (bytes)
 		bytes[n] = '\0';
-	close(fd);
 	return slice_make(bytes, n);
 }
 
