@@ -200,9 +200,10 @@ bool handset_type(struct handset *handset, enum form_field field, struct slice v
 	char *to = handset->form.values[field];
 
 	if (value.n >= sizeof(handset->form.values[field]) ||
-	    memchr(value.p, '\0', value.n))
+	    (value.n > 0 && memchr(value.p, '\0', value.n)))
 		return false;
-	memcpy(to, value.p, value.n);
+	if (value.n > 0)
+		memcpy(to, value.p, value.n);
 	to[value.n] = '\0';
 	screens_refresh(handset);
 	return true;
