@@ -17,11 +17,6 @@ static const struct {
 	[FORM_REFERENCE] = { "reference", "Accounting reference" },
 };
 
-const char *form_field_name(enum form_field field)
-{
-	return fields[field].name;
-}
-
 const char *form_field_label(enum form_field field)
 {
 	return fields[field].label;

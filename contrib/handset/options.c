@@ -1,5 +1,6 @@
 #include "contrib/handset/options.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -66,7 +67,7 @@ static const struct option {
 };
 #define OPTIONS_N (sizeof(options) / sizeof(options[0]))
 
-void options_help(FILE *out)
+static void print_help(FILE *out)
 {
 	fprintf(out, "usage: handset COMMAND --dir DIR [OPTION...]\n\n");
 	for (int i = 0; i < COMMAND_N; i++)
@@ -171,7 +172,7 @@ bool options_read(int argc, char **argv, enum command *command, struct options *
 	if (argc < 2)
 		return complain("command line", "a command is missing");
 	if (strcmp(argv[1], "--help") == 0) {
-		options_help(stdout);
+		print_help(stdout);
 		exit(EXIT_SUCCESS);
 	}
 	if (strcmp(argv[1], "--version") == 0) {

@@ -4,8 +4,6 @@
 #ifndef CONTRIB_HANDSET_OPTIONS_H
 #define CONTRIB_HANDSET_OPTIONS_H
 
-#include <stdio.h>
-
 #include "base/slice.h"
 
 enum command {
@@ -40,6 +38,5 @@ struct options {
  *         answered here and end the process
  */
 bool options_read(int argc, char **argv, enum command *command, struct options *out);
-void options_help(FILE *out);
 
 #endif

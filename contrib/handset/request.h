@@ -25,7 +25,6 @@ enum form_field {
 struct form {
 	char values[FORM_N][REQUEST_NAME_BYTES + 1];
 };
-const char *form_field_name(enum form_field field);
 bool form_field_parse(struct slice name, enum form_field *out);
 /** Words beside the field: "Given name". */
 const char *form_field_label(enum form_field field);

@@ -54,9 +54,6 @@ static const struct row {
 	{ "status_unexpected", OUTCOME_FAILED,
 	  "The network's answer could not be understood. " CARE },
 	{ "storage_failed", OUTCOME_FAILED, "This phone's storage cannot be written." },
-	{ "radio_missing", OUTCOME_UNREACHABLE,
-	  "There is no radio for short messages. You can read and answer the terms "
-	  "online." },
 	{ "other_server", OUTCOME_FAILED,
 	  "This feature comes from another provisioning server." },
 
@@ -117,7 +114,6 @@ static const struct row {
 	{ "proof_signature", OUTCOME_NOT_PROVEN, NOT_PROVEN CARE },
 	{ "proof_mismatch", OUTCOME_NOT_PROVEN, NOT_PROVEN CARE },
 	{ "proof_grant_mismatch", OUTCOME_NOT_PROVEN, NOT_PROVEN CARE },
-	{ "proof_invalid", OUTCOME_NOT_PROVEN, NOT_PROVEN CARE },
 
 	/* between gateway and server */
 	{ "route_unknown", OUTCOME_FAILED,
@@ -155,7 +151,6 @@ static const struct row {
 	{ "internal", OUTCOME_FAILED, FAULTY },
 	{ "client_closed", OUTCOME_STOPPED, "The connection was ended." },
 	{ "client_failed", OUTCOME_UNREACHABLE, "The connection was lost. " LATER },
-	{ "session_closed", OUTCOME_STOPPED, "The connection was ended." },
 	{ "drained", OUTCOME_UNREACHABLE, "The network ended the connection. " LATER },
 	{ "body_too_large", OUTCOME_FAILED, "The request is too large." },
 
