@@ -335,7 +335,7 @@ static void on_answer(struct session *session, const struct http_head *head)
 	}
 }
 
-/* @return false when the call is to be given up, with a reason */
+/* @return NULL, or the reason for which the call is to be given up */
 static const char *take_body(struct session *session, struct exchange *exchange)
 {
 	const struct http_head *head = exchange_head(exchange);
