@@ -84,8 +84,14 @@ enum result database_open(struct context *ctx, const char *dsn, const char *data
 	}
 	ctx->db = PQconnectdbParams(names, values, 0);
 	PQconninfoFree(options);
-	if (PQstatus(ctx->db) != CONNECTION_OK)
-		return complain_of(ctx->db, NULL);
+	if (PQstatus(ctx->db) != CONNECTION_OK) {
+		complain_of(ctx->db, NULL);
+		complain("the DSN was \"%s\"; name another in the configuration (-c "
+			 "FILE) "
+			 "or with --dsn",
+			 dsn);
+		return RESULT_UNAVAILABLE;
+	}
 	return database_run(ctx, "set timezone = 'UTC'; set datestyle = 'ISO';"
 				 " set client_encoding = 'UTF8';"
 				 " set client_min_messages = 'warning'");

@@ -25,11 +25,11 @@ static const struct option_row {
 	const char *member; /* of a filter; NULL: not part of it */
 } option_rows[OPTION_N] = {
 	[OPTION_HELP] = { "help", NULL, "this text", 'h', NULL },
-	[OPTION_VERSION] = { "version", NULL, "print the version", 0, NULL },
+	[OPTION_VERSION] = { "version", NULL, "print the version", 'V', NULL },
 	[OPTION_JSON] = { "json", NULL, "print JSON", 0, NULL },
 	[OPTION_DSN] = { "dsn", "DSN", "libpq connection string", 0, NULL },
-	[OPTION_CONFIG] = { "config", "FILE", "default " CONFIG_PATH_DEFAULT, 'c',
-			    NULL },
+	[OPTION_CONFIG] = { "config", "FILE",
+			    "or -c FILE; default " CONFIG_PATH_DEFAULT, 'c', NULL },
 	[OPTION_SQL_DIR] = { "sql-dir", "DIR", "folder of the migrations", 0, NULL },
 	[OPTION_DEV] = { "dev", "DEV", "only of this device", 0, "dev" },
 	[OPTION_STATE] = { "state", "STATES", "only in these, with commas", 0,
@@ -105,6 +105,11 @@ static void print_help(const struct command *command)
 		int width = printf("  ") + print_usage(stdout, &commands[i]);
 		printf("%*s%s\n", 29 - width, "", commands[i].help);
 	}
+	if (!command)
+		puts("\nConfiguration: " CONFIG_PATH_DEFAULT
+		     ", or -c FILE. --json prints JSON.\n"
+		     "Exit status: 0 done, 1 failed, 2 wrong usage, 69 database away, "
+		     "78 wrong configuration.");
 	for (size_t i = 0; command && i < OPTION_N; i++) {
 		const struct option_row *row = &option_rows[i];
 		if (!((command->options | OPTIONS_OF_ALL) & 1U << i))
@@ -138,7 +143,7 @@ static int option_take(struct context *ctx, char **argv, int left)
 	enum option_id id = option_find(name);
 
 	if (id == OPTION_N) {
-		complain("no such option: %s", argv[0]);
+		complain("no such option: %s; see --help", argv[0]);
 		return 0;
 	}
 	if (!option_rows[id].argument) {
@@ -183,6 +188,27 @@ static bool command_find(struct context *ctx, char **words, size_t n)
 	return false;
 }
 
+/* There is no such command: name those that begin as this one does. */
+static void complain_of_command(char **words, size_t n)
+{
+	bool is_begun = false;
+
+	for (size_t i = 0; n > 0 && i < n_commands; i++) {
+		struct slice rest = slice_of(commands[i].words), first;
+		slice_next(&rest, ' ', &first);
+		if (!slice_eq(first, slice_of(words[0])))
+			continue;
+		fputs(is_begun ? "       provctl " : "usage: provctl ", stderr);
+		print_usage(stderr, &commands[i]);
+		fputc('\n', stderr);
+		is_begun = true;
+	}
+	if (n == 0)
+		complain("a command is missing; see provctl --help");
+	else if (!is_begun)
+		complain("no such command: %s; see provctl --help", words[0]);
+}
+
 static enum result command_line(struct context *ctx, int argc, char **argv)
 {
 	char **words = argv; /* what is no option moves to the front */
@@ -200,8 +226,7 @@ static enum result command_line(struct context *ctx, int argc, char **argv)
 	if (ctx->options[OPTION_HELP] || ctx->options[OPTION_VERSION])
 		return RESULT_OK;
 	if (!is_found) {
-		complain("no such command%s%s; see provctl --help", n ? ": " : "",
-			 n ? words[0] : "");
+		complain_of_command(words, n);
 		return RESULT_USAGE;
 	}
 	for (size_t i = 0; i < OPTION_N; i++) {
@@ -275,6 +300,12 @@ static const char *filter(struct context *ctx)
 	return copy;
 }
 
+/* No rows, or as JSON an empty array. */
+static bool is_empty(const PGresult *rows)
+{
+	return PQntuples(rows) == 0 || strcmp(PQgetvalue(rows, 0, 0), "[]") == 0;
+}
+
 static enum result run_query(struct context *ctx)
 {
 	const struct command *command = ctx->command;
@@ -299,12 +330,16 @@ static enum result run_query(struct context *ctx)
 		result = database_query(ctx, sql, params, n, &rows);
 	if (result != RESULT_OK)
 		return result;
-	if (ctx->options[OPTION_JSON] && !command->is_silent)
+	if (command->missing && ctx->n_words > 0 && is_empty(rows)) {
+		complain("%s: %s", command->missing, ctx->words[0]);
+		result = RESULT_FAILED;
+	} else if (ctx->options[OPTION_JSON] && !command->is_silent) {
 		grid_print_json(PQgetvalue(rows, 0, 0));
-	else if (!command->is_silent)
+	} else if (!command->is_silent) {
 		grid_print(ctx->arena, rows);
+	}
 	PQclear(rows);
-	return RESULT_OK;
+	return result;
 }
 
 int main(int argc, char **argv)

@@ -57,6 +57,7 @@ struct command {
 	bool is_filter;    /* the query's only parameter is the filter of the options */
 	bool is_silent;    /* the query has no rows to print */
 	const char *query; /* its parameters are the words; NULL: see run */
+	const char *missing; /* what is said when its first word finds no row */
 	enum result (*run)(struct context *ctx);
 };
 
