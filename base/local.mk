@@ -32,7 +32,8 @@ base_libbase_a_SOURCES = \
 	base/supervisor.c base/supervisor.h \
 	base/systemd.c base/systemd.h \
 	base/tls.c base/tls.h \
-	base/tls_load.c base/tls_load.h
+	base/tls_load.c base/tls_load.h \
+	base/utf8.c base/utf8.h
 
 check_PROGRAMS += \
 	test/unit/test_arena \
@@ -52,9 +53,10 @@ check_PROGRAMS += \
 	test/unit/test_process \
 	test/unit/test_slice \
 	test/unit/test_supervisor \
-	test/unit/test_tls
+	test/unit/test_tls \
+	test/unit/test_utf8
 
 fuzz_targets += test/fuzz/fuzz_http
 
 EXTRA_DIST += test/unit/cluster.h test/unit/exchange_world.h \
-	test/unit/http_vector.h test/unit/pki.h
+	test/unit/http_vector.h test/unit/pki.h test/unit/testd.h
