@@ -1,6 +1,6 @@
 #include "smsc/text.h"
 
-#define REPLACEMENT 0xfffdu
+#include "base/utf8.h"
 
 /* What a message and a part of several hold, in septets or UTF-16 units. */
 static const struct {
@@ -57,70 +57,15 @@ static size_t units_of(enum text_alphabet alphabet, uint32_t character)
 	return character > 0xffff ? 2 : 1;
 }
 
-/* Take one character off the front. Returns its octets; 0: no valid UTF-8 here. */
-static size_t take_utf8(struct slice s, uint32_t *character)
-{
-	const uint8_t *p = (const uint8_t *)s.p;
-	if (p[0] < 0x80) {
-		*character = p[0];
-		return 1;
-	}
-	size_t n = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
-	if (p[0] < 0xc2 || p[0] > 0xf4 || s.n < n)
-		return 0;
-	uint32_t c = p[0] & (0xffu >> (n + 1));
-	for (size_t i = 1; i < n; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-		c = c << 6 | (p[i] & 0x3f);
-	}
-	static const uint32_t least[] = { [2] = 0x80, [3] = 0x800, [4] = 0x10000 };
-	if (c < least[n] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
-		return 0;
-	*character = c;
-	return n;
-}
-
-static size_t put_utf8(uint32_t c, char *out)
-{
-	uint8_t *p = (uint8_t *)out;
-	if (c < 0x80) {
-		p[0] = (uint8_t)c;
-		return 1;
-	}
-	if (c < 0x800) {
-		p[0] = (uint8_t)(0xc0 | c >> 6);
-		p[1] = (uint8_t)(0x80 | (c & 0x3f));
-		return 2;
-	}
-	if (c < 0x10000) {
-		p[0] = (uint8_t)(0xe0 | c >> 12);
-		p[1] = (uint8_t)(0x80 | (c >> 6 & 0x3f));
-		p[2] = (uint8_t)(0x80 | (c & 0x3f));
-		return 3;
-	}
-	p[0] = (uint8_t)(0xf0 | c >> 18);
-	p[1] = (uint8_t)(0x80 | (c >> 12 & 0x3f));
-	p[2] = (uint8_t)(0x80 | (c >> 6 & 0x3f));
-	p[3] = (uint8_t)(0x80 | (c & 0x3f));
-	return 4;
-}
-
-static struct slice skip(struct slice s, size_t n)
-{
-	return slice_make(s.p + n, s.n - n);
-}
-
 /* The alphabet of a text and its length in units of that alphabet. */
 static enum text_problem measure(struct slice text, enum text_alphabet *alphabet,
 				 size_t *units)
 {
 	size_t septets = 0, utf16_units = 0;
 	bool is_gsm7 = true;
-	for (size_t n; text.n > 0; text = skip(text, n)) {
+	while (text.n > 0) {
 		uint32_t c;
-		n = take_utf8(text, &c);
-		if (n == 0 || c == 0)
+		if (!utf8_next(&text, &c) || c == 0)
 			return TEXT_NOT_UTF8;
 		size_t cost = septets_of(c);
 		is_gsm7 = is_gsm7 && cost > 0;
@@ -135,15 +80,14 @@ static enum text_problem measure(struct slice text, enum text_alphabet *alphabet
 /* Octets at the front of a measured text that fill one part. */
 static size_t fill_part(enum text_alphabet alphabet, struct slice text, size_t room)
 {
-	struct slice rest = text;
-	while (rest.n > 0) {
-		uint32_t c = 0;
-		size_t n = take_utf8(rest, &c);
+	struct slice rest = text, next = text;
+	uint32_t c;
+	while (utf8_next(&next, &c)) {
 		size_t units = units_of(alphabet, c);
 		if (units > room)
 			break;
 		room -= units;
-		rest = skip(rest, n);
+		rest = next;
 	}
 	return text.n - rest.n;
 }
@@ -166,7 +110,7 @@ enum text_problem text_split(struct slice text, struct text_parts *out)
 			return TEXT_TOO_LONG;
 		size_t n = fill_part(alphabet, text, room);
 		parts.part[parts.n++] = slice_make(text.p, n);
-		text = skip(text, n);
+		text = slice_make(text.p + n, text.n - n);
 	}
 	*out = parts;
 	return TEXT_OK;
@@ -193,6 +137,18 @@ void text_udh(uint8_t reference, size_t total, size_t seq, uint8_t out[TEXT_UDH_
 	out[5] = (uint8_t)seq;
 }
 
+/* Take one character off text from outside; a byte that is part of none, and NUL,
+ * become U+FFFD. */
+static uint32_t repair_next(struct slice *rest)
+{
+	uint32_t c;
+	if (!utf8_next(rest, &c)) {
+		*rest = slice_make(rest->p + 1, rest->n - 1);
+		return UTF8_REPLACEMENT;
+	}
+	return c == 0 ? UTF8_REPLACEMENT : c;
+}
+
 struct slice text_to_utf16(struct arena *arena, struct slice utf8)
 {
 	/* No character has more octets in UTF-16 than twice those in UTF-8. */
@@ -200,13 +156,8 @@ struct slice text_to_utf16(struct arena *arena, struct slice utf8)
 	if (!out)
 		return (struct slice){ NULL, 0 };
 	size_t at = 0;
-	for (size_t n; utf8.n > 0; utf8 = skip(utf8, n)) {
-		uint32_t c;
-		n = take_utf8(utf8, &c);
-		if (n == 0) {
-			c = REPLACEMENT;
-			n = 1;
-		}
+	while (utf8.n > 0) {
+		uint32_t c = repair_next(&utf8);
 		uint16_t unit[2] = { (uint16_t)c, 0 };
 		size_t units = units_of(TEXT_UCS2, c);
 		if (units == 2) {
@@ -221,11 +172,11 @@ struct slice text_to_utf16(struct arena *arena, struct slice utf8)
 	return slice_make(out, at);
 }
 
-/* Take one character off UTF-16; what is none gives REPLACEMENT. Returns octets. */
+/* Take one character off UTF-16; what is none gives U+FFFD. Returns octets. */
 static size_t take_utf16(struct slice s, uint32_t *character)
 {
 	const uint8_t *p = (const uint8_t *)s.p;
-	*character = REPLACEMENT;
+	*character = UTF8_REPLACEMENT;
 	if (s.n < 2)
 		return 1;
 	uint32_t high = (uint32_t)p[0] << 8 | p[1];
@@ -250,10 +201,10 @@ struct slice text_from_utf16(struct arena *arena, struct slice utf16)
 	if (!out)
 		return (struct slice){ NULL, 0 };
 	size_t at = 0;
-	for (size_t n; utf16.n > 0; utf16 = skip(utf16, n)) {
+	for (size_t n; utf16.n > 0; utf16 = slice_make(utf16.p + n, utf16.n - n)) {
 		uint32_t c;
 		n = take_utf16(utf16, &c);
-		at += put_utf8(c, out + at);
+		at += utf8_put(c, out + at);
 	}
 	return slice_make(out, at);
 }
@@ -264,14 +215,7 @@ struct slice text_repair(struct arena *arena, struct slice utf8)
 	if (!out)
 		return (struct slice){ NULL, 0 };
 	size_t at = 0;
-	for (size_t n; utf8.n > 0; utf8 = skip(utf8, n)) {
-		uint32_t c;
-		n = take_utf8(utf8, &c);
-		if (n == 0 || c == 0) {
-			c = REPLACEMENT;
-			n = 1;
-		}
-		at += put_utf8(c, out + at);
-	}
+	while (utf8.n > 0)
+		at += utf8_put(repair_next(&utf8), out + at);
 	return slice_make(out, at);
 }

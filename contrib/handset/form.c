@@ -1,7 +1,7 @@
 #include <ctype.h>
 
+#include "base/utf8.h"
 #include "contrib/handset/request.h"
-#include "contrib/handset/utf8.h"
 
 #define REFERENCE_CHARS_LEAST 8
 #define REFERENCE_CHARS_MOST  64

@@ -1,6 +1,6 @@
 #include "contrib/handset/gsm7.h"
 
-#include "contrib/handset/utf8.h"
+#include "base/utf8.h"
 
 #define ESCAPE     0x1b
 #define ALPHABET_N 128

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "contrib/handset/utf8.h"
+#include "base/utf8.h"
 
 static const struct {
 	const char *name;

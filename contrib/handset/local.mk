@@ -31,7 +31,6 @@ contrib_handset_libhandset_a_SOURCES = \
 	contrib/handset/state.c contrib/handset/state.h \
 	contrib/handset/storage.c contrib/handset/storage.h \
 	contrib/handset/terms.c contrib/handset/terms.h \
-	contrib/handset/utf8.c contrib/handset/utf8.h \
 	contrib/handset/view.c contrib/handset/view.h \
 	contrib/handset/words.c contrib/handset/words.h
 

@@ -2,7 +2,7 @@
 
 #include <stdarg.h>
 
-#include "contrib/handset/utf8.h"
+#include "base/utf8.h"
 
 #define TEXT_BYTES    1024
 #define INDENT        "  "

@@ -1,4 +1,4 @@
-#include "contrib/handset/utf8.h"
+#include "base/utf8.h"
 
 /* Forms of 1 to 4 bytes: lead byte, its mask, the least character that needs it. */
 static const struct {
@@ -14,9 +14,8 @@ static const struct {
 #define CHARACTER_N     0x110000u
 #define IS_SURROGATE(c) ((c) >= 0xd800 && (c) < 0xe000)
 
-void utf8_append(struct evbuffer *out, uint32_t character)
+size_t utf8_put(uint32_t character, char out[UTF8_BYTES_MAX])
 {
-	uint8_t bytes[FORMS_N];
 	size_t more = FORMS_N - 1;
 
 	if (character >= CHARACTER_N || IS_SURROGATE(character))
@@ -24,9 +23,17 @@ void utf8_append(struct evbuffer *out, uint32_t character)
 	while (character < forms[more].least)
 		more--;
 	for (size_t i = more; i > 0; i--, character >>= 6)
-		bytes[i] = (uint8_t)(0x80 | (character & 0x3f));
-	bytes[0] = (uint8_t)(forms[more].lead | character);
-	evbuffer_add(out, bytes, more + 1);
+		out[i] = (char)(0x80 | (character & 0x3f));
+	out[0] = (char)(forms[more].lead | character);
+	return more + 1;
+}
+
+void utf8_append(struct evbuffer *out, uint32_t character)
+{
+	char bytes[UTF8_BYTES_MAX];
+	size_t n = utf8_put(character, bytes);
+
+	evbuffer_add(out, bytes, n);
 }
 
 bool utf8_next(struct slice *rest, uint32_t *character)
