@@ -14,6 +14,7 @@
 #include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -298,7 +299,8 @@ static void spawn(char *const argv[])
 		dup2(fds[1], STDOUT_FILENO);
 		dup2(fds[1], STDERR_FILENO);
 		setenv("TEST_SUPERVISOR_DAEMON", "1", 1);
-		setpgid(0, 0); /* as a shell does */
+		setpgid(0, 0);                    /* as a shell does */
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* should the test die first */
 		if (geteuid() == 0 && setgroups(1, &(gid_t){ FOREIGN_GROUP }) != 0)
 			_exit(126);
 		execv("/proc/self/exe", argv);
