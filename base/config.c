@@ -123,7 +123,7 @@ static cfg_opt_t option_of(const struct config_key *key)
 	cfg_opt_t single = CFG_STR_CB(key->name, NULL, CFGF_NODEFAULT, on_value);
 	cfg_opt_t list = CFG_STR_LIST_CB(key->name, NULL, CFGF_NODEFAULT, on_value);
 
-	return key->type == CONFIG_LIST ? list : single;
+	return config_value_is_list(key->type) ? list : single;
 }
 
 static cfg_opt_t *options_of(const struct config_section *section, size_t n_more)
@@ -234,7 +234,7 @@ static struct items fallback_items(struct arena *arena, const struct config_key 
 	cfg_opt_t options[] = { CFG_STR_LIST("list", NULL, CFGF_NODEFAULT), CFG_END() };
 	struct slice text = slice_of(key->fallback);
 
-	if (key->type != CONFIG_LIST) {
+	if (!config_value_is_list(key->type)) {
 		struct items items = { arena_alloc(arena, sizeof(text)), 1 };
 		BUG_ON(!items.p);
 		items.p[0] = text;

@@ -26,10 +26,11 @@ enum config_type {
 	CONFIG_SIZE,     /* int64_t bytes; "64k" "10m" */
 	/* Files are relative to the file they are named in, and absolute here. Where
 	 * the fallback is "", these three may be left out and are then NULL. */
-	CONFIG_PATH,    /* char *; a readable regular file */
-	CONFIG_SECRET,  /* char *; one that only its owner (root or we) may access */
-	CONFIG_ADDRESS, /* char *; numeric "ip:port", "[ip6]:port" */
-	CONFIG_LIST,    /* struct config_list; of strings */
+	CONFIG_PATH,      /* char *; a readable regular file */
+	CONFIG_SECRET,    /* char *; one that only its owner (root or we) may access */
+	CONFIG_ADDRESS,   /* char *; numeric "ip:port", "[ip6]:port" */
+	CONFIG_LIST,      /* struct config_list; of strings; min..max of them */
+	CONFIG_ADDRESSES, /* struct config_list; of what CONFIG_ADDRESS takes */
 };
 
 struct config_list {

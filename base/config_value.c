@@ -272,10 +272,11 @@ static void write_list(const void *field, FILE *out)
 
 static const struct {
 	const char *name;
-	/* NULL: a list */
+	/* One item, of a list too. */
 	bool (*read)(const struct config_reading *reading, struct slice text,
 		     void *field);
 	void (*write)(const void *field, FILE *out);
+	bool is_list;
 } types[] = {
 	[CONFIG_STRING] = { "STRING", read_string, write_string },
 	[CONFIG_NUMBER] = { "NUMBER", read_number, write_number },
@@ -285,28 +286,47 @@ static const struct {
 	[CONFIG_PATH] = { "FILE", read_file, write_string },
 	[CONFIG_SECRET] = { "SECRET", read_file, write_string },
 	[CONFIG_ADDRESS] = { "ADDRESS", read_address, write_string },
-	[CONFIG_LIST] = { "LIST", NULL, write_list },
+	[CONFIG_LIST] = { "LIST", read_string, write_list, true },
+	[CONFIG_ADDRESSES] = { "ADDRESSES", read_address, write_list, true },
 };
+
+static bool read_list(const struct config_reading *reading, const struct slice *items,
+		      size_t n, struct config_list *list)
+{
+	const struct config_key *key = reading->key;
+
+	if (is_bounded(key) && ((int64_t)n < key->min || (int64_t)n > key->max))
+		return fail(reading, "has %zu elements, give %" PRId64 " to %" PRId64,
+			    n, key->min, key->max);
+	list->n = n;
+	list->items = arena_alloc(reading->arena, n * sizeof(*list->items));
+	if (!list->items)
+		return fail(reading, "is too long");
+	for (size_t i = 0; i < n; i++)
+		if (!types[key->type].read(reading, items[i], &list->items[i]))
+			return false;
+	return true;
+}
 
 bool config_value_read(const struct config_reading *reading, const struct slice *items,
 		       size_t n, void *field)
 {
-	if (types[reading->key->type].read) {
-		BUG_ON(n != 1);
-		return types[reading->key->type].read(reading, items[0], field);
-	}
-	struct config_list *list = field;
-	list->n = n;
-	list->items = arena_alloc(reading->arena, n * sizeof(*list->items));
-	for (size_t i = 0; list->items && i < n; i++)
-		if (!store_string(reading, items[i], &list->items[i]))
-			return false;
-	return list->items || fail(reading, "is too long");
+	enum config_type type = reading->key->type;
+
+	if (types[type].is_list)
+		return read_list(reading, items, n, field);
+	BUG_ON(n != 1);
+	return types[type].read(reading, items[0], field);
 }
 
 void config_value_write(const struct config_key *key, const void *field, FILE *out)
 {
 	types[key->type].write(field, out);
+}
+
+bool config_value_is_list(enum config_type type)
+{
+	return types[type].is_list;
 }
 
 const char *config_value_type(enum config_type type)

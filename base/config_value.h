@@ -24,6 +24,8 @@ bool config_value_read(const struct config_reading *reading, const struct slice 
 		       size_t n, void *field);
 /** Write a value as it stands in a file. */
 void config_value_write(const struct config_key *key, const void *field, FILE *out);
+/** Whether it takes any number of items, in a struct config_list. */
+bool config_value_is_list(enum config_type type);
 /** "NUMBER", "DURATION"... as shown to people. */
 const char *config_value_type(enum config_type type);
 

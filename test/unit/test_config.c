@@ -22,7 +22,7 @@ struct top {
 	char *key;
 	char *maybe;
 	char *listen;
-	struct config_list peers;
+	struct config_list peers, hosts;
 	struct config_array blocks;
 };
 
@@ -89,6 +89,13 @@ static const struct config_key top_keys[] = {
 	  AT(peers),
 	  .fallback = "{\"a b\", \"c\"}",
 	  .help = "Who." },
+	{ .name = "hosts",
+	  .type = CONFIG_ADDRESSES,
+	  AT(hosts),
+	  .fallback = "{\"127.0.0.1:1\"}",
+	  .min = 1,
+	  .max = 2,
+	  .help = "Whom." },
 };
 static const struct config_key block_keys[] = {
 	{ .name = "address",
@@ -202,6 +209,7 @@ static void gives_defaults(void)
 	CU_ASSERT_PTR_NULL(top->maybe);
 	CU_ASSERT_STRING_EQUAL(top->listen, "127.0.0.1:80");
 	expect_list(&top->peers, "[a b][c]");
+	expect_list(&top->hosts, "[127.0.0.1:1]");
 	CU_ASSERT_EQUAL(top->blocks.n, 0);
 	config_free(config);
 }
@@ -211,6 +219,7 @@ static const char full[] = "# a comment with { \" and ${x}\n"
 			   "number = 64 on = yes /* two\n lines */ wait=250ms\n"
 			   "size = '10m' maybe = plain\n"
 			   "peers = {http://x/y, 'it\\'s', \"{}\"}\n"
+			   "hosts = {127.0.0.1:2, \"[::1]:3\"}\n"
 			   "block \"z\" {\n"
 			   "  address = 127.0.0.1:1 weight = 2 paths = { /a, /b }\n"
 			   "}\n"
@@ -230,6 +239,7 @@ static void check_full(const struct config *config)
 	CU_ASSERT_STRING_EQUAL(top->file, expected);
 	CU_ASSERT_STRING_EQUAL(top->maybe, expected);
 	expect_list(&top->peers, "[http://x/y][it's][{}]");
+	expect_list(&top->hosts, "[127.0.0.1:2][[::1]:3]");
 	CU_ASSERT_EQUAL_FATAL(top->blocks.n, 2);
 	const struct block *blocks = top->blocks.items;
 	CU_ASSERT_STRING_EQUAL(blocks[0].title, "z");
@@ -305,6 +315,9 @@ static void refuses_bad_values(void)
 		{ "maybe = \".\"", "is no regular file" },
 		{ "listen = localhost:80", "`listen` is no numeric address" },
 		{ "listen = \"\"", "`listen` is no numeric address" },
+		{ "hosts = {127.0.0.1:1, x}", "`hosts` is no numeric address" },
+		{ "hosts = {}", "`hosts` has 0 elements, give 1 to 2" },
+		{ "hosts = {a, b, c}", "`hosts` has 3 elements, give 1 to 2" },
 		{ "name = \"host=x password=y\"", "`name` holds a password" },
 		{ "number = 5\nnumber = 5",
 		  "`number` is given twice, first on line 2" },
