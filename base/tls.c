@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -303,4 +304,16 @@ bool tls_spki_hash(const X509 *cert, uint8_t out[SHA256_BYTES])
 	sha256(slice_make(der, (size_t)n), out);
 	OPENSSL_free(der);
 	return true;
+}
+
+bool tls_spki_hash_of_file(const char *path, uint8_t out[SHA256_BYTES])
+{
+	BIO *bio = BIO_new_file(path, "r");
+	X509 *leaf = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+	bool is_read = leaf && tls_spki_hash(leaf, out);
+
+	X509_free(leaf);
+	BIO_free(bio);
+	ERR_clear_error();
+	return is_read;
 }

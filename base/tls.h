@@ -84,6 +84,10 @@ bool tls_peer_hash(SSL *ssl, uint8_t out[SHA256_BYTES])
 /** SHA-256 of a certificate's SubjectPublicKeyInfo, DER. */
 bool tls_spki_hash(const X509 *cert, uint8_t out[SHA256_BYTES])
 	__attribute__((warn_unused_result));
+/** The same of the first certificate of a PEM file; false when there is none to read.
+ */
+bool tls_spki_hash_of_file(const char *path, uint8_t out[SHA256_BYTES])
+	__attribute__((warn_unused_result));
 /** Our own leaf certificate; borrowed. */
 const X509 *tls_context_leaf(const struct tls_context *context);
 

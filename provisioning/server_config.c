@@ -1,11 +1,7 @@
 #include "provisioning/server_config.h"
 
-#include <openssl/pem.h>
-#include <openssl/x509.h>
-
-#include "base/conn.h"
 #include "base/dsn.h"
-#include "base/log.h"
+#include "base/tls.h"
 
 #define COUNT(array)       (sizeof(array) / sizeof((array)[0]))
 #define AT(member)         offsetof(struct server_config, member)
@@ -35,31 +31,14 @@ static bool is_billing_url(const void *section, char *why, size_t why_size)
 	return false;
 }
 
-static bool are_addresses(const void *section, char *why, size_t why_size)
-{
-	const struct config_list *list = &AS(section)->listen;
-	struct sockaddr_storage address;
-	socklen_t size;
-	for (size_t i = 0; i < list->n; i++)
-		if (!conn_address(list->items[i], &address, &size) ||
-		    address.ss_family == AF_UNIX) {
-			snprintf(why, why_size,
-				 "has an element that is not \"ip:port\"");
-			return false;
-		}
-	if (list->n == 0)
-		snprintf(why, why_size, "is empty");
-	return list->n > 0;
-}
-
 /* clang-format off */
 #define DURATION(key, member, value, least, most, text) \
 	{ .name = key, .type = CONFIG_DURATION, .offset = AT(member), \
 	  .fallback = value, .min = least, .max = most, .help = text }
 
 static const struct config_key top_keys[] = {
-	{ .name = "listen", .type = CONFIG_LIST, .offset = AT(listen),
-	  .check = are_addresses,
+	{ .name = "listen", .type = CONFIG_ADDRESSES, .offset = AT(listen),
+	  .min = 1, .max = 64,
 	  .help = "Landnet addresses for gateways, {\"ip:port\", ...}." },
 	{ .name = "certificate", .type = CONFIG_PATH, .offset = AT(certificate),
 	  .help = "PEM chain shown to gateways; its name is the host of provisioning_uri." },
@@ -164,13 +143,7 @@ bool server_config_gateway(const struct gateway_config *gateway,
 	if (!*gateway->certificate)
 		return base64url_decode(slice_of(gateway->pin), out, SHA256_BYTES) ==
 		       SHA256_BYTES;
-	FILE *file = fopen(gateway->certificate, "r");
-	X509 *leaf = file ? PEM_read_X509(file, NULL, NULL, NULL) : NULL;
-	bool is_read = leaf && tls_spki_hash(leaf, out);
-	X509_free(leaf);
-	if (file)
-		fclose(file);
-	return is_read;
+	return tls_spki_hash_of_file(gateway->certificate, out);
 }
 
 static bool check_gateways(const struct server_config *config, FILE *errors)
