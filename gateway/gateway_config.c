@@ -1,19 +1,17 @@
 #include "gateway/gateway_config.h"
 
-#include <openssl/pem.h>
-#include <openssl/x509.h>
-
 #include "auth/auth.h"
-#include "base/conn.h"
-#include "base/log.h"
+#include "base/tls.h"
 
 #define AT(member)       offsetof(struct gateway_config, member)
 #define AT_ROUTE(member) offsetof(struct route_config, member)
 
 static const struct config_key top_keys[] = {
 	{ .name = "airnet_listen",
-	  .type = CONFIG_LIST,
+	  .type = CONFIG_ADDRESSES,
 	  .offset = AT(airnet_listen),
+	  .min = 1,
+	  .max = 64,
 	  .help = "Addresses for handsets, {\"ip:port\", ...}." },
 	{ .name = "airnet_certificate",
 	  .type = CONFIG_PATH,
@@ -132,8 +130,10 @@ static const struct config_key top_keys[] = {
 
 static const struct config_key route_keys[] = {
 	{ .name = "address",
-	  .type = CONFIG_LIST,
+	  .type = CONFIG_ADDRESSES,
 	  .offset = AT_ROUTE(addresses),
+	  .min = 1,
+	  .max = 64,
 	  .help = "Its provisioning servers, {\"ip:port\", ...}, used in turn." },
 	{ .name = "care",
 	  .type = CONFIG_LIST,
@@ -147,7 +147,7 @@ static const struct config_key route_keys[] = {
 	  .help = "Path prefixes for devices in good standing; others are not "
 		  "forwarded." },
 	{ .name = "proof_root",
-	  .type = CONFIG_STRING,
+	  .type = CONFIG_PATH,
 	  .offset = AT_ROUTE(proof_root),
 	  .fallback = "",
 	  .help = "PEM root of the server's proofs." },
@@ -155,6 +155,8 @@ static const struct config_key route_keys[] = {
 	  .type = CONFIG_LIST,
 	  .offset = AT_ROUTE(proof_pins),
 	  .fallback = "{}",
+	  .min = 0,
+	  .max = 2,
 	  .help = "Or thumbprints (RFC 7638) of its proof keys, at most two." },
 };
 
@@ -179,29 +181,17 @@ const struct config_spec gateway_config_spec = {
 	.n_sections = COUNT(sections),
 };
 
-static bool leaf_spki_hash(const char *path, uint8_t out[SHA256_BYTES])
-{
-	FILE *file = fopen(path, "r");
-	X509 *leaf = file ? PEM_read_X509(file, NULL, NULL, NULL) : NULL;
-	bool is_read = leaf && tls_spki_hash(leaf, out);
-
-	X509_free(leaf);
-	if (file)
-		fclose(file);
-	return is_read;
-}
-
 /* A294: the legs never share a key. */
 static bool check_legs(const struct gateway_config *config, FILE *errors)
 {
 	uint8_t airnet[SHA256_BYTES], landnet[SHA256_BYTES];
 
-	if (!leaf_spki_hash(config->airnet_certificate, airnet)) {
+	if (!tls_spki_hash_of_file(config->airnet_certificate, airnet)) {
 		fprintf(errors, "airnet_certificate: %s holds no PEM certificate\n",
 			config->airnet_certificate);
 		return false;
 	}
-	if (!leaf_spki_hash(config->landnet_certificate, landnet)) {
+	if (!tls_spki_hash_of_file(config->landnet_certificate, landnet)) {
 		fprintf(errors, "landnet_certificate: %s holds no PEM certificate\n",
 			config->landnet_certificate);
 		return false;
@@ -214,28 +204,36 @@ static bool check_legs(const struct gateway_config *config, FILE *errors)
 	return true;
 }
 
+static bool check_anchors(const char *path, FILE *errors)
+{
+	if (!keys_are_demo(path))
+		return true;
+	fprintf(errors,
+		"%s: is marked for demonstration; use anchors of your own or set "
+		"demo = yes\n",
+		path);
+	return false;
+}
+
+/* F62: anchors that were made for a demonstration open nothing else. */
 static bool check_demo(const struct gateway_config *config, FILE *errors)
 {
-	const char *const anchors[] = { config->airnet_trust, config->landnet_trust };
-	bool is_good = true;
+	const struct route_config *routes = config->routes.items;
+	bool is_good;
 
-	for (size_t i = 0; i < COUNT(anchors); i++) {
-		if (config->is_demo || !keys_are_demo(anchors[i]))
-			continue;
-		fprintf(errors,
-			"%s: is marked for demonstration; use anchors of your own "
-			"or set demo = yes\n",
-			anchors[i]);
-		is_good = false;
-	}
+	if (config->is_demo)
+		return true;
+	is_good = check_anchors(config->airnet_trust, errors) &
+		  check_anchors(config->landnet_trust, errors);
+	for (size_t i = 0; i < config->routes.n; i++)
+		if (routes[i].proof_root)
+			is_good &= check_anchors(routes[i].proof_root, errors);
 	return is_good;
 }
 
 static bool check_route(const struct route_config *route, FILE *errors)
 {
 	char srv[AUTH_SRV_CHARS + 1];
-	struct sockaddr_storage address;
-	socklen_t size;
 	bool is_good = true;
 
 	if (!identity_srv(slice_of(route->title), 443, srv) ||
@@ -245,24 +243,8 @@ static bool check_route(const struct route_config *route, FILE *errors)
 			route->title);
 		is_good = false;
 	}
-	if (!route->addresses.n) {
-		fprintf(errors, "route \"%s\": has no address\n", route->title);
-		is_good = false;
-	}
-	for (size_t i = 0; i < route->addresses.n; i++) {
-		if (conn_address(route->addresses.items[i], &address, &size))
-			continue;
-		fprintf(errors, "route \"%s\": address \"%s\" is not ip:port\n",
-			route->title, route->addresses.items[i]);
-		is_good = false;
-	}
-	if (!route->proof_root[0] && !route->proof_pins.n) {
+	if (!route->proof_root && !route->proof_pins.n) {
 		fprintf(errors, "route \"%s\": needs proof_root or proof_pins\n",
-			route->title);
-		is_good = false;
-	}
-	if (route->proof_pins.n > 2) {
-		fprintf(errors, "route \"%s\": has more than two proof_pins\n",
 			route->title);
 		is_good = false;
 	}

@@ -13,7 +13,7 @@ struct route_config {
 	struct config_list addresses;  /* of its servers, tried in turn */
 	struct config_list care;       /* path prefixes a limited device may use */
 	struct config_list provision;  /* path prefixes for everybody else */
-	char *proof_root;              /* "" : pins only */
+	char *proof_root;              /* NULL: pins only */
 	struct config_list proof_pins; /* RFC 7638 thumbprints, at most two */
 };
 

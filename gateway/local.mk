@@ -15,7 +15,11 @@ provbox_gateway_SOURCES = \
 	gateway/session.c gateway/session.h
 provbox_gateway_LDADD = $(AUTH_LIBS)
 
-check_PROGRAMS += test/unit/test_forward test/unit/test_pool test/unit/test_route
+check_PROGRAMS += \
+	test/unit/test_forward \
+	test/unit/test_gateway_config \
+	test/unit/test_pool \
+	test/unit/test_route
 EXTRA_DIST += test/unit/gateway_stage.h
 
 pool_parts = gateway/gateway_metrics.c gateway/pool.c
@@ -26,3 +30,6 @@ test_unit_test_route_LDADD = $(AUTH_LIBS)
 test_unit_test_forward_SOURCES = test/unit/test_forward.c gateway/forward.c \
 	gateway/landnet.c $(pool_parts)
 test_unit_test_forward_LDADD = $(AUTH_LIBS)
+test_unit_test_gateway_config_SOURCES = test/unit/test_gateway_config.c \
+	gateway/gateway_config.c
+test_unit_test_gateway_config_LDADD = $(AUTH_LIBS)

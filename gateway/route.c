@@ -32,7 +32,7 @@ static bool route_open(struct route *route, struct loop *loop,
 	route->trust = proof_trust_new(
 		&(struct proof_trust_settings){
 			.srv = route->srv,
-			.root_path = own->proof_root[0] ? own->proof_root : NULL,
+			.root_path = own->proof_root,
 			.pins = (const char *const *)own->proof_pins.items,
 			.n_pins = own->proof_pins.n,
 		},

@@ -1,0 +1,208 @@
+#include "gateway/gateway_config.h"
+
+#include "test/unit/directory.h"
+#include "test/unit/pki.h"
+#include "test/unit/test.h"
+
+static struct directory directory;
+static struct pki *airnet, *landnet;
+static const struct pki_leaf *front, *back; /* of the two legs */
+
+static void make_files(void)
+{
+	directory_open(&directory);
+	directory_write(&directory, "secret", "secret", 0600);
+	airnet = pki_new("Airnet");
+	landnet = pki_new("Landnet");
+	front = pki_issue(airnet, "front", &(struct pki_options){ .san = NULL });
+	back = pki_issue(landnet, "back", &(struct pki_options){ .san = NULL });
+	pki_write_crl(airnet, 3600);
+	pki_write_crl(landnet, 3600);
+}
+
+static void remove_files(void)
+{
+	pki_free(airnet);
+	pki_free(landnet);
+	directory_close(&directory);
+}
+
+/* What a case writes differently; NULL: as it is good. */
+struct change {
+	const char *listen, *landnet_certificate, *route, *more;
+};
+
+static const char *or_good(const char *text, const char *good)
+{
+	return text ? text : good;
+}
+
+static struct config *read_config(const struct change *change, char **errors)
+{
+	static size_t size;
+	FILE *out = open_memstream(errors, &size);
+	char text[4096], route[512];
+
+	snprintf(route, sizeof(route),
+		 "route \"prov.example.com:8443\" {\n"
+		 "address = {\"127.0.0.1:9443\"} proof_root = \"%s\" }\n",
+		 landnet->ca_path);
+	snprintf(text, sizeof(text),
+		 "airnet_listen = %s\nairnet_certificate = \"%s\"\n"
+		 "airnet_key = secret\nairnet_trust = \"%s\"\nairnet_crl = \"%s\"\n"
+		 "landnet_certificate = \"%s\"\nlandnet_key = secret\n"
+		 "landnet_trust = \"%s\"\nlandnet_crl = \"%s\"\n%s%s",
+		 or_good(change->listen, "{\"127.0.0.1:8443\"}"), front->path,
+		 airnet->ca_path, airnet->crl_path,
+		 or_good(change->landnet_certificate, back->path), landnet->ca_path,
+		 landnet->crl_path, or_good(change->route, route),
+		 or_good(change->more, ""));
+	struct config *config = config_read(
+		&gateway_config_spec,
+		directory_write(&directory, "gateway.conf", text, 0644), out);
+	if (config && !gateway_config_check(config_get(config), out)) {
+		config_free(config);
+		config = NULL;
+	}
+	fclose(out);
+	return config;
+}
+
+static void expect_error(const struct change *change, const char *error)
+{
+	char *errors;
+
+	CU_ASSERT_PTR_NULL(read_config(change, &errors));
+	if (!strstr(errors, error)) {
+		fprintf(stderr, "\nwanted %s\ngot %s", error, errors);
+		CU_FAIL("another error");
+	}
+	free(errors);
+}
+
+static void expect_good(const struct change *change)
+{
+	char *errors;
+	struct config *config = read_config(change, &errors);
+
+	CU_ASSERT_PTR_NOT_NULL(config);
+	CU_ASSERT_STRING_EQUAL(errors, "");
+	config_free(config);
+	free(errors);
+}
+
+static void reads_a_whole_file(void)
+{
+	char *errors;
+
+	make_files();
+	struct config *config = read_config(&(struct change){ 0 }, &errors);
+	CU_ASSERT_STRING_EQUAL(errors, "");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(config);
+	const struct gateway_config *c = config_get(config);
+	CU_ASSERT_EQUAL(c->pool_size, 64);
+	CU_ASSERT_EQUAL(c->pool_wait_ms, 5000);
+	CU_ASSERT_EQUAL(c->handshake_timeout_ms, 10000);
+	CU_ASSERT_EQUAL(c->head_timeout_ms, 10000);
+	CU_ASSERT_EQUAL(c->body_timeout_ms, 30000);
+	CU_ASSERT_EQUAL(c->write_timeout_ms, 30000);
+	CU_ASSERT_EQUAL(c->idle_timeout_ms, 300000);
+	CU_ASSERT_EQUAL(c->authentication_timeout_ms, 5000);
+	CU_ASSERT_FALSE(c->is_demo);
+	CU_ASSERT_EQUAL_FATAL(c->routes.n, 1);
+	const struct route_config *route = c->routes.items;
+	CU_ASSERT_STRING_EQUAL(route->title, "prov.example.com:8443");
+	CU_ASSERT_STRING_EQUAL(route->proof_root, landnet->ca_path);
+	CU_ASSERT_EQUAL(route->care.n, 1);
+	CU_ASSERT_EQUAL(route->provision.n, 3);
+	config_free(config);
+	free(errors);
+	remove_files();
+}
+
+/* Each is refused, and the message says what and where. */
+static void refuses_what_cannot_work(void)
+{
+#define ROUTE(title, keys) "route \"" title "\" { " keys " }\n"
+#define ADDRESS            "address = {\"127.0.0.1:9443\"} "
+#define PINS               "proof_pins = {\"a\"} "
+	static const struct {
+		struct change change;
+		const char *error;
+	} cases[] = {
+		{ { .listen = "{}" }, "`airnet_listen` has 0 elements" },
+		{ { .listen = "{\"localhost:8443\"}" }, "`airnet_listen` is no" },
+		{ { .route = "" }, "at least 1 block `route" },
+		{ { .route = ROUTE("a:1", ADDRESS) },
+		  "needs proof_root or proof_pins" },
+		{ { .route = ROUTE("a:1", PINS) }, "`address` is missing" },
+		{ { .route = ROUTE("a:1", "address = {} " PINS) },
+		  "`address` has 0 elements" },
+		{ { .route = ROUTE("a:1", "address = {\"unix:/a\"} " PINS) },
+		  "`address` is no numeric address" },
+		{ { .route = ROUTE("a:1", ADDRESS "proof_pins = {a, b, c}") },
+		  "`proof_pins` has 3 elements" },
+		{ { .route = ROUTE("a:1", ADDRESS "proof_root = none.pem") },
+		  "`proof_root`" },
+		{ { .route = ROUTE("Prov.Example.com:1", ADDRESS PINS) },
+		  "lower-case" },
+		{ { .route = ROUTE("prov.example.com", ADDRESS PINS) },
+		  "with its port" },
+		{ { .landnet_certificate = "secret" }, "landnet_certificate: " },
+		{ { .more = "colour = red\n" }, "unknown key `colour`" },
+	};
+
+	make_files();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		expect_error(&cases[i].change, cases[i].error);
+	expect_good(&(struct change){ .route = ROUTE("a:1", ADDRESS PINS) });
+	remove_files();
+}
+
+/* A294 */
+static void refuses_one_key_for_both_legs(void)
+{
+	make_files();
+	expect_error(&(struct change){ .landnet_certificate = front->path },
+		     "a key of its own for each leg");
+	remove_files();
+}
+
+/* Put a marked anchor behind those of a file. */
+static void mark_file(const char *path)
+{
+	struct pki *demo = pki_new("Demo");
+
+	X509_NAME_add_entry_by_txt(
+		X509_get_subject_name(demo->ca), "O", MBSTRING_UTF8,
+		(const unsigned char *)"Provbox demo, not for production", -1, -1, 0);
+	CU_ASSERT_FATAL(X509_sign(demo->ca, demo->key, EVP_sha256()) > 0);
+	pki_write_cert(path, demo->ca);
+	pki_free(demo);
+}
+
+/* F62: in each of the three places that hold anchors. */
+static void refuses_demonstration_anchors(void)
+{
+	char path[512], route[1024];
+
+	make_files();
+	snprintf(path, sizeof(path), "%s",
+		 directory_write(&directory, "proof.pem", "", 0644));
+	mark_file(path);
+	snprintf(route, sizeof(route), ROUTE("a:1", ADDRESS "proof_root = \"%s\""),
+		 path);
+	expect_error(&(struct change){ .route = route }, "demo = yes");
+	expect_good(&(struct change){ .route = route, .more = "demo = yes\n" });
+	mark_file(landnet->ca_path);
+	expect_error(&(struct change){ 0 }, "demo = yes");
+	remove_files();
+
+	make_files();
+	mark_file(airnet->ca_path);
+	expect_error(&(struct change){ 0 }, "demo = yes");
+	remove_files();
+}
+
+TEST_MAIN("gateway_config", TEST(reads_a_whole_file), TEST(refuses_what_cannot_work),
+	  TEST(refuses_one_key_for_both_legs), TEST(refuses_demonstration_anchors))
