@@ -55,6 +55,18 @@ def schema(database):
 # Schema
 
 @pytest.fixture
+def migrations(tmp_path):
+    """A folder with the first migrations, or all of them."""
+    def copy(n=None):
+        folder = tmp_path / "sql"
+        folder.mkdir()
+        for path in (*sorted(SQL.glob("[0-9]*.sql"))[:n], SQL / "roles.sql"):
+            (folder / path.name).write_text(path.read_text())
+        return folder
+    return copy
+
+
+@pytest.fixture
 def admin(cluster):
     """provctl with an administrator's DSN for a database that is not there yet."""
     name = f"made_by_provctl_{os.getpid()}"
@@ -78,13 +90,9 @@ def test_init_makes_everything_and_may_run_again(admin, cluster):
     assert owner == "provbox_owner"
 
 
-def test_upgrade_applies_what_is_missing_in_order(admin, cluster, tmp_path):
+def test_upgrade_applies_what_is_missing_in_order(admin, migrations):
     files = sorted(SQL.glob("[0-9]*.sql"))
-    older = tmp_path / "sql"
-    older.mkdir()
-    for path in (*files[:3], SQL / "roles.sql"):
-        (older / path.name).write_text(path.read_text())
-    admin.sql_dir = older
+    admin.sql_dir = migrations(3)
     admin.run("db", "init")
     admin.sql_dir = SQL
     status = admin.json("db", "status", status=1)
@@ -92,12 +100,8 @@ def test_upgrade_applies_what_is_missing_in_order(admin, cluster, tmp_path):
     assert admin.json("db", "upgrade")["applied"] == len(files) - 3
 
 
-def test_a_migration_that_fails_leaves_nothing(admin, cluster, tmp_path):
-    folder = tmp_path / "sql"
-    folder.mkdir()
-    for path in (*sorted(SQL.glob("[0-9]*.sql")), SQL / "roles.sql"):
-        (folder / path.name).write_text(path.read_text())
-    admin.sql_dir = folder
+def test_a_migration_that_fails_leaves_nothing(admin, cluster, migrations):
+    folder = admin.sql_dir = migrations()
     admin.run("db", "init")
     (folder / "900_broken.sql").write_text(
         "create table provbox.half (n int);\nselect 1 / 0;\n")
@@ -111,12 +115,8 @@ def test_a_migration_that_fails_leaves_nothing(admin, cluster, tmp_path):
         "provbox_owner")
 
 
-def test_a_migration_that_was_changed_is_refused(admin, tmp_path):
-    folder = tmp_path / "sql"
-    folder.mkdir()
-    for path in (*sorted(SQL.glob("[0-9]*.sql")), SQL / "roles.sql"):
-        (folder / path.name).write_text(path.read_text())
-    admin.sql_dir = folder
+def test_a_migration_that_was_changed_is_refused(admin, migrations):
+    folder = admin.sql_dir = migrations()
     admin.run("db", "init")
     with open(folder / "001_base.sql", "a") as file:
         file.write("-- later\n")
@@ -124,17 +124,16 @@ def test_a_migration_that_was_changed_is_refused(admin, tmp_path):
     assert admin.json("db", "status", status=1)[0]["state"] == "changed"
 
 
-def test_an_upgrade_runs_once_at_a_time(admin):
-    runs = [subprocess.Popen([PROVCTL, "db", command, f"--dsn={admin.dsn}", f"--sql-dir={SQL}"],
-                             stdout=subprocess.PIPE, text=True)
-            for command in ("init",)]
-    assert runs[0].wait(60) == 0
-    runs += [subprocess.Popen([PROVCTL, "db", "upgrade", f"--dsn={admin.dsn}",
-                               f"--sql-dir={SQL}"], stdout=subprocess.PIPE, text=True)
-             for _ in range(2)]
-    assert [run.wait(60) for run in runs] == [0, 0, 0]
-    for run in runs:
-        run.stdout.close()
+def test_an_upgrade_runs_once_at_a_time(admin, migrations):
+    folder = migrations()
+    admin.run("db", "init")
+    (folder / "900_slow.sql").write_text("select pg_sleep(1); create table provbox.slow (n int);")
+    runs = [subprocess.Popen([PROVCTL, "db", "upgrade", "--json", f"--dsn={admin.dsn}",
+                              f"--sql-dir={folder}"], stdout=subprocess.PIPE, text=True)
+            for _ in range(3)]
+    answers = [json.loads(run.communicate(timeout=60)[0] or "null") for run in runs]
+    assert sorted(answer["applied"] for answer in answers) == [0, 0, 1]
+    assert [run.returncode for run in runs] == [0, 0, 0]
 
 
 # Devices
