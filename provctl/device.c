@@ -8,6 +8,7 @@
 #include "provctl/database.h"
 #include "provctl/file.h"
 #include "provctl/grid.h"
+#include "provctl/progress.h"
 
 #define BATCH_ROWS     500
 #define EVENTS_DEFAULT "20"

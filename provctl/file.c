@@ -2,16 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/codec.h"
 #include "provctl/provctl.h"
-
-#define PROGRESS_MS 2000
 
 bool file_map(const char *path, struct slice *out)
 {
@@ -93,21 +89,4 @@ const char *file_beside(struct arena *arena, const char *path, const char *name)
 			return NULL;
 	return arena_printf(arena, "%.*s%s", slash ? (int)(slash - path) + 1 : 0, path,
 			    name);
-}
-
-void progress_begin(struct progress *progress, const char *what, uint64_t total)
-{
-	int64_t now = time_now_ms();
-	*progress = (struct progress){ now, now, what, total };
-}
-
-void progress_tell(struct progress *progress, uint64_t done)
-{
-	int64_t now = time_now_ms();
-	if (now - progress->told_ms < PROGRESS_MS)
-		return;
-	progress->told_ms = now;
-	fprintf(stderr, "%s: %" PRIu64 " of %" PRIu64 " in %" PRId64 " s\n",
-		progress->what, done, progress->total,
-		(now - progress->begun_ms) / 1000);
 }

@@ -1,6 +1,4 @@
-/*
- * Whole files in memory, and progress of what takes long.
- */
+/* Whole files in memory: those that an operator names, and those beside them. */
 #ifndef PROVCTL_FILE_H
 #define PROVCTL_FILE_H
 
@@ -16,15 +14,5 @@ bool file_map(const char *path, struct slice *out);
 void file_unmap(struct slice mapped);
 /** @p name in the folder of @p path. NULL when it is absolute or leads out of there. */
 const char *file_beside(struct arena *arena, const char *path, const char *name);
-
-struct progress {
-	int64_t begun_ms, told_ms;
-	const char *what;
-	uint64_t total;
-};
-
-void progress_begin(struct progress *progress, const char *what, uint64_t total);
-/** Tell on stderr how far it is, when it takes over two seconds, every two seconds. */
-void progress_tell(struct progress *progress, uint64_t done);
 
 #endif

@@ -12,6 +12,7 @@ provctl_provctl_SOURCES = \
 	provctl/main.c \
 	provctl/manifest.c provctl/manifest.h \
 	provctl/migrate.c provctl/migrate.h \
+	provctl/progress.c provctl/progress.h \
 	provctl/provctl.h \
 	provctl/request.c
 

@@ -1,0 +1,17 @@
+/* How far something is that takes long, told on stderr. */
+#ifndef PROVCTL_PROGRESS_H
+#define PROVCTL_PROGRESS_H
+
+#include <stdint.h>
+
+struct progress {
+	int64_t begun_ms, told_ms;
+	const char *what; /* borrowed */
+	uint64_t total;
+};
+
+void progress_begin(struct progress *progress, const char *what, uint64_t total);
+/** Say that so much is done, unless that was said less than two seconds ago. */
+void progress_tell(struct progress *progress, uint64_t done);
+
+#endif
