@@ -2,6 +2,7 @@
 bin_PROGRAMS += provctl/provctl
 provctl_provctl_SOURCES = \
 	provctl/catalogue.c \
+	provctl/command_line.c provctl/command_line.h \
 	provctl/commands.c \
 	provctl/csv.c provctl/csv.h \
 	provctl/database.c provctl/database.h \

@@ -4,43 +4,18 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include <jansson.h>
-
 #include "base/config.h"
+#include "provctl/command_line.h"
 #include "provctl/database.h"
 #include "provctl/grid.h"
 #include "provctl/provctl.h"
 
-#define CONFIG_PATH_DEFAULT PROVBOX_SYSCONFDIR "/provctl.conf"
-#define SQL_DIR_DEFAULT     PROVBOX_DATADIR "/provisioning/sql"
-#define DSN_DEFAULT         "dbname=provbox user=provbox_operator"
-#define ADMIN_DSN_DEFAULT   "dbname=provbox"
+#define SQL_DIR_DEFAULT   PROVBOX_DATADIR "/provisioning/sql"
+#define DSN_DEFAULT       "dbname=provbox user=provbox_operator"
+#define ADMIN_DSN_DEFAULT "dbname=provbox"
 
 /* One run prints at most so much. */
 #define MEMORY_LIMIT (256U << 20)
-
-static const struct option_row {
-	const char *name, *argument, *help;
-	char letter;
-	const char *member; /* of a filter; NULL: not part of it */
-} option_rows[OPTION_N] = {
-	[OPTION_HELP] = { "help", NULL, "this text", 'h', NULL },
-	[OPTION_VERSION] = { "version", NULL, "print the version", 'V', NULL },
-	[OPTION_JSON] = { "json", NULL, "print JSON", 0, NULL },
-	[OPTION_DSN] = { "dsn", "DSN", "libpq connection string", 0, NULL },
-	[OPTION_CONFIG] = { "config", "FILE",
-			    "or -c FILE; default " CONFIG_PATH_DEFAULT, 'c', NULL },
-	[OPTION_SQL_DIR] = { "sql-dir", "DIR", "folder of the migrations", 0, NULL },
-	[OPTION_DEV] = { "dev", "DEV", "only of this device", 0, "dev" },
-	[OPTION_STATE] = { "state", "STATES", "only in these, with commas", 0,
-			   "state" },
-	[OPTION_REASON] = { "reason", "TEXT", "a reason code, or words", 0, "reason" },
-	[OPTION_REQUEST] = { "request", "ID", "only of this request", 0, "request" },
-	[OPTION_LIMIT] = { "limit", "N", "at most so many", 0, "limit" },
-};
-
-#define OPTIONS_OF_ALL \
-	(OPTION(HELP) | OPTION(VERSION) | OPTION(JSON) | OPTION(DSN) | OPTION(CONFIG))
 
 struct settings {
 	char *title;
@@ -83,169 +58,6 @@ void complain(const char *format, ...)
 	va_end(arguments);
 }
 
-/* ---- Help ---- */
-
-static int print_usage(FILE *out, const struct command *command)
-{
-	return fprintf(out, "%s%s%s", command->words, command->arguments ? " " : "",
-		       command->arguments ? command->arguments : "");
-}
-
-static void print_help(const struct command *command)
-{
-	if (command) {
-		printf("usage: provctl ");
-		print_usage(stdout, command);
-		printf(" [options]\n%s\n\n", command->help);
-	} else {
-		puts("usage: provctl COMMAND [options]; options of a command: "
-		     "provctl COMMAND --help");
-	}
-	for (size_t i = 0; !command && i < n_commands; i++) {
-		int width = printf("  ") + print_usage(stdout, &commands[i]);
-		printf("%*s%s\n", 29 - width, "", commands[i].help);
-	}
-	if (!command)
-		puts("\nConfiguration: " CONFIG_PATH_DEFAULT
-		     ", or -c FILE. --json prints JSON.\n"
-		     "Exit status: 0 done, 1 failed, 2 wrong usage, 69 database away, "
-		     "78 wrong configuration.");
-	for (size_t i = 0; command && i < OPTION_N; i++) {
-		const struct option_row *row = &option_rows[i];
-		if (!((command->options | OPTIONS_OF_ALL) & 1U << i))
-			continue;
-		int width = printf("  --%s %s", row->name,
-				   row->argument ? row->argument : "");
-		printf("%*s%s\n", 22 - width, "", row->help);
-	}
-}
-
-/* ---- Command line ---- */
-
-static enum option_id option_find(struct slice name)
-{
-	for (size_t i = 0; i < OPTION_N; i++) {
-		const struct option_row *row = &option_rows[i];
-		if (name.n == 2 && name.p[0] == '-' && name.p[1] == row->letter)
-			return (enum option_id)i;
-		if (name.n > 2 && slice_starts(name, SLICE("--")) &&
-		    slice_eq(slice_make(name.p + 2, name.n - 2), slice_of(row->name)))
-			return (enum option_id)i;
-	}
-	return OPTION_N;
-}
-
-/* Take one option and its value; returns how many arguments they were, 0 on failure. */
-static int option_take(struct context *ctx, char **argv, int left)
-{
-	struct slice rest = slice_of(argv[0]), name;
-	bool has_value = slice_next(&rest, '=', &name) && rest.p;
-	enum option_id id = option_find(name);
-
-	if (id == OPTION_N) {
-		complain("no such option: %s; see --help", argv[0]);
-		return 0;
-	}
-	if (!option_rows[id].argument) {
-		ctx->options[id] = "";
-		if (has_value)
-			complain("--%s takes no value", option_rows[id].name);
-		return !has_value;
-	}
-	if (!has_value && left < 2) {
-		complain("--%s needs a value", option_rows[id].name);
-		return 0;
-	}
-	ctx->options[id] = has_value ? rest.p : argv[1];
-	return has_value ? 1 : 2;
-}
-
-/* How many words of the command line are the command's own; 0: it is not this one. */
-static size_t words_matched(const struct command *command, char **words, size_t n)
-{
-	struct slice rest = slice_of(command->words), word;
-	size_t matched = 0;
-	while (slice_next(&rest, ' ', &word)) {
-		if (matched == n || !slice_eq(word, slice_of(words[matched])))
-			return 0;
-		matched++;
-	}
-	return matched;
-}
-
-static bool command_find(struct context *ctx, char **words, size_t n)
-{
-	for (size_t i = 0; i < n_commands; i++) {
-		size_t matched = words_matched(&commands[i], words, n);
-		if (matched == 0)
-			continue;
-		ctx->command = &commands[i];
-		for (size_t k = matched; k < n; k++, ctx->n_words++)
-			if (ctx->n_words < sizeof(ctx->words) / sizeof(ctx->words[0]))
-				ctx->words[ctx->n_words] = words[k];
-		return true;
-	}
-	return false;
-}
-
-/* There is no such command: name those that begin as this one does. */
-static void complain_of_command(char **words, size_t n)
-{
-	bool is_begun = false;
-
-	for (size_t i = 0; n > 0 && i < n_commands; i++) {
-		struct slice rest = slice_of(commands[i].words), first;
-		slice_next(&rest, ' ', &first);
-		if (!slice_eq(first, slice_of(words[0])))
-			continue;
-		fputs(is_begun ? "       provctl " : "usage: provctl ", stderr);
-		print_usage(stderr, &commands[i]);
-		fputc('\n', stderr);
-		is_begun = true;
-	}
-	if (n == 0)
-		complain("a command is missing; see provctl --help");
-	else if (!is_begun)
-		complain("no such command: %s; see provctl --help", words[0]);
-}
-
-static enum result command_line(struct context *ctx, int argc, char **argv)
-{
-	char **words = argv; /* what is no option moves to the front */
-	size_t n = 0;
-
-	for (int i = 1, taken; i < argc; i += taken) {
-		bool is_option = argv[i][0] == '-' && argv[i][1] != '\0';
-		taken = is_option ? option_take(ctx, argv + i, argc - i) : 1;
-		if (taken == 0)
-			return RESULT_USAGE;
-		if (!is_option)
-			words[n++] = argv[i];
-	}
-	bool is_found = command_find(ctx, words, n);
-	if (ctx->options[OPTION_HELP] || ctx->options[OPTION_VERSION])
-		return RESULT_OK;
-	if (!is_found) {
-		complain_of_command(words, n);
-		return RESULT_USAGE;
-	}
-	for (size_t i = 0; i < OPTION_N; i++) {
-		if (!ctx->options[i] ||
-		    (ctx->command->options | OPTIONS_OF_ALL) & 1U << i)
-			continue;
-		complain("%s takes no --%s", ctx->command->words, option_rows[i].name);
-		return RESULT_USAGE;
-	}
-	if (ctx->n_words < ctx->command->min_words ||
-	    ctx->n_words > ctx->command->max_words) {
-		fputs("usage: provctl ", stderr);
-		print_usage(stderr, ctx->command);
-		fputc('\n', stderr);
-		return RESULT_USAGE;
-	}
-	return RESULT_OK;
-}
-
 /* ---- Configuration ---- */
 
 /* Options win over the environment, that over the file, that over what is built in. */
@@ -274,32 +86,6 @@ static enum result configure(struct context *ctx, struct config **config)
 
 /* ---- Commands that are a query ---- */
 
-/* The filter that the options make, as a JSON text. NULL after a complaint. */
-static const char *filter(struct context *ctx)
-{
-	json_t *object = json_object();
-	for (size_t i = 0; i < OPTION_N; i++) {
-		const char *value = ctx->options[i];
-		uint64_t limit;
-		if (!value || !option_rows[i].member)
-			continue;
-		bool is_limit = i == OPTION_LIMIT;
-		if (is_limit && !slice_to_u64(slice_of(value), 1000000, &limit)) {
-			complain("--limit is not a number up to 1000000");
-			json_decref(object);
-			return NULL;
-		}
-		json_object_set_new(object, option_rows[i].member,
-				    is_limit ? json_integer((json_int_t)limit)
-					     : json_string(value));
-	}
-	char *text = json_dumps(object, 0);
-	const char *copy = arena_string(ctx->arena, slice_of(text));
-	free(text);
-	json_decref(object);
-	return copy;
-}
-
 /* No rows, or as JSON an empty array. */
 static bool is_empty(const PGresult *rows)
 {
@@ -317,7 +103,7 @@ static enum result run_query(struct context *ctx)
 	for (size_t i = 0; i < n; i++)
 		params[i] = TEXT(ctx->words[i]);
 	if (command->is_filter) {
-		params[0] = TEXT(filter(ctx));
+		params[0] = TEXT(command_line_filter(ctx));
 		if (!params[0].value)
 			return RESULT_USAGE;
 	}
@@ -346,10 +132,10 @@ int main(int argc, char **argv)
 {
 	struct context ctx = { .arena = arena_new(MEMORY_LIMIT) };
 	struct config *config = NULL;
-	enum result result = command_line(&ctx, argc, argv);
+	enum result result = command_line_read(&ctx, argc, argv);
 
 	if (result == RESULT_OK && ctx.options[OPTION_HELP])
-		print_help(ctx.command);
+		command_line_help(ctx.command);
 	else if (result == RESULT_OK && ctx.options[OPTION_VERSION])
 		puts("provctl " PACKAGE_VERSION);
 	else if (result == RESULT_OK)
