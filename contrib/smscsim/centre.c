@@ -9,8 +9,9 @@
 #include "contrib/smscsim/mailbox.h"
 #include "contrib/smscsim/radio.h"
 
-#define DELIVERIES_MAX 100000
-#define SECOND_MS      1000
+#define SUBMISSIONS_MAX 10000
+#define DELIVERIES_MAX  100000 /* those that wait for their time apart */
+#define SECOND_MS       1000
 
 /* A submit_sm whose answer waits for the latency. */
 struct submission {
@@ -43,7 +44,9 @@ struct centre {
 	struct radio *radio;
 	TAILQ_HEAD(, member) members;
 	TAILQ_HEAD(, submission) submissions;
+	size_t n_submissions;
 	TAILQ_HEAD(, late_receipt) late_receipts;
+	size_t n_late_receipts;
 	struct delivery_queue deliveries; /* for the next link with room */
 	size_t n_deliveries;
 	struct mailboxes *mailboxes;
@@ -247,17 +250,24 @@ static void on_receipt_time(void *arg)
 {
 	struct late_receipt *late = arg;
 	TAILQ_REMOVE(&late->centre->late_receipts, late, link);
+	late->centre->n_late_receipts--;
 	push_delivery(late->centre, late->delivery);
 	free(late);
 }
 
 static void push_later(struct centre *centre, struct delivery *delivery)
 {
+	if (centre->n_late_receipts >= DELIVERIES_MAX) {
+		log_warn("receipt_dropped", log_num("queued", DELIVERIES_MAX));
+		free(delivery);
+		return;
+	}
 	struct late_receipt *late = calloc(1, sizeof(*late));
 	BUG_ON(!late);
 	late->centre = centre;
 	late->delivery = delivery;
 	TAILQ_INSERT_TAIL(&centre->late_receipts, late, link);
+	centre->n_late_receipts++;
 	timer_init(&late->timer, centre->loop, on_receipt_time, late);
 	timer_start(&late->timer, centre->settings.late_receipt_ms);
 }
@@ -357,6 +367,7 @@ static void on_latency(void *arg)
 	struct centre *centre = submission->centre;
 	struct session *session = find_session(centre, submission->session);
 	TAILQ_REMOVE(&centre->submissions, submission, link);
+	centre->n_submissions--;
 	/* Without an answer the client has not handed the message over. */
 	if (session)
 		finish_submission(centre, session, submission->sequence,
@@ -378,10 +389,12 @@ static bool is_throttled(struct centre *centre)
 	return ++centre->throttle_n > centre->settings.throttle_per_s;
 }
 
-/* The fault that this submit_sm was told to meet. */
+/* The fault that this submit_sm meets: of a full centre, or one that was told to be. */
 static uint32_t fault(struct centre *centre)
 {
 	centre->n_seen++;
+	if (centre->n_submissions >= SUBMISSIONS_MAX)
+		return ESME_RMSGQFUL;
 	if (is_throttled(centre))
 		return ESME_RTHROTTLED;
 	if (centre->settings.error_every > 0 &&
@@ -454,7 +467,8 @@ void centre_submit(struct centre *centre, struct session *session, const union p
 	log_debug("submit", log_num("status", status),
 		  log_num("id", message ? (int64_t)message->id : 0));
 
-	if (centre->settings.latency_ms == 0) {
+	if (centre->settings.latency_ms == 0 ||
+	    centre->n_submissions >= SUBMISSIONS_MAX) {
 		finish_submission(centre, session, pdu->header.sequence_number, status,
 				  message);
 		return;
@@ -467,6 +481,7 @@ void centre_submit(struct centre *centre, struct session *session, const union p
 	submission->status = status;
 	submission->message = message;
 	TAILQ_INSERT_TAIL(&centre->submissions, submission, link);
+	centre->n_submissions++;
 	timer_init(&submission->timer, centre->loop, on_latency, submission);
 	timer_start(&submission->timer, centre->settings.latency_ms);
 }

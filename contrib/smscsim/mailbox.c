@@ -6,7 +6,7 @@
 #include "base/log.h"
 
 struct mailbox {
-	const char *number; /* first: the key; of the first message put in */
+	const char *number; /* first: the key; number_text */
 	char number_text[SMS_ADDRESS_MAX];
 	size_t n;
 	STAILQ_HEAD(, message) messages;

@@ -266,6 +266,15 @@ def test_latency_and_late_receipts(centre):
         assert 0.29 < time.monotonic() - answered < 2
 
 
+def test_submits_that_wait_are_bounded(centre):
+    esme = started(centre, latency_ms=600_000)
+    for _ in range(10_001):
+        esme.submit(b"x")
+    command, status, sequence, _ = esme.read()
+    assert (command, status, sequence) == (SUBMIT | RESPONSE, 0x14, esme.sequence)
+    assert esme.ask(ENQUIRE) == 0
+
+
 # ---- clients that break the protocol ----------------------------------------------------
 
 
