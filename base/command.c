@@ -58,7 +58,9 @@ struct command command_parse(const struct supervisor_spec *spec, int argc, char 
 		while (i < N_ROWS && rows[i].letter != letter)
 			i++;
 		if (i == N_ROWS) {
-			command.mode = COMMAND_WRONG; /* getopt_long has said why */
+			/* getopt_long has said what is wrong. */
+			fprintf(stderr, "%s: see --help\n", spec->program);
+			command.mode = COMMAND_WRONG;
 			return command;
 		}
 		if (rows[i].argument)
@@ -67,8 +69,8 @@ struct command command_parse(const struct supervisor_spec *spec, int argc, char 
 			command.mode = rows[i].mode;
 	}
 	if (optind < argc) {
-		fprintf(stderr, "%s: unexpected argument `%s`, see --help\n", argv[0],
-			argv[optind]);
+		fprintf(stderr, "%s: unexpected argument `%s`, see --help\n",
+			spec->program, argv[optind]);
 		command.mode = COMMAND_WRONG;
 	}
 	return command;

@@ -453,6 +453,11 @@ static int with_config(const struct command *command)
 	struct config *config = config_read(self.spec->config, path, stderr);
 	int exit_code = SUPERVISOR_EXIT_CONFIG;
 
+	if (!config && access(path, F_OK) != 0)
+		fprintf(stderr,
+			"%s: name the configuration with -c FILE; its keys: "
+			"--help-config\n",
+			self.spec->program);
 	if (config && check_whole(config_get(config), path)) {
 		exit_code = 0;
 		self.config = config_get(config);

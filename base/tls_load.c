@@ -5,6 +5,7 @@
 #include <openssl/x509.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 /* Where a failure is told. */
 struct why {
@@ -25,8 +26,12 @@ __attribute__((format(printf, 2, 3))) static void because(struct why *why,
 /* The first reason that OpenSSL gave, for people. */
 static const char *ssl_reason(void)
 {
-	const char *reason = ERR_reason_error_string(ERR_peek_error());
+	unsigned long error = ERR_peek_error();
+	const char *reason = ERR_reason_error_string(error);
 
+	/* For a file that cannot be opened it is errno. */
+	if (ERR_SYSTEM_ERROR(error))
+		return strerror(ERR_GET_REASON(error));
 	return reason ? reason : "unknown";
 }
 

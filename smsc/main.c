@@ -12,7 +12,7 @@ static const struct supervisor_role roles[] = {
 
 static const struct supervisor_spec spec = {
 	.program = "provbox-smsc",
-	.summary = "carries messages between the database and Kannel's bearerbox",
+	.summary = "Carry messages between the database and Kannel's bearerbox.",
 	.default_config = PROVBOX_SYSCONFDIR "/smsc.conf",
 	.config = &smsc_config_spec,
 	.roles = roles,

@@ -38,6 +38,7 @@ static void tells_its_keys_and_version(void)
 static void refuses_a_wrong_command_line(void)
 {
 	CU_ASSERT_EQUAL(run_with("--nosuch"), 2);
+	CU_ASSERT_PTR_NOT_NULL(strstr(output, "see --help"));
 	CU_ASSERT_EQUAL(run_with("extra"), 2);
 	CU_ASSERT_PTR_NOT_NULL(strstr(output, "unexpected argument `extra`"));
 	CU_ASSERT_EQUAL(run_with("-c"), 2);

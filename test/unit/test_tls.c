@@ -494,7 +494,7 @@ static void says_what_cannot_be_loaded(void)
 	expect_refusal(&bad, "no certificate");
 	bad = good;
 	bad.trust_path = "/nonexistent";
-	expect_refusal(&bad, "/nonexistent");
+	expect_refusal(&bad, "/nonexistent: cannot be read: No such file");
 	bad = good;
 	bad.crl_path = NULL;
 	expect_refusal(&bad, "no CRL");
