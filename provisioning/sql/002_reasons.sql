@@ -109,8 +109,6 @@ insert into reason (code, meaning, advice) values
 ('given_up', 'All attempts failed for too long.', 'Mend the cause; see give_up.'),
 -- messages from handsets
 ('mo_not_understood', 'The message was no answer.', 'Nothing to do.'),
-('mo_not_allowed', 'The message came by a link or to a number from which answers do not count.', 'See mo_smsc_ids and short_code.'),
-('mo_no_offer', 'No offer is open for this number.', 'Nothing to do.'),
 ('mo_too_early', 'The answer came before Kannel had all parts of the terms.', 'The subscriber answers again when the terms have come.'),
 ('mo_code_needed', 'Several offers are open for this number, and the answer has no code.', 'The subscriber was told the codes.'),
 ('mo_wrong_code', 'The answer has a code that no open offer of this number has.', 'The subscriber was told.');
