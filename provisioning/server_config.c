@@ -73,7 +73,7 @@ static const struct config_key top_keys[] = {
 	{ .name = "billing_url", .type = CONFIG_STRING, .offset = AT(billing_url),
 	  .fallback = "", .check = is_billing_url,
 	  .help = "Where billing events are posted; empty: they wait in the outbox." },
-	{ .name = "billing_trust", .type = CONFIG_STRING, .offset = AT(billing_trust),
+	{ .name = "billing_trust", .type = CONFIG_PATH, .offset = AT(billing_trust),
 	  .fallback = "", .help = "PEM anchors of the billing server; needed with billing_url." },
 	DURATION("billing_timeout", billing_timeout_ms, "10s", 50, 300000,
 		 "One attempt at a billing event."),
@@ -98,7 +98,7 @@ static const struct config_key top_keys[] = {
 };
 
 static const struct config_key gateway_keys[] = {
-	{ .name = "certificate", .type = CONFIG_STRING,
+	{ .name = "certificate", .type = CONFIG_PATH,
 	  .offset = AT_GATEWAY(certificate), .fallback = "",
 	  .help = "PEM of its landnet certificate; its key is what counts." },
 	{ .name = "pin", .type = CONFIG_STRING, .offset = AT_GATEWAY(pin),
@@ -140,7 +140,7 @@ bool server_config_srv(const struct server_config *config, char out[AUTH_SRV_CHA
 bool server_config_gateway(const struct gateway_config *gateway,
 			   uint8_t out[SHA256_BYTES])
 {
-	if (!*gateway->certificate)
+	if (!gateway->certificate)
 		return base64url_decode(slice_of(gateway->pin), out, SHA256_BYTES) ==
 		       SHA256_BYTES;
 	return tls_spki_hash_of_file(gateway->certificate, out);
@@ -154,11 +154,11 @@ static bool check_gateways(const struct server_config *config, FILE *errors)
 		const struct gateway_config *g = &gateways[i];
 		uint8_t hash[SHA256_BYTES];
 		const char *problem = NULL;
-		if (!*g->certificate == !*g->pin)
+		if (!g->certificate == !*g->pin)
 			problem = "give either certificate or pin";
 		else if (!server_config_gateway(g, hash))
 			problem = *g->pin ? "pin is not base64url of 32 bytes"
-					  : "certificate is not a readable PEM file";
+					  : "certificate is no PEM certificate";
 		if (problem)
 			fprintf(errors, "gateway \"%s\": %s\n", g->title, problem);
 		is_good &= !problem;
@@ -170,7 +170,7 @@ bool server_config_check(const void *top, FILE *errors)
 {
 	const struct server_config *config = top;
 	bool is_good = check_gateways(config, errors);
-	if (*config->billing_url && !*config->billing_trust) {
+	if (*config->billing_url && !config->billing_trust) {
 		fprintf(errors,
 			"billing_trust: is missing; name the PEM anchors of the "
 			"billing server\n");
@@ -178,7 +178,7 @@ bool server_config_check(const void *top, FILE *errors)
 	}
 	const char *const anchors[] = { config->trust, config->billing_trust };
 	for (size_t i = 0; i < COUNT(anchors); i++) {
-		if (config->is_demo || !*anchors[i] || !keys_are_demo(anchors[i]))
+		if (config->is_demo || !anchors[i] || !keys_are_demo(anchors[i]))
 			continue;
 		fprintf(errors,
 			"%s: is marked for demonstration; use anchors of your own or "

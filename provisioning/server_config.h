@@ -13,7 +13,7 @@
 /** A gateway that may use this server: by its certificate, or by its key alone. */
 struct gateway_config {
 	char *title;
-	char *certificate; /* "" or PEM */
+	char *certificate; /* NULL or PEM */
 	char *pin;         /* "" or base64url of the SHA-256 of its SPKI */
 };
 
@@ -31,7 +31,7 @@ struct server_config {
 	int64_t database_connections;
 	int64_t database_timeout_ms;
 
-	char *billing_url, *billing_trust;
+	char *billing_url, *billing_trust; /* the second may be NULL */
 	int64_t billing_timeout_ms;
 
 	int64_t workers;

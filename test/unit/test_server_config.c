@@ -83,7 +83,7 @@ static void reads_a_whole_file(void)
 	CU_ASSERT_TRUE(server_config_gateway(c->gateways.items, by_file));
 	char pin[BASE64URL_CHARS(SHA256_BYTES) + 1];
 	base64url_encode(slice_make(by_file, sizeof(by_file)), pin);
-	struct gateway_config pinned = { .certificate = "", .pin = pin };
+	struct gateway_config pinned = { .certificate = NULL, .pin = pin };
 	CU_ASSERT_TRUE(server_config_gateway(&pinned, by_pin));
 	CU_ASSERT_EQUAL(memcmp(by_file, by_pin, SHA256_BYTES), 0);
 	config_free(config);
@@ -130,7 +130,12 @@ static void refuses_what_cannot_work(void)
 		{ URI DSN "gateway \"g\" { }", "either certificate or pin" },
 		{ URI DSN "gateway \"g\" { pin = \"AAAA\" }", "pin" },
 		{ URI DSN "gateway \"g\" { certificate = \"/nowhere.pem\" }",
-		  "certificate" },
+		  "/nowhere.pem: No such file" },
+		{ URI DSN "gateway \"g\" { certificate = \"plain\" }",
+		  "no PEM certificate" },
+		{ URI DSN "billing_trust = \"/nowhere.pem\"\n"
+			  "gateway \"g\" { pin = \"x\" }",
+		  "/nowhere.pem: No such file" },
 		{ URI DSN "billing_url = \"http://a/\"\ngateway \"g\" { pin = \"x\" }",
 		  "billing_url" },
 		{ URI DSN "log_level = \"loud\"\ngateway \"g\" { pin = \"x\" }",
