@@ -15,6 +15,7 @@
 #define WRITE_TIMEOUT_MS     30000
 #define RX_LIMIT             65536
 #define TX_HIGH              262144
+#define UNSENT_BYTES         131072
 
 static void on_turn(void *arg);
 
@@ -293,9 +294,13 @@ static void on_deadline(void *arg)
 
 static void set_socket_options(int fd)
 {
-	const int on = 1;
+	const int on = 1, unsent_bytes = UNSENT_BYTES;
 
-	/* Both fail on Unix sockets, where neither is needed. */
+	/* All fail on Unix sockets, where none is needed. The kernel holds back little
+	 * that it cannot send: megabytes for each slow reader otherwise, which drain in
+	 * bursts that look like no progress. */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_bytes,
+			 sizeof(unsent_bytes));
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 }
