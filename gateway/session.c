@@ -23,11 +23,12 @@ struct session {
 	TAILQ_ENTRY(session) entry;
 	struct airnet *airnet;
 	struct link *link;
-	struct auth_claims claims; /* gw, sid, dev, cred, binding */
-	bool is_verified;          /* the device's certificate and identifier */
-	enum auth_reason refusal;  /* why every request is refused */
-	enum auth_reason end;      /* why the session is ending */
-	struct access *accesses;   /* one for each route */
+	struct auth_claims claims;                     /* gw, sid, dev, cred, binding */
+	char sid[BASE64URL_CHARS(AUTH_SID_BYTES) + 1]; /* as the server logs it */
+	bool is_verified;         /* the device's certificate and identifier */
+	enum auth_reason refusal; /* why every request is refused */
+	enum auth_reason end;     /* why the session is ending */
+	struct access *accesses;  /* one for each route */
 	int64_t start_ms;
 	uint64_t n_requests;
 	/* the present request */
@@ -78,10 +79,8 @@ static void session_log_handshake(const struct session *session)
 
 static void session_log_end(const struct session *session, enum auth_reason reason)
 {
-	struct slice sid = slice_make(session->claims.sid, AUTH_SID_BYTES);
-
 	metrics_add(GATEWAY_SESSION_ENDS + reason, 1);
-	log_info("session_end", log_hex("sid", sid),
+	log_info("session_end", log_str("sid", session->sid),
 		 log_str("peer", conn_peer(link_conn(session->link))),
 		 log_masked("dev", slice_of(session->claims.dev)),
 		 log_str("reason", auth_reason_name(reason)),
@@ -153,8 +152,7 @@ static void session_log_request(const struct session *session, unsigned status,
 {
 	const struct http_head *head = exchange_head(session->exchange);
 
-	log_info("request",
-		 log_hex("sid", slice_make(session->claims.sid, AUTH_SID_BYTES)),
+	log_info("request", log_str("sid", session->sid),
 		 log_masked("dev", slice_of(session->claims.dev)),
 		 log_str("srv", session->route ? session->route->srv : NULL),
 		 log_str("method", http_method_name(head->method)),
@@ -419,8 +417,7 @@ static void on_open(struct session *session)
 		return;
 	session->is_verified = true;
 	metrics_add(GATEWAY_SESSIONS, 1);
-	log_info("session_begin",
-		 log_hex("sid", slice_make(session->claims.sid, AUTH_SID_BYTES)),
+	log_info("session_begin", log_str("sid", session->sid),
 		 log_str("peer", conn_peer(link_conn(session->link))),
 		 log_masked("dev", slice_of(session->claims.dev)));
 }
@@ -449,6 +446,7 @@ void session_accept(struct airnet *airnet, int fd)
 	session->start_ms = loop_now_ms(airnet->loop);
 	memcpy(session->claims.gw, airnet->gw, sizeof(airnet->gw));
 	random_bytes(session->claims.sid, sizeof(session->claims.sid));
+	base64url_encode(slice_make(session->claims.sid, AUTH_SID_BYTES), session->sid);
 	session->link = link_accept(airnet->loop, fd, &airnet->link, on_link, session);
 	if (!session->link) {
 		log_warn("accept_failed",

@@ -1,0 +1,323 @@
+"""Links between gateway and server: one exchange at a time, and nobody sees another's bytes.
+
+Each handset has a canary of its own. Whatever the server does to a link, a canary comes
+to its own handset or to nobody.
+"""
+
+import concurrent.futures
+import time
+
+import pytest
+from harness import airnet, pki, process, wait
+from harness.schema import DEV
+from harness.stand_in import AUTHENTICATION, StandIn
+from rogue_server import Response
+
+HANDSETS = 4
+
+
+@pytest.fixture
+def stand_in(site):
+    """Behind a gateway with a single link."""
+    site.gateway.config["pool_size"] = 1
+    made = StandIn(site)
+    yield made
+    made.close()
+
+
+def canary(n):
+    return f"canary-{n}-" + "x" * 8
+
+
+def leaves(site):
+    return [site.pki.device_leaf(f"handset-{n}", f"urn:gsma:imei:35209900-17614{n}-0")
+            for n in range(HANDSETS)]
+
+
+def raw(request, body=b"{}", number=None, status=200, extra=b""):
+    """A whole answer as bytes; `number` None: the right one, "": none at all."""
+    number = request.headers["Provbox-Exchange"] if number is None else number
+    field = f"Provbox-Exchange: {number}\r\n" if number else ""
+    return (f"HTTP/1.1 {status} OK\r\nContent-Type: application/json\r\n{field}"
+            f"Content-Length: {len(body)}\r\n\r\n").encode() + body + extra
+
+
+def ask(site, leaf, n, method="GET"):
+    """One handset asks for its canary; what it got, or None when it was cut off."""
+    with airnet.Device(site, leaf) as device:
+        try:
+            return device.ask(f"{method} /v1/content/{canary(n)} HTTP/1.1")
+        except (OSError, ValueError, EOFError, AssertionError):
+            return None
+        except Exception as error:  # http.client has exceptions of many kinds
+            assert type(error).__module__ == "http.client", error
+            return None
+
+
+def test_one_exchange_at_a_time(stand_in):
+    busy, most = set(), []
+
+    def respond(request):
+        busy.add(request.target)
+        most.append(len(busy))
+        time.sleep(0.02)
+        busy.discard(request.target)
+        return Response(200, request.target.encode())
+
+    stand_in.respond = respond
+    stand_in.site.start("gateway")
+    with concurrent.futures.ThreadPoolExecutor(HANDSETS) as pool:
+        answers = list(pool.map(lambda pair: ask(stand_in.site, pair[1], pair[0]),
+                                enumerate(leaves(stand_in.site) * 3)))
+    for n, answer in enumerate(answers):
+        assert answer.body == f"/v1/content/{canary(n)}".encode()
+    assert most == [1] * len(answers)
+    assert len({request.connection for request in stand_in.server.requests}) == 1
+
+
+# What a server does instead of an honest answer to the first request for content.
+MISDEEDS = {
+    "surplus_after_the_answer": lambda r, body: Response(raw=raw(r, body, extra=b"canary-9-more")),
+    "a_second_answer": lambda r, body: Response(raw=raw(r, body) + raw(r, b"canary-9-more")),
+    "next_number": lambda r, body: Response(
+        raw=raw(r, body, number=int(r.headers["Provbox-Exchange"]) + 1)),
+    "last_number": lambda r, body: Response(
+        raw=raw(r, body, number=int(r.headers["Provbox-Exchange"]) - 1)),
+    "no_number": lambda r, body: Response(raw=raw(r, body, number="")),
+    "padded_number": lambda r, body: Response(
+        raw=raw(r, body, number=f"0{r.headers['Provbox-Exchange']}")),
+    "longer_than_announced": lambda r, body: Response(
+        raw=raw(r, body[:-4]).replace(body[:-4], body)),
+    "two_lengths": lambda r, body: Response(
+        raw=raw(r, body).replace(b"\r\n\r\n", b"\r\nContent-Length: 3\r\n\r\n", 1)),
+    "length_and_chunked": lambda r, body: Response(
+        raw=raw(r, body).replace(b"\r\n\r\n", b"\r\nTransfer-Encoding: chunked\r\n\r\n", 1)),
+    "no_length": lambda r, body: Response(
+        raw=raw(r, body).replace(b"Content-Length", b"X-Length"), is_last=True),
+    "switching_protocols": lambda r, body: Response(
+        raw=b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n" + body),
+    "no_http": lambda r, body: Response(raw=b"\x16\x03\x01" + body, is_last=True),
+    "body_with_204": lambda r, body: Response(raw=raw(r, body, status=204)),
+}
+WHOLE = {"surplus_after_the_answer", "a_second_answer"}
+
+
+@pytest.mark.parametrize("what", MISDEEDS)
+def test_bytes_of_one_handset_never_reach_another(stand_in, what):
+    victims = []
+
+    def respond(request):
+        if not victims:
+            victims.append(request.connection)
+            return MISDEEDS[what](request, canary(0).encode())
+        return Response(raw=raw(request, request.target.rpartition("/")[2].encode()))
+
+    stand_in.respond = respond
+    stand_in.site.start("gateway")
+    first, *others = leaves(stand_in.site)
+    answer = ask(stand_in.site, first, 0)
+    if what in WHOLE:
+        assert (answer.status, answer.body) == (200, canary(0).encode())
+    elif what == "longer_than_announced":
+        assert answer is None or answer.body == canary(0)[:-4].encode()
+    else:
+        assert (answer.status, answer.json()["reason"]) == (503, "server_unavailable")
+        stand_in.site.gateway.wait_event("request", status=503)
+    for n, leaf in enumerate(others, 1):
+        answer = ask(stand_in.site, leaf, n)
+        assert (answer.status, answer.body) == (200, canary(n).encode())
+    # The link is not used again, nor for anything of the gateway's own.
+    later = stand_in.server.requests[2:]
+    assert later and victims[0] not in {request.connection for request in later}
+
+
+@pytest.mark.parametrize("is_kept", [False, True], ids=["first_use", "kept"])
+def test_an_answer_cut_at_any_byte_reaches_nobody_else(stand_in, is_kept):
+    """At each byte of the head and around the body; a new link goes on as if nothing was."""
+    cut = []
+
+    def respond(request):
+        answer = raw(request, canary(0).encode())
+        if cut and request.target.endswith(canary(0)):
+            return Response(raw=answer[:cut.pop()], is_last=True)
+        return Response(raw=raw(request, request.target.rpartition("/")[2].encode()))
+
+    stand_in.respond = respond
+    stand_in.site.start("gateway")
+    first, second, *_ = leaves(stand_in.site)
+    whole = len(raw(type("R", (), {"headers": {"Provbox-Exchange": "1"}}), canary(0).encode()))
+    head = whole - len(canary(0))
+    for at in [*range(0, head, 9), *range(head - 5, whole)]:
+        if not is_kept:
+            stand_in.server.requests.clear()
+        if is_kept:
+            assert ask(stand_in.site, second, 1).body == canary(1).encode()
+        cut.append(at)
+        answer = ask(stand_in.site, first, 0)
+        if at == 0:  # the link may just have been closed: asked once more, on another
+            assert answer.body == canary(0).encode()
+            continue
+        if at < head:
+            assert (answer.status, answer.json()["reason"]) == (503, "server_unavailable"), at
+        else:
+            assert answer is None, at
+        assert ask(stand_in.site, second, 1).body == canary(1).encode(), at
+
+
+@pytest.mark.parametrize("method", ["PUT", "POST", "DELETE", "GET"])
+def test_only_a_get_is_sent_again(stand_in, method):
+    """The server closes a kept link just when it is used."""
+    closing = []
+
+    def respond(request):
+        if closing:
+            closing.clear()
+            return Response(raw=b"", is_last=True)
+        return Response(200, {"forwarded": request.method})
+
+    stand_in.respond = respond
+    stand_in.site.start("gateway")
+    with airnet.Device(stand_in.site, stand_in.device) as device:
+        assert device.ask("GET /v1/device HTTP/1.1").status == 200
+        closing.append(True)
+        answer = device.ask(f"{method} /v1/device HTTP/1.1", "Content-Length: 0"
+                            if method != "GET" else "Accept: */*")
+        expected = [method, method] if method == "GET" else [method]
+        assert [r.method for r in stand_in.server.forwarded()[1:]] == expected
+        if method == "GET":
+            assert answer.json() == {"forwarded": "GET"}
+        else:
+            assert (answer.status, answer.json()["reason"]) == (503, "server_unavailable")
+            stand_in.site.gateway.wait_event("session_end", reason="landnet_failed")
+
+
+def test_a_get_is_sent_again_once(stand_in):
+    stand_in.respond = lambda request: Response(raw=b"", is_last=True)
+    stand_in.site.start("gateway")
+    answer = stand_in.ask("/v1/device")
+    assert (answer.status, answer.json()["reason"]) == (503, "server_unavailable")
+    # On the link that had carried the authentication, then on a new one.
+    assert len(stand_in.server.forwarded()) == 2
+
+
+def test_surplus_bytes_on_an_idle_link_end_it(stand_in):
+    stand_in.respond = lambda request: Response(raw=raw(request, extra=b"HTTP/1.1 200 OK\r\n"))
+    stand_in.site.start("gateway")
+    assert stand_in.ask("/v1/device").status == 200
+    stand_in.site.gateway.wait_event("landnet_closed", reason="surplus_bytes")
+
+
+def test_a_server_that_is_away_and_comes_back(site):
+    site.start("database", "server", "gateway")
+    leaf = site.pki.device_leaf("good", DEV)
+    with site.device(leaf) as device:
+        assert device.get("/v1/device").status == 200
+        site.server.stop()
+        answer = device.get("/v1/device")
+        assert (answer.status, answer.json()["reason"]) == (503, "server_unavailable")
+        assert int(answer.headers["Retry-After"]) >= 1
+        assert answer.headers["Connection"] == "close"
+    site.gateway.wait_event("session_end", reason="landnet_unreachable")
+    for _ in range(5):
+        with site.device(leaf) as device:
+            assert device.get("/v1/device").status == 503
+    assert len(site.gateway.events("landnet_down")) == 1  # not a line for each try
+    site.server.start()
+    wait.until(lambda: site.device(leaf).get("/v1/device").status == 200, "the server's return")
+    assert len(site.gateway.events("landnet_up")) == 1
+    assert site.gateway.metrics()["provbox_gateway_restarts_total"
+                                  '{role="worker",index="0"}'] == 0
+
+
+def test_a_server_that_restarts_between_two_requests(site):
+    site.start("database", "server", "gateway")
+    with site.device(site.pki.device_leaf("good", DEV)) as device:
+        for _ in range(3):
+            assert device.get("/v1/device").status == 200
+            site.server.restart()
+
+
+def test_a_full_pool(stand_in):
+    """Who waits in vain is told when to come again, and his session goes on."""
+    stand_in.site.gateway.config.update(pool_wait="200ms")
+
+    def respond(request):
+        time.sleep(1.0 if request.target == "/v1/content/slow" else 0)
+        return Response(200, {})
+
+    stand_in.respond = respond
+    stand_in.site.start("gateway")
+    with airnet.Device(stand_in.site, stand_in.device) as slow, \
+            airnet.Device(stand_in.site, stand_in.device) as quick:
+        for device in (slow, quick):
+            assert device.ask("GET /v1/device HTTP/1.1").status == 200
+        slow.head("GET /v1/content/slow HTTP/1.1")
+        wait.until(lambda: "/v1/content/slow" in stand_in.server.targets(), "the slow request")
+        answer = quick.ask("GET /v1/device HTTP/1.1")
+        assert (answer.status, answer.json()["reason"]) == (503, "landnet_busy")
+        assert int(answer.headers["Retry-After"]) >= 1
+        assert answer.headers["Connection"] is None
+        assert slow.receive().status == 200
+        assert quick.ask("GET /v1/device HTTP/1.1").status == 200
+    assert len(stand_in.site.gateway.events("session_begin")) == 2
+
+
+@pytest.mark.parametrize("status, told", [
+    (500, 503), (502, 503), (503, 503), (403, 403), (400, 403), (404, 403), (204, 403)])
+def test_an_authentication_that_is_not_answered(stand_in, status, told):
+    fields = {"Content-Length": None, "Content-Type": None} if status == 204 else {}
+    stand_in._information = None
+    answer_own = stand_in.answer
+
+    def answer(request):
+        if request.target != AUTHENTICATION:
+            return answer_own(request)
+        return Response(status, None if status == 204 else {"reason": "any"}, dict(fields))
+
+    stand_in.server.answer = answer
+    stand_in.site.start("gateway")
+    answer = stand_in.ask("/v1/device")
+    reason = "server_unavailable" if told == 503 else "authentication_failed"
+    assert (answer.status, answer.json()["reason"]) == (told, reason)
+    assert (answer.headers["Retry-After"] is not None) == (told == 503)
+    assert stand_in.server.forwarded() == []
+
+
+def test_a_server_that_does_not_answer_the_authentication(stand_in):
+    stand_in.site.gateway.config["authentication_timeout"] = "200ms"
+    stand_in.delay_s = 0.6
+    stand_in.site.start("gateway")
+    answer = stand_in.ask("/v1/device")
+    assert (answer.status, answer.json()["reason"]) == (503, "server_unavailable")
+    stand_in.site.gateway.wait_event("session_end", reason="authentication_timeout")
+
+
+def test_a_server_that_does_not_accept_the_gateway(site):
+    """TLS 1.3 tells it after the handshake; no request is repeated for that."""
+    site.start("database")
+    gateway = site.pki.landnet.issue("revoked", dns=[site.pki.GATEWAY_NAME],
+                                     usages=[pki.CLIENT])
+    site.pki.landnet.revoke(gateway)
+    site.start("server")
+    site.gateway.config.update(landnet_certificate=gateway.path, landnet_key=gateway.key_path)
+    site.start("gateway")
+    with site.device(site.pki.device_leaf("good", DEV)) as device:
+        answer = device.get("/v1/device")
+    assert (answer.status, answer.json()["reason"]) == (403, "authentication_failed")
+    site.gateway.wait_event("session_end", reason="landnet_untrusted")
+
+
+def test_the_gateway_keeps_no_descriptor(stand_in):
+    """After every kind of end of both legs."""
+    stand_in.site.gateway.config["idle_timeout"] = "300ms"
+    stand_in.site.start("gateway")
+    (worker,) = [pid for pid in stand_in.site.gateway.workers()
+                 if "worker" in process.command(pid)]
+    before = process.open_files(worker)
+    for response in (Response(200, {}), Response(raw=b"HTTP/1.1 2", is_last=True), None,
+                     Response(401, {"reason": "grant_epoch"})):
+        stand_in.respond = lambda request, response=response: response
+        stand_in.ask("/v1/device")
+        stand_in.ask("/v1/requests/1", "PUT", b"x" * 1000)
+        airnet.Device(stand_in.site, stand_in.device).close()
+    wait.until(lambda: process.open_files(worker) == before, "the end of all connections")
