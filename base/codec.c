@@ -19,7 +19,7 @@ void hex_encode(struct slice bytes, char *out)
 	*out = '\0';
 }
 
-static int hex_value(char c)
+int hex_digit_value(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -35,7 +35,8 @@ bool hex_decode(struct slice text, uint8_t *out, size_t n)
 	if (text.n % 2 != 0 || text.n / 2 != n)
 		return false;
 	for (size_t i = 0; i < n; i++) {
-		int high = hex_value(text.p[2 * i]), low = hex_value(text.p[2 * i + 1]);
+		int high = hex_digit_value(text.p[2 * i]),
+		    low = hex_digit_value(text.p[2 * i + 1]);
 		if (high < 0 || low < 0)
 			return false;
 		out[i] = (uint8_t)(high << 4 | low);

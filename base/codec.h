@@ -19,6 +19,8 @@
 
 /** Write lower-case hex and a NUL; @p out holds 2 * n + 1. */
 void hex_encode(struct slice bytes, char *out);
+/** Value of a hex digit of either case, or -1. */
+int hex_digit_value(char c);
 /** @return false unless exactly 2 * @p n lower- or upper-case hex digits */
 bool hex_decode(struct slice text, uint8_t *out, size_t n);
 

@@ -139,10 +139,25 @@ bool http_target_is_canonical(struct slice target);
 /** Split at `?`; query is {NULL,0} when there is none. */
 void http_target_split(struct slice target, struct slice *path, struct slice *query);
 
+enum http_body_state {
+	HTTP_BODY_SIZE_FIRST, /* first digit of a chunk's size */
+	HTTP_BODY_SIZE,
+	HTTP_BODY_SIZE_LF,
+	HTTP_BODY_DATA, /* also the state of a body with a length */
+	HTTP_BODY_DATA_CR,
+	HTTP_BODY_DATA_LF,
+	HTTP_BODY_TRAILER_FIRST, /* a trailer's name, or the last empty line */
+	HTTP_BODY_TRAILER_NAME,
+	HTTP_BODY_TRAILER_VALUE,
+	HTTP_BODY_TRAILER_LF,
+	HTTP_BODY_LAST_LF,
+	HTTP_BODY_DONE,
+};
+
 /** Decoder of one body, push style. */
 struct http_body {
 	enum http_framing framing;
-	int state; /* of http_body.c */
+	enum http_body_state state;
 	uint64_t left;
 	unsigned line_bytes; /* of the chunk line or trailers so far */
 };
