@@ -1,8 +1,9 @@
+#include "auth/auth.h"
+
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <stdlib.h>
 
-#include "auth/auth.h"
 #include "auth/field.h"
 #include "auth/jws.h"
 #include "auth/proof.h"

@@ -1,7 +1,8 @@
+#include "base/conn_private.h"
+
 #include <errno.h>
 #include <openssl/err.h>
 
-#include "base/conn_private.h"
 #include "base/log.h"
 
 #define RECORD_BYTES 16384 /* the most that one TLS record carries */

@@ -1,9 +1,10 @@
 #include "base/http.h"
-#include "base/http_chars.h"
-#include "base/log.h"
 
 #include <stdio.h>
 #include <time.h>
+
+#include "base/http_chars.h"
+#include "base/log.h"
 
 #define DATE_CHARS 29 /* "Sun, 06 Nov 1994 08:49:37 GMT" */
 

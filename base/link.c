@@ -1,6 +1,7 @@
+#include "base/exchange_private.h"
+
 #include <stdlib.h>
 
-#include "base/exchange_private.h"
 #include "base/log.h"
 
 #define ARENA_BYTES 65536
