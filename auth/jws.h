@@ -28,6 +28,12 @@ struct jws {
 	struct slice payload; /* decoded, in the arena */
 };
 
+enum jws_result {
+	JWS_OK,
+	JWS_MALFORMED,     /* @c out holds nothing to be looked at */
+	JWS_BAD_SIGNATURE, /* well formed, but signed by another key or changed */
+};
+
 /**
  * Read a JWS of one type and verify its signature by its own leaf.
  *
@@ -36,12 +42,8 @@ struct jws {
  * @param arena  holds the payload
  * @param out    closed by jws_close(), also after a failure
  */
-enum jws_result {
-	JWS_OK,
-	JWS_MALFORMED,
-	JWS_BAD_SIGNATURE
-} jws_open(struct slice text, const char *typ, struct arena *arena, struct jws *out)
-	__attribute__((warn_unused_result));
+enum jws_result jws_open(struct slice text, const char *typ, struct arena *arena,
+			 struct jws *out) __attribute__((warn_unused_result));
 void jws_close(struct jws *jws);
 
 /**
