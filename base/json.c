@@ -166,11 +166,9 @@ static const char *unknown_name(const json_t *object, const struct json_member *
 {
 	const char *name;
 	json_t *value;
-	json_object_foreach(
-		(json_t *)object, name,
-		value) if (!is_listed(members, n_members, name)) return is_plain(name)
-		? name
-		: "?";
+	json_object_foreach ((json_t *)object, name, value)
+		if (!is_listed(members, n_members, name))
+			return is_plain(name) ? name : "?";
 	return "?";
 }
 

@@ -155,10 +155,11 @@ static void import_report(const struct context *ctx, const struct import *import
 			printf("%s%" PRIu64 " %s", i ? ", " : "", import->counts[i],
 			       outcomes[i]);
 		puts("");
-		json_array_foreach(import->problems, i, problem) complain(
-			"row %" JSON_INTEGER_FORMAT ": %s",
-			json_integer_value(json_object_get(problem, "row")),
-			json_string_value(json_object_get(problem, "problem")));
+		json_array_foreach (import->problems, i, problem)
+			complain(
+				"row %" JSON_INTEGER_FORMAT ": %s",
+				json_integer_value(json_object_get(problem, "row")),
+				json_string_value(json_object_get(problem, "problem")));
 	}
 	json_decref(report);
 }

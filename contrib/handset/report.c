@@ -95,11 +95,11 @@ static void print_status(const json_t *status)
 	size_t i;
 
 	printf("%s, %s\n", text_of(status, "device"), text_of(status, "number"));
-	json_array_foreach(json_object_get(status, "features"), i, feature)
+	json_array_foreach (json_object_get(status, "features"), i, feature)
 		printf("feature  %s %s (%s): %s\n", text_of(feature, "id"),
 		       text_of(feature, "version"), text_of(feature, "kind"),
 		       text_of(feature, "says"));
-	json_array_foreach(json_object_get(status, "resident"), i, feature)
+	json_array_foreach (json_object_get(status, "resident"), i, feature)
 		printf("resident %s (%s): %s\n", text_of(feature, "id"),
 		       text_of(feature, "says"), text_of(feature, "status"));
 	printf("open request %s\n", text_of(status, "request"));
@@ -134,7 +134,7 @@ int report_messages(bool is_json)
 	if (is_json)
 		print(list);
 	else
-		json_array_foreach(list, i, message)
+		json_array_foreach (list, i, message)
 			printf("%lld from %s (%s, %lld parts)\n%s\n\n",
 			       json_integer_value(json_object_get(message, "n")),
 			       text_of(message, "from"), text_of(message, "encoding"),

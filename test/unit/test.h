@@ -25,13 +25,15 @@ struct test_case {
 	void (*run)(void);
 };
 
+/* clang-format off */
 #define TEST(function) { #function, function }
+/* clang-format on */
 
-#define TEST_MAIN(suite, ...)                                                          \
-	int main(void)                                                                 \
-	{                                                                              \
-		static const struct test_case cases[] = { __VA_ARGS__ };               \
-		return test_main(suite, cases, sizeof(cases) / sizeof(cases[0]));      \
+#define TEST_MAIN(suite, ...)                                                     \
+	int main(void)                                                            \
+	{                                                                         \
+		static const struct test_case cases[] = { __VA_ARGS__ };          \
+		return test_main(suite, cases, sizeof(cases) / sizeof(cases[0])); \
 	}
 
 /**

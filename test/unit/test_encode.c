@@ -56,8 +56,7 @@ static void for_each_vector(void (*check)(const struct vector *v))
 	size_t i;
 
 	CU_ASSERT_FATAL(json_array_size(file) >= 5);
-	json_array_foreach(file, i, json)
-	{
+	json_array_foreach (file, i, json) {
 		struct arena *arena = arena_new(1 << 16);
 		struct vector v;
 

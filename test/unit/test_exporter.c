@@ -149,8 +149,7 @@ static void recorded_handshakes_hold(void)
 	size_t i;
 
 	CU_ASSERT_TRUE(json_array_size(file) >= 4);
-	json_array_foreach(file, i, vector)
-	{
+	json_array_foreach (file, i, vector) {
 		struct arena *arena = arena_new(1 << 16);
 		struct handshake h;
 		uint8_t out[SHA256_BYTES];

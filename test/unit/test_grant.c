@@ -132,8 +132,7 @@ static void vectors_hold_both_ways(void)
 	size_t i;
 
 	CU_ASSERT_TRUE(json_array_size(file) >= 3);
-	json_array_foreach(file, i, vector)
-	{
+	json_array_foreach (file, i, vector) {
 		struct arena *arena = arena_new(1 << 16);
 		struct grant_keys *keys = load_vector(vector);
 		struct grant grant, back;

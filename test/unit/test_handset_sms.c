@@ -202,7 +202,8 @@ static void refuses_what_it_cannot_read(void)
 	sms = NULL;
 }
 
-TEST_MAIN("handset sms", TEST(takes_a_message_of_one_part), TEST(joins_parts_in_any_order),
+TEST_MAIN("handset sms", TEST(takes_a_message_of_one_part),
+	  TEST(joins_parts_in_any_order),
 	  TEST(drops_duplicates_before_and_after_completion),
 	  TEST(tells_messages_apart_by_reference_and_sender),
 	  TEST(begins_anew_when_a_reference_comes_again),

@@ -136,8 +136,7 @@ static void check_members(const struct kind *kind)
 	json_t *value;
 
 	CU_ASSERT_PTR_NOT_NULL_FATAL(object);
-	json_object_foreach(object, member, value)
-	{
+	json_object_foreach (object, member, value) {
 		CU_ASSERT_TRUE(decode_with(kind, member, json_incref(value)));
 		CU_ASSERT_EQUAL(decode_with(kind, member, NULL),
 				is_optional(kind, member));

@@ -273,8 +273,7 @@ static void claims_have_exactly_their_members(void)
 	json_t *own = json_loads(own_payload(), JSON_REJECT_DUPLICATES, NULL), *value;
 	const char *member;
 	CU_ASSERT_EQUAL(json_object_size(own), 12);
-	json_object_foreach(own, member, value)
-	{
+	json_object_foreach (own, member, value) {
 		CU_ASSERT_EQUAL(judge_payload(member, json_incref(value)), REASON_NONE);
 		CU_ASSERT_EQUAL(judge_payload(member, NULL), REASON_PROOF_MALFORMED);
 		CU_ASSERT_EQUAL(judge_payload(member, json_null()),
