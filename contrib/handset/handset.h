@@ -63,7 +63,9 @@ struct handset {
 	/* what is shown */
 	enum screen screen;
 	struct view view;
-	FILE *display; /* NULL: not drawn */
+	FILE *display;      /* NULL: not drawn */
+	const char *footer; /* on a terminal: below each screen, which is drawn over
+			       the one before; NULL: screens follow one another */
 };
 
 /** A handset that is off. @param config borrowed */

@@ -60,9 +60,8 @@ bool key_parse(struct slice name, enum key *out)
 
 const char *keypad_help(void)
 {
-	return "arrows and Enter; digits; Tab or m: MENU, Esc or b: BACK; y: YES, n: "
-	       "NO; "
-	       "F1 or [ and F2 or ]: soft keys; Ctrl-D: off";
+	return "arrows, Enter, digits; y: YES, n: NO; Tab or m: MENU; Esc or b: BACK;\n"
+	       "F1 or [ and F2 or ]: the soft keys; Ctrl-D: off\n";
 }
 
 /* The longest sequence of bytes that is a key. */

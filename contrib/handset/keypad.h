@@ -56,7 +56,7 @@ struct keypad_owner {
 struct keypad *keypad_open(struct loop *loop, int fd, const struct keypad_owner *owner);
 /** Gives the terminal back as it was. */
 void keypad_close(struct keypad *keypad);
-/** One line that says which keyboard keys stand for which. */
+/** Two lines that say which keyboard keys stand for which. */
 const char *keypad_help(void);
 
 #endif

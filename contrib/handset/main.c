@@ -14,6 +14,8 @@
 #include "contrib/handset/report.h"
 #include "contrib/handset/script.h"
 
+#define LOG_FILE "handset.log" /* in the storage */
+
 /* Everything of one run. */
 struct run {
 	const struct options *options;
@@ -81,6 +83,21 @@ static bool open_script(struct run *run)
 	return true;
 }
 
+/* A person looks at it: one screen in one place, and the log in a file. */
+static void open_screen(struct run *run)
+{
+	int fd = open(LOG_FILE, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+	if (fd < 0) {
+		log_warn("log_file", log_str("path", LOG_FILE),
+			 log_str("why", strerror(errno)));
+		return;
+	}
+	dup2(fd, STDERR_FILENO);
+	close(fd);
+	run->handset->footer = keypad_help();
+}
+
 static void open_keypad(struct run *run)
 {
 	struct keypad_owner owner = { .on_key = on_key,
@@ -90,8 +107,12 @@ static void open_keypad(struct run *run)
 				      .arg = run };
 
 	run->keypad = keypad_open(run->loop, STDIN_FILENO, &owner);
-	if (run->keypad)
-		printf("%s\n", keypad_help());
+	if (!run->keypad)
+		return;
+	if (run->handset->display && isatty(STDOUT_FILENO) && isatty(STDERR_FILENO))
+		open_screen(run);
+	else
+		printf("%s", keypad_help());
 }
 
 static enum outcome outcome_of(const struct run *run)

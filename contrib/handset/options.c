@@ -171,7 +171,9 @@ bool options_read(int argc, char **argv, enum command *command, struct options *
 	*out = (struct options){ 0 };
 	if (argc < 2)
 		return complain("command line", "a command is missing");
-	if (strcmp(argv[1], "--help") == 0) {
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--help") != 0)
+			continue;
 		print_help(stdout);
 		exit(EXIT_SUCCESS);
 	}

@@ -135,7 +135,7 @@ int report_messages(bool is_json)
 		print(list);
 	else
 		json_array_foreach (list, i, message)
-			printf("%lld from %s (%s, %lld parts)\n%s\n\n",
+			printf("%lld from %s (%s, parts: %lld)\n%s\n\n",
 			       json_integer_value(json_object_get(message, "n")),
 			       text_of(message, "from"), text_of(message, "encoding"),
 			       json_integer_value(json_object_get(message, "parts")),

@@ -25,6 +25,20 @@ void screens_show(struct handset *handset, enum screen screen)
 	screens_refresh(handset);
 }
 
+static void draw(const struct handset *handset)
+{
+	static const char home_and_clear[] = "\033[H\033[J";
+
+	if (!handset->display)
+		return;
+	if (handset->footer)
+		fputs(home_and_clear, handset->display);
+	view_draw(&handset->view, handset->display);
+	if (handset->footer)
+		fputs(handset->footer, handset->display);
+	fflush(handset->display);
+}
+
 void screens_refresh(struct handset *handset)
 {
 	const struct screen_row *row = &screens[handset->screen];
@@ -35,8 +49,7 @@ void screens_refresh(struct handset *handset)
 		view_addf(view, "! %s\n", handset->notice);
 	row->build(handset, view);
 	view_end(view);
-	if (handset->display)
-		view_draw(view, handset->display);
+	draw(handset);
 	handset->on_change(handset->arg);
 }
 

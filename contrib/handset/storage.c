@@ -20,7 +20,7 @@ bool storage_look(const char *directory, char *why, size_t why_size)
 {
 	if (chdir(directory) == 0)
 		return true;
-	snprintf(why, why_size, "%s: %s", directory, strerror(errno));
+	snprintf(why, why_size, "%s", strerror(errno));
 	return false;
 }
 

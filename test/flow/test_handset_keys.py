@@ -2,10 +2,16 @@
 
 import os
 import re
+import select
+import subprocess
+import time
 
 import pytest
 from harness import paths, process
 from harness.handset import FORM, Handset
+
+
+CLEAR = "\033[H\033[J"
 
 
 @pytest.fixture
@@ -71,6 +77,35 @@ def test_the_terminal_that_closes_switches_off(edge):
     terminal.run.wait_event("screen", name="MENU")
     terminal.close()
     assert terminal.run.wait() == 19
+
+
+def read_until(master, words, timeout_s=10):
+    """What a terminal shows, up to these words; fails when they do not come."""
+    shown, end = "", time.monotonic() + timeout_s
+    while words not in shown:
+        assert select.select([master], [], [], end - time.monotonic())[0], shown
+        shown += os.read(master, 65536).decode(errors="replace")
+    return shown
+
+
+def test_a_person_sees_one_screen_in_one_place(edge):
+    handset = Handset(edge)
+    master, slave = os.openpty()
+    run = subprocess.Popen([paths.program("handset"), "run", "--dir", handset.directory],
+                           stdin=slave, stdout=slave, stderr=slave)
+    os.close(slave)
+    try:
+        shown = read_until(master, "What do you want to set up?")
+        os.write(master, b"\x04")
+        assert run.wait(10) == 19
+    finally:
+        run.kill()
+        run.wait()
+        os.close(master)
+    assert "ev=" not in shown
+    assert shown.startswith(CLEAR) and shown.count(CLEAR) > 1
+    assert "Ctrl-D: off" in shown
+    assert "ev=screen name=MENU" in (handset.directory / "handset.log").read_text()
 
 
 def test_sigterm_switches_off(edge):
