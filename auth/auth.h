@@ -40,6 +40,7 @@ enum permission {
 };
 
 const char *standing_name(enum standing standing);
+/** @return false when @p name is none; *out is then untouched */
 bool standing_parse(struct slice name, enum standing *out);
 const char *permission_name(enum permission permission);
 /** The one table: standing x permission. */
@@ -90,7 +91,9 @@ enum auth_reason {
 	REASON_N,
 };
 
+/** Lower_snake_case; static. */
 const char *auth_reason_name(enum auth_reason reason);
+/** @return false when @p name is none of ours; *out is then untouched */
 bool auth_reason_parse(struct slice name, enum auth_reason *out);
 
 /* ---- Identity (identity.c) ---- */
@@ -169,10 +172,16 @@ struct auth_claims {
 };
 #define AUTH_METHOD "certificate"
 
+/*
+ * Encoders return a text in the arena, or NULL when that is full. Decoders take exactly
+ * the members of security.md 4 and return false with @p why, which holds nothing of the
+ * text; what is filled is then not to be looked at.
+ */
+
 /** Body of POST /v1/authentication. gw and srv are not in it. */
 char *auth_request_encode(const struct auth_claims *claims, bool wants_proof,
 			  struct arena *arena);
-/** Exactly the members of security.md 4.2. Fills all of @p out but gw and srv. */
+/** Fills all of @p out but gw and srv. */
 bool auth_request_decode(struct slice json, struct auth_claims *out, bool *wants_proof,
 			 char *why, size_t why_size);
 
@@ -183,15 +192,18 @@ struct auth_information {
 	struct slice grant; /* raw bytes; empty: none */
 	struct slice proof; /* compact JWS; empty: none */
 };
+/** Its answer. */
 char *auth_information_encode(const struct auth_information *information,
 			      struct arena *arena);
+/** Grant and proof are copies in the arena. */
 bool auth_information_decode(struct slice json, struct arena *arena,
 			     struct auth_information *out, char *why, size_t why_size);
 
 /** Answer of GET /.provbox/session, made by the gateway. */
 char *auth_session_encode(const struct auth_claims *claims, enum standing standing,
 			  struct slice proof, struct arena *arena);
-/** The device's reading of it: gw, sid, nonce and standing filled, proof borrowed. */
+/** The device's reading of it: gw, sid, nonce and standing filled, proof in the arena.
+ */
 bool auth_session_decode(struct slice json, struct arena *arena,
 			 struct auth_claims *out, enum standing *standing,
 			 struct slice *proof, char *why, size_t why_size);
@@ -199,6 +211,7 @@ bool auth_session_decode(struct slice json, struct arena *arena,
 /** Body of POST /v1/sessions/{sid}/end. */
 char *auth_end_encode(const struct auth_claims *claims, enum auth_reason reason,
 		      struct arena *arena);
+/** Fills sid, dev and cred. */
 bool auth_end_decode(struct slice json, struct auth_claims *out,
 		     enum auth_reason *reason, char *why, size_t why_size);
 
@@ -255,6 +268,8 @@ struct proof_trust_settings {
 	const char *const *pins; /* base64url RFC 7638 thumbprints, at most two */
 	size_t n_pins;
 };
+/** @return owned by the caller; NULL with @p why when a root cannot be read, a pin is
+ * no thumbprint, or there is neither */
 struct proof_trust *proof_trust_new(const struct proof_trust_settings *settings,
 				    char *why, size_t why_size);
 void proof_trust_free(struct proof_trust *trust);
@@ -286,6 +301,7 @@ struct zone;
  */
 struct zone *zone_load(const char *chain_path, const char *key_path, char *why,
 		       size_t why_size);
+/** Wipes. */
 void zone_free(struct zone *zone);
 /**
  * A child_handler_fn: @p zone is the struct zone. Builds a proof from fields, each of

@@ -44,6 +44,7 @@ enum jws_result {
  */
 enum jws_result jws_open(struct slice text, const char *typ, struct arena *arena,
 			 struct jws *out) __attribute__((warn_unused_result));
+/** Free the certificates, and empty OpenSSL's queue of errors. */
 void jws_close(struct jws *jws);
 
 /**

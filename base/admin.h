@@ -35,7 +35,7 @@ int admin_listen(const char *address, uid_t uid, gid_t gid)
 /** Close it, and remove the socket file. */
 void admin_unlisten(const char *address, int fd);
 
-/** Answer on @p fd (borrowed). */
+/** Answer on @p fd (borrowed) until admin_free(). */
 struct admin *admin_new(struct loop *loop, int fd,
 			const struct admin_settings *settings);
 void admin_free(struct admin *admin);

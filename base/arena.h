@@ -15,6 +15,7 @@ struct arena;
  * failure of the process aborts (the supervisor restarts the worker).
  */
 struct arena *arena_new(size_t limit_bytes);
+/** Free it with everything given out; NULL is nothing. */
 void arena_free(struct arena *arena);
 /** Forget everything given out and keep one block for reuse. */
 void arena_reset(struct arena *arena);

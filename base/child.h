@@ -20,7 +20,7 @@ struct child_caller;
 /** @p ok false: no answer before the deadline, or refused; @p answer is then empty. */
 typedef void child_answer_fn(void *arg, bool ok, struct slice answer);
 
-/** @param fd borrowed */
+/** @param fd  borrowed until child_caller_free(); [0] of child_channel() */
 struct child_caller *child_caller_new(struct loop *loop, int fd);
 /** Answers that are still out never come. */
 void child_caller_free(struct child_caller *caller);
@@ -32,6 +32,7 @@ void child_caller_free(struct child_caller *caller);
 uint32_t child_ask(struct child_caller *caller, struct slice question,
 		   int64_t deadline_ms, child_answer_fn *fn, void *arg)
 	__attribute__((warn_unused_result));
+/** @p fn of child_ask() will not come. Nothing when it has already. */
 void child_cancel(struct child_caller *caller, uint32_t number);
 
 /**

@@ -42,6 +42,7 @@ void uuid_make(char out[UUID_CHARS + 1]);
 /** @return true for the lower-case 8-4-4-4-12 form of any UUID */
 bool uuid_is_valid(struct slice text);
 
+/** SHA-256 of @p bytes, which may be none. */
 void sha256(struct slice bytes, uint8_t out[SHA256_BYTES]);
 /** Fill with cryptographically strong bytes; aborts when there are none. */
 void random_bytes(void *out, size_t n);

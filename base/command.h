@@ -24,7 +24,9 @@ struct command {
 	const char *config_path; /* borrowed from argv or the spec */
 };
 
+/** Read the command line; COMMAND_WRONG after saying on stderr what is wrong. */
 struct command command_parse(const struct supervisor_spec *spec, int argc, char **argv);
+/** Write what --help shows. */
 void command_help(const struct supervisor_spec *spec, FILE *out);
 
 #endif

@@ -87,6 +87,7 @@ struct config;
  */
 struct config *config_read(const struct config_spec *spec, const char *path,
 			   FILE *errors);
+/** NULL is nothing. */
 void config_free(struct config *config);
 /** The top struct; borrowed for the life of the config. */
 const void *config_get(const struct config *config);

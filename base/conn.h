@@ -56,20 +56,21 @@ typedef void conn_fn(struct conn *conn, enum conn_event event, void *arg);
  */
 struct conn *conn_accept(struct loop *loop, int fd,
 			 const struct conn_settings *settings, conn_fn *fn, void *arg);
-/** Connect to a numeric address. Failure to connect comes as CONN_FAILED. */
+/** Connect to a numeric address. Never NULL: whatever fails comes as CONN_FAILED. */
 struct conn *conn_connect(struct loop *loop, const struct sockaddr *address,
 			  socklen_t address_size, const struct conn_settings *settings,
 			  conn_fn *fn, void *arg);
-/** Parse "ip:port", "[ip6]:port" or "unix:/path" without any look-up. */
+/** Parse "ip:port", "[ip6]:port" or "unix:/path" without any look-up. @return false for
+ * anything else */
 bool conn_address(const char *text, struct sockaddr_storage *out, socklen_t *size);
 
-/** Received bytes; the owner drains it. */
+/** Received bytes; borrowed, the owner drains it. */
 struct evbuffer *conn_rx(struct conn *conn);
 /** Read on after draining; also processes what TLS has already decrypted. */
 void conn_resume(struct conn *conn);
 /** Stop reading at all, until conn_resume(). */
 void conn_pause(struct conn *conn);
-/** Bytes to send; put them in, then conn_flush(). */
+/** Bytes to send; borrowed: put them in, then conn_flush(). */
 struct evbuffer *conn_tx(struct conn *conn);
 void conn_flush(struct conn *conn);
 /** @return true when the owner should wait for CONN_WRITABLE before adding more */
@@ -83,11 +84,13 @@ void conn_close(struct conn *conn);
 /** Abort: close the socket now; no more events. Memory goes next turn. */
 void conn_free(struct conn *conn);
 
+/** What CONN_FAILED came of; CONN_FAILURE_NONE before it. */
 enum conn_failure conn_failure(const struct conn *conn);
+/** The same for CONN_FAILURE_TLS. */
 enum tls_failure conn_tls_failure(const struct conn *conn);
 /** One lower_snake_case word for the log: "reset", "certificate_revoked". */
 const char *conn_failure_name(const struct conn *conn);
-/** NULL for plain connections. */
+/** Borrowed; NULL for plain connections. */
 SSL *conn_ssl(struct conn *conn);
 /** "192.0.2.1:4711", "[2001:db8::1]:4711" or "unix"; borrowed. */
 const char *conn_peer(const struct conn *conn);
@@ -96,15 +99,17 @@ uint64_t conn_rx_total(const struct conn *conn);
 uint64_t conn_tx_total(const struct conn *conn);
 
 struct listener;
+/** @p fd is taken: connected and non-blocking. */
 typedef void listener_fn(struct listener *listener, int fd, void *arg);
 /**
  * Accept on a listening socket; out of descriptors it pauses for 100 ms.
  * @param fd  borrowed; non-blocking
  */
 struct listener *listener_new(struct loop *loop, int fd, listener_fn *fn, void *arg);
+/** Safe in its own callback; NULL is nothing. */
 void listener_free(struct listener *listener);
-/** Open a listening socket (SO_REUSEPORT for TCP). @return fd, or -1 with a logged
- * reason */
+/** Open a listening socket (SO_REUSEPORT for TCP); a socket file that nobody answers at
+ * is replaced. @return fd, non-blocking, or -1 with a logged reason */
 int listener_open(const char *address);
 
 #endif

@@ -55,6 +55,7 @@ struct db_param {
 	int n;
 	bool is_binary;
 };
+/* What a parameter points to is borrowed until db_call() returns. */
 struct db_param db_text(const char *s); /* NULL: SQL NULL */
 struct db_param db_slice(
 	struct slice s); /* text; must not hold NUL: checked by db_call */
@@ -69,8 +70,9 @@ struct db *db_open(struct loop *loop, const struct db_settings *settings, char *
 		   size_t why_size);
 /** Ends all connections; open calls are dropped without a callback. */
 void db_close(struct db *db);
+/** Whether at least one connection is open. */
 bool db_is_ready(const struct db *db);
-/** Called when readiness changes. */
+/** @p fn is called when readiness changes; one owner, set anew at any time. */
 void db_on_ready(struct db *db, void (*fn)(void *arg, bool is_ready), void *arg);
 
 /**
@@ -80,11 +82,11 @@ void db_on_ready(struct db *db, void (*fn)(void *arg, bool is_ready), void *arg)
  */
 struct db_call *db_call(struct db *db, size_t statement, const struct db_param *params,
 			size_t n_params, db_fn *fn, void *arg);
-/** @p fn will not be called; the statement may still run. */
+/** @p fn will not be called; the statement may still run. Only before @p fn was. */
 void db_cancel(struct db_call *call);
 
-/** Value of a row as a slice; empty for NULL. Text, or the raw bytes of a bytea column
- * of a statement with is_binary. */
+/** Value of a row as a slice that borrows from @p result; empty for NULL. Text, or the
+ * raw bytes of a bytea column of a statement with is_binary. */
 struct slice db_value(const PGresult *result, int row, int column);
 
 #endif

@@ -53,11 +53,19 @@ struct link_settings {
 	size_t arena_bytes;      /* per exchange; 0: 64 KiB */
 };
 
+/**
+ * Serve a connection.
+ * @param fd  taken, also on failure; as conn_accept()
+ * @return owned by the caller until link_free(); NULL when out of descriptors or memory
+ */
 struct link *link_accept(struct loop *loop, int fd,
 			 const struct link_settings *settings, link_fn *fn, void *arg);
+/** Be a client. Never NULL: whatever fails comes as LINK_CLOSED. Freed by link_free().
+ */
 struct link *link_connect(struct loop *loop, const struct sockaddr *address,
 			  socklen_t address_size, const struct link_settings *settings,
 			  link_fn *fn, void *arg);
+/** Borrowed: to be asked, never to be closed or freed. */
 struct conn *link_conn(struct link *link);
 /**
  * Why the link closed, one word; static. "closed" (by us, or agreed), "eof",
@@ -77,12 +85,14 @@ void link_close(struct link *link);
  * LINK_CLOSED: free; answers that are still queued go out. */
 void link_free(struct link *link);
 
-/** Client: begin an exchange on a ready link. Then send head, body, end. */
+/** Client: begin an exchange on a link_is_ready() link. Then send head, body, end.
+ * Never NULL; borrowed until its last event. */
 struct exchange *link_request(struct link *link, exchange_fn *fn, void *arg);
 
 /** Set the owner; a server must do so within LINK_REQUEST. May be set anew at any time,
  * within the exchange's own callback too. */
 void exchange_on(struct exchange *exchange, exchange_fn *fn, void *arg);
+/** Borrowed. */
 struct link *exchange_link(struct exchange *exchange);
 /** Memory that lives as long as the exchange. */
 struct arena *exchange_arena(struct exchange *exchange);
@@ -107,6 +117,7 @@ const char *exchange_reason(const struct exchange *exchange);
  * follow; with HTTP_NO_BODY (server: also for HEAD and 304) it is complete.
  */
 void exchange_send_head(struct exchange *exchange, const struct http_head *head);
+/** Whether something was answered (client: asked) already. */
 bool exchange_head_sent(const struct exchange *exchange);
 /** Send body bytes, taken out of @p data without copying. Over content_length: aborts.
  */

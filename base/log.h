@@ -35,6 +35,7 @@ struct log_field {
 /** Name this process in every line; call once per process. @p program borrowed for
  * ever. */
 void log_open(const char *program, enum log_level level);
+/** Any case. @return false when @p name is no level; *out is then untouched */
 bool log_level_parse(struct slice name, enum log_level *out);
 bool log_is_enabled(enum log_level level);
 

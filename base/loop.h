@@ -14,6 +14,7 @@
 struct loop;
 typedef void loop_fn(void *arg);
 
+/** Never NULL: a process that cannot have a loop aborts. Freed by loop_free(). */
 struct loop *loop_new(void);
 /** Runs what was deferred, then frees. */
 void loop_free(struct loop *loop);
@@ -22,13 +23,16 @@ void loop_free(struct loop *loop);
 void loop_forget(struct loop *loop);
 /** Run until loop_stop(); not at all when that has been called already. */
 void loop_run(struct loop *loop);
+/** loop_run() returns after the current callback. */
 void loop_stop(struct loop *loop);
+/** For events of one's own; borrowed for the life of the loop. */
 struct event_base *loop_base(struct loop *loop);
 /** Monotonic milliseconds, now; no system call. */
 int64_t loop_now_ms(struct loop *loop);
-/** Call @p fn exactly once, after the current callback has returned. Never fails. */
+/** Call @p fn exactly once, after the current callback has returned, and in
+ * loop_free() at the latest. Never fails. */
 void loop_defer(struct loop *loop, loop_fn *fn, void *arg);
-/** Call @p fn at each arrival of @p signum, in the loop. */
+/** Call @p fn at each arrival of @p signum, in the loop, until that is freed. */
 void loop_on_signal(struct loop *loop, int signum, loop_fn *fn, void *arg);
 
 /** A one-shot timer inside its owner's struct. */
@@ -39,6 +43,7 @@ struct timer {
 	void *arg;
 };
 
+/** Prepare it; it does not run yet. Its owner cancels it before it goes. */
 void timer_init(struct timer *timer, struct loop *loop, loop_fn *fn, void *arg);
 /** (Re)start: @p fn is called once, @p ms from now at the earliest. */
 void timer_start(struct timer *timer, int64_t ms);

@@ -34,6 +34,7 @@ void metrics_open(const struct metric *table, size_t n, size_t n_slots);
 void metrics_use_slot(size_t slot);
 /** Add to a metric of this process; negative for gauges only. O(1), no system call. */
 void metrics_add(size_t metric, int64_t n);
+/** Over all processes, those that have died included. */
 int64_t metrics_sum(size_t metric);
 /** Append all as Prometheus text format 0.0.4. */
 void metrics_render(struct evbuffer *out);

@@ -31,6 +31,7 @@ static inline struct slice slice_of(const char *s)
 	return (struct slice){ .p = s, .n = s ? strlen(s) : 0 };
 }
 
+/** Compare byte by byte; not for secrets. */
 bool slice_eq(struct slice a, struct slice b);
 /** Compare, ASCII letters without regard to case. */
 bool slice_eq_nocase(struct slice a, struct slice b);

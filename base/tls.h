@@ -37,10 +37,12 @@ struct tls_context;
  */
 struct tls_context *tls_context_new(const struct tls_settings *settings, char *why,
 				    size_t why_size);
+/** Let go; handshakes under way keep what they need. NULL is nothing. */
 void tls_context_free(struct tls_context *context);
 /**
  * New handshake state. For a client, @p server_name (DNS name or numeric address)
  * is sent as SNI where it is a name, and demanded of the certificate's SAN.
+ * @return freed by SSL_free(), or NULL without memory or with a name that is none
  */
 SSL *tls_new(struct tls_context *context, const char *server_name);
 
@@ -69,6 +71,7 @@ enum tls_failure tls_failure_of(SSL *ssl);
 /**
  * Last checks when SSL_is_init_finished(): a peer certificate is there, verify
  * result is OK, extended master secret in TLS 1.2.
+ * @return TLS_FAILURE_NONE, or why nothing may be read from it or written to it
  */
 enum tls_failure tls_check_peer(SSL *ssl);
 

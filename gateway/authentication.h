@@ -29,6 +29,7 @@ struct authentication *authentication_begin(struct loop *loop, struct route *rou
 					    const struct auth_claims *claims,
 					    bool wants_proof, int64_t deadline_ms,
 					    authentication_fn *fn, void *arg);
+/** @p fn will not come; a link that is in use goes. */
 void authentication_cancel(struct authentication *authentication);
 
 #endif

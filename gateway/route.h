@@ -21,6 +21,7 @@ struct route {
 struct route_table;
 
 /**
+ * Open a pool and load the trust of each configured route.
  * @param landnet  borrowed; the landnet TLS context of this worker
  * @return NULL after logging what is wrong with a proof root or pin
  */
@@ -28,6 +29,7 @@ struct route_table *route_table_new(struct loop *loop,
 				    const struct gateway_config *config,
 				    struct tls_context *landnet);
 void route_table_free(struct route_table *table);
+/** How many there are; route->index is below it. */
 size_t route_count(const struct route_table *table);
 /** @param host  value of a Host field; the port 443 may be left out. NULL: no such srv
  */
