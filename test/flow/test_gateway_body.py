@@ -39,6 +39,11 @@ def worker_of(gateway):
     return worker
 
 
+def is_sanitized(pid):
+    """The address sanitizer keeps freed memory for a while."""
+    return "libasan" in pathlib.Path(f"/proc/{pid}/maps").read_text()
+
+
 def memory_kib(pid):
     """Most memory that a process ever had."""
     status = pathlib.Path(f"/proc/{pid}/status").read_text()
@@ -169,7 +174,7 @@ def test_a_large_download_takes_little_memory(site):
         device.head(f"GET {target} HTTP/1.1")
         time.sleep(0.5)  # everything that can fill up does
         assert device.receive().body == LARGE
-        assert memory_kib(worker) - before < GROWTH_KIB
+        assert is_sanitized(worker) or memory_kib(worker) - before < GROWTH_KIB
         # The answer has ended, and the session goes on.
         assert device.ask("GET /v1/device HTTP/1.1").status == 200
 

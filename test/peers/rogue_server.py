@@ -39,15 +39,27 @@ class Response:
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
+    def _read(self, size):
+        data = self.rfile.read(size)
+        if len(data) < size:
+            raise ConnectionError("cut off in a body")
+        return data
+
+    def _line(self):
+        line = self.rfile.readline()
+        if not line.endswith(b"\n"):
+            raise ConnectionError("cut off in a body")
+        return line
+
     def _body(self):
         if self.headers.get("Transfer-Encoding") == "chunked":
             body = b""
-            while size := int(self.rfile.readline().split(b";")[0], 16):
-                body += self.rfile.read(size)
-                self.rfile.readline()
-            self.rfile.readline()
+            while size := int(self._line().split(b";")[0], 16):
+                body += self._read(size)
+                self._line()
+            self._line()
             return body
-        return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        return self._read(int(self.headers.get("Content-Length", 0)))
 
     def _handle(self):
         owner = self.server.owner
