@@ -141,3 +141,37 @@ bool roster_open(struct roster *roster, const struct supervisor_spec *spec,
 		       !roster->processes[i].worker.channels);
 	return true;
 }
+
+static bool is_ready(const struct process_state *state)
+{
+	return state->pid && __atomic_load_n(&state->is_ready, __ATOMIC_ACQUIRE);
+}
+
+const struct process_state *roster_find_unready(const struct roster *roster)
+{
+	for (size_t i = 0; i < roster->n; i++)
+		if (!is_ready(&roster->states[i]))
+			return &roster->states[i];
+	return NULL;
+}
+
+static json_t *describe(const struct process_state *state, int64_t now_ms)
+{
+	json_t *object = json_pack(
+		"{s:s, s:I, s:I, s:b, s:I, s:I}", "role", state->role, "index",
+		(json_int_t)state->index, "pid", (json_int_t)state->pid, "ready",
+		(int)is_ready(state), "restarts", (json_int_t)state->restarts,
+		"uptime_ms", (json_int_t)(state->pid ? now_ms - state->started_ms : 0));
+
+	BUG_ON(!object);
+	return object;
+}
+
+json_t *roster_describe(const struct roster *roster, int64_t now_ms)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < roster->n; i++)
+		json_array_append_new(list, describe(&roster->states[i], now_ms));
+	return list;
+}

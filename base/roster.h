@@ -1,10 +1,12 @@
 /*
  * The roster of a daemon: every process that its roles ask for, with the listening
- * sockets and channels that each is given. Made once, before the first fork, so that a
- * process that is started again finds the same ones.
+ * sockets and channels that each is given, and how they all are. Made once, before the
+ * first fork, so that a process that is started again finds the same ones.
  */
 #ifndef BASE_ROSTER_H
 #define BASE_ROSTER_H
+
+#include <jansson.h>
 
 #include "base/process.h"
 
@@ -23,5 +25,14 @@ struct roster {
 bool roster_open(struct roster *roster, const struct supervisor_spec *spec,
 		 const struct supervisor_role *roles, size_t n_roles,
 		 const void *config);
+
+/** The first process that does not run or is not ready; NULL when all are. */
+const struct process_state *roster_find_unready(const struct roster *roster);
+/**
+ * A JSON array with an object for each process, as /status shows it.
+ * @param now_ms  wall clock
+ * @return new reference
+ */
+json_t *roster_describe(const struct roster *roster, int64_t now_ms);
 
 #endif

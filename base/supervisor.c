@@ -51,19 +51,9 @@ static struct supervisor {
 
 /* ---- Readiness ---- */
 
-/* The first process that is not ready, or NULL. */
-static const struct process_state *find_unready(void)
-{
-	for (size_t i = 0; i < self.roster.n; i++)
-		if (!self.roster.states[i].pid ||
-		    !__atomic_load_n(&self.roster.states[i].is_ready, __ATOMIC_ACQUIRE))
-			return &self.roster.states[i];
-	return NULL;
-}
-
 static bool is_ready(void)
 {
-	return find_unready() == NULL;
+	return roster_find_unready(&self.roster) == NULL;
 }
 
 static void set_phase(enum phase phase)
@@ -76,7 +66,7 @@ static void set_phase(enum phase phase)
 /* Follow what the processes say of themselves. */
 static void review_readiness(void)
 {
-	const struct process_state *unready = find_unready();
+	const struct process_state *unready = roster_find_unready(&self.roster);
 
 	if (self.phase == PHASE_STOPPING)
 		return;
@@ -223,26 +213,10 @@ static void on_hangup(void *arg)
 
 /* ---- The admin process ---- */
 
-static json_t *describe(const struct process_state *state, int64_t now_ms)
-{
-	json_t *object = json_pack(
-		"{s:s, s:I, s:I, s:b, s:I, s:I}", "role", state->role, "index",
-		(json_int_t)state->index, "pid", (json_int_t)state->pid, "ready",
-		(int)state->is_ready, "restarts", (json_int_t)state->restarts,
-		"uptime_ms", (json_int_t)(state->pid ? now_ms - state->started_ms : 0));
-
-	BUG_ON(!object);
-	return object;
-}
-
 static json_t *status(void)
 {
 	int64_t now_ms = time_now_ms();
-	json_t *processes = json_array();
-
-	for (size_t i = 0; i < self.roster.n; i++)
-		json_array_append_new(processes,
-				      describe(&self.roster.states[i], now_ms));
+	json_t *processes = roster_describe(&self.roster, now_ms);
 	json_t *object = json_pack(
 		"{s:s, s:s, s:b, s:I, s:o}", "program", self.spec->program, "version",
 		PACKAGE_VERSION, "ready", (int)is_ready(), "uptime_ms",
