@@ -165,10 +165,6 @@ static void start_connecting(struct boxlink *link)
 	BUG_ON(!is_address);
 	link->conn = conn_connect(link->loop, (const struct sockaddr *)&address, size,
 				  &settings, on_conn, link);
-	if (!link->conn) {
-		fail(link, "system");
-		return;
-	}
 	set_state(link, BOXLINK_CONNECTING);
 }
 

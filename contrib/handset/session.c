@@ -224,8 +224,6 @@ static void connect_link(struct session *session)
 	session->link =
 		link_connect(session->loop, (const struct sockaddr *)&session->address,
 			     session->address_size, &settings, on_link, session);
-	if (!session->link)
-		end_for_now(session, "system");
 }
 
 /* ---- Proof ---- */
