@@ -72,18 +72,18 @@ static void queue_failed(struct report_queue *queue)
 static void on_answer(struct report_queue *queue)
 {
 	unsigned status = exchange_head(queue->exchange)->status;
-	bool is_refused = status >= 400 && status < 500;
+	bool is_stored = status == 204, is_refused = status >= 400 && status < 500;
 
 	exchange_on(queue->exchange, landnet_ignore, NULL);
 	queue->exchange = NULL;
 	if (is_refused)
 		log_error("session_end_refused", log_str("srv", queue->route->srv),
 			  log_num("status", status));
-	if (status >= 500) {
+	if (!is_stored && !is_refused) {
 		queue_failed(queue);
 		return;
 	}
-	metrics_add(is_refused ? GATEWAY_ENDS_DROPPED : GATEWAY_ENDS_SENT, 1);
+	metrics_add(is_stored ? GATEWAY_ENDS_SENT : GATEWAY_ENDS_DROPPED, 1);
 	report_drop(queue);
 	queue_send(queue);
 }
