@@ -164,8 +164,9 @@ void airnet_session_gone(struct airnet *airnet)
 static void on_stop_timeout(void *arg)
 {
 	struct airnet *airnet = arg;
+	size_t n = session_cut_all(airnet);
 
-	log_warn("stop_cut", log_num("sessions", (int64_t)session_cut_all(airnet)));
+	log_warn("stop_cut", log_num("sessions", (int64_t)n));
 	loop_stop(airnet->loop);
 }
 

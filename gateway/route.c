@@ -4,6 +4,8 @@
 
 #include "base/log.h"
 
+#define SERVER_WAIT_MS 5000 /* that a request may ask of a server by Prefer */
+
 struct route_table {
 	struct route *routes;
 	size_t n;
@@ -56,8 +58,8 @@ static bool route_open(struct route *route, struct loop *loop,
 							config->handshake_timeout_ms,
 						.write_timeout_ms =
 							config->write_timeout_ms },
-				      /* the server may wait 5 s before it answers */
-				      .head_timeout_ms = config->head_timeout_ms + 5000,
+				      .head_timeout_ms = config->head_timeout_ms +
+							 SERVER_WAIT_MS,
 				      .body_timeout_ms = config->body_timeout_ms,
 				      .idle_timeout_ms = config->idle_timeout_ms,
 			      },
