@@ -52,10 +52,10 @@ def test_each_step_waits_for_the_one_before(whole):
 
 
 @pytest.mark.parametrize("name", RESTARTED)
-def test_a_request_outlives_a_crash_of_each_process(whole, name):
+def test_a_request_outlives_a_crash_of_each_process(whole, tmp_path, name):
     """SIGKILL while the user reads the terms, who answers as soon as it is back."""
     handset = Handset(whole, retries=5, retry_delay="300ms", answer_repeat="1s")
-    pipe = whole.directory / "keys"
+    pipe = tmp_path / "keys"
     os.mkfifo(pipe)
     with open(os.open(pipe, os.O_RDWR), "w", buffering=1) as keys:
         run = process.Process(

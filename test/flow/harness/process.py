@@ -143,15 +143,16 @@ class Process:
         return self.wait(timeout_s)
 
     def kill(self):
-        """SIGKILL to this process and all below it."""
-        below = descendants(self.pid)
+        """SIGKILL to all below this process, then to it: nobody has time to end well."""
         if self.is_running():
-            self.popen.kill()
-        for pid in below:
+            self.popen.send_signal(signal.SIGSTOP)
+        for pid in descendants(self.pid):
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
+        if self.is_running():
+            self.popen.kill()
         self.exit_status = self.popen.wait()
 
     # -- what a test asserts at its end -------------------------------------------
