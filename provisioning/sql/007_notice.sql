@@ -287,15 +287,17 @@ create function notice_judge(p_notice bigint, p_detail jsonb) returns void
 language plpgsql set search_path = provbox, pg_temp as $$
 declare
 	n notice;
+	taken int; -- by bearerbox, whatever the SMSC said afterwards
 	had int;
 	accepted int;
 	delivered int;
 begin
 	select * into strict n from notice where id = p_notice for update;
-	select count(*) filter (where state in ('acked', 'accepted', 'delivered')),
+	select count(*) filter (where ack in (0, 3) or state in ('accepted', 'delivered')),
+		count(*) filter (where state in ('acked', 'accepted', 'delivered')),
 		count(*) filter (where state in ('accepted', 'delivered')), count(*) filter (where state = 'delivered')
-	into had, accepted, delivered from notice_part_now where notice = p_notice;
-	if had = n.parts and n.acked is null then
+	into taken, had, accepted, delivered from notice_part_now where notice = p_notice;
+	if taken = n.parts and n.acked is null then
 		update notice set acked = clock_timestamp() where id = p_notice;
 		perform event_put(n.dev, n.request, 'notice_acked', 'smsc', null,
 			jsonb_build_object('notice', n.id, 'notice_kind', n.kind, 'parts', n.parts));

@@ -122,6 +122,16 @@ def test_an_answer_counts_whatever_the_report_says(schema):
     assert schema.receive(f"YES {schema.code(request)}") == ("accepted", request)
 
 
+def test_a_report_that_overtakes_acknowledgements_does_not_hold_the_answer(schema):
+    request = schema.offered()
+    first, second = schema.split(schema.lease()[0])
+    schema.ack(first)
+    schema.report(first, 2)
+    assert schema.receive(f"YES {schema.code(request)}") == ("too_early", request)
+    schema.ack(second)
+    assert schema.receive(f"YES {schema.code(request)}") == ("accepted", request)
+
+
 def test_an_answer_to_an_expired_offer_does_not_count(schema, offered):
     schema.table("update offer set expires = now() - interval '1 second' returning 1")
     assert schema.receive(f"YES {schema.code(offered)}") == ("no_offer", None)
