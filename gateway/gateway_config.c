@@ -1,6 +1,7 @@
 #include "gateway/gateway_config.h"
 
 #include "auth/auth.h"
+#include "base/http.h"
 #include "base/tls.h"
 
 #define AT(member)       offsetof(struct gateway_config, member)
@@ -231,6 +232,52 @@ static bool check_demo(const struct gateway_config *config, FILE *errors)
 	return is_good;
 }
 
+bool gateway_config_covers(const char *prefix, struct slice path)
+{
+	struct slice start = slice_of(prefix);
+
+	return slice_starts(path, start) &&
+	       (path.n == start.n || path.p[start.n] == '/');
+}
+
+/* What the gateway itself says to a server: no prefix may let a handset say it. */
+static const char *own_path_below(const char *prefix)
+{
+	static const char *const paths[] = { "/v1/authentication", "/v1/sessions",
+					     "/v1/control" };
+
+	for (size_t i = 0; i < COUNT(paths); i++) {
+		if (gateway_config_covers(prefix, slice_of(paths[i])) ||
+		    gateway_config_covers(paths[i], slice_of(prefix)))
+			return paths[i];
+	}
+	return NULL;
+}
+
+static bool check_prefixes(const struct route_config *route,
+			   const struct config_list *prefixes, FILE *errors)
+{
+	bool is_good = true;
+
+	for (size_t i = 0; i < prefixes->n; i++) {
+		const char *prefix = prefixes->items[i];
+		const char *own = own_path_below(prefix);
+
+		if (own)
+			fprintf(errors,
+				"route \"%s\": the prefix %s would let handsets use "
+				"%s, which is the gateway's own\n",
+				route->title, prefix, own);
+		else if (!http_target_is_canonical(slice_of(prefix)))
+			fprintf(errors, "route \"%s\": %s is no path prefix\n",
+				route->title, prefix);
+		else
+			continue;
+		is_good = false;
+	}
+	return is_good;
+}
+
 static bool check_route(const struct route_config *route, FILE *errors)
 {
 	char srv[AUTH_SRV_CHARS + 1];
@@ -248,6 +295,8 @@ static bool check_route(const struct route_config *route, FILE *errors)
 			route->title);
 		is_good = false;
 	}
+	is_good &= check_prefixes(route, &route->care, errors);
+	is_good &= check_prefixes(route, &route->provision, errors);
 	return is_good;
 }
 

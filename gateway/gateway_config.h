@@ -45,6 +45,9 @@ struct gateway_config {
 
 extern const struct config_spec gateway_config_spec;
 
+/** Whether a path prefix of a route covers a path: itself, and what follows it after a
+ * slash. */
+bool gateway_config_covers(const char *prefix, struct slice path);
 /** What no single key can know: keys of the two legs differ, srv names are canonical,
  * demo anchors only with demo = yes. Writes one line for each error. */
 bool gateway_config_check(const void *config, FILE *errors);

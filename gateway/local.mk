@@ -25,7 +25,8 @@ EXTRA_DIST += test/unit/gateway_stage.h
 pool_parts = gateway/gateway_metrics.c gateway/pool.c
 test_unit_test_pool_SOURCES = test/unit/test_pool.c gateway/landnet.c $(pool_parts)
 test_unit_test_pool_LDADD = $(AUTH_LIBS)
-test_unit_test_route_SOURCES = test/unit/test_route.c gateway/route.c $(pool_parts)
+test_unit_test_route_SOURCES = test/unit/test_route.c gateway/route.c \
+	gateway/gateway_config.c $(pool_parts)
 test_unit_test_route_LDADD = $(AUTH_LIBS)
 test_unit_test_forward_SOURCES = test/unit/test_forward.c gateway/forward.c \
 	gateway/landnet.c $(pool_parts)

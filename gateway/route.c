@@ -121,14 +121,10 @@ struct route *route_find(struct route_table *table, struct slice host)
 	return NULL;
 }
 
-/* A prefix covers itself and what follows it after a slash. */
 static const char *find_prefix(const struct config_list *prefixes, struct slice path)
 {
 	for (size_t i = 0; i < prefixes->n; i++) {
-		struct slice prefix = slice_of(prefixes->items[i]);
-
-		if (slice_starts(path, prefix) &&
-		    (path.n == prefix.n || path.p[prefix.n] == '/'))
+		if (gateway_config_covers(prefixes->items[i], path))
 			return prefixes->items[i];
 	}
 	return NULL;

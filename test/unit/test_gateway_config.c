@@ -148,6 +148,15 @@ static void refuses_what_cannot_work(void)
 		  "lower-case" },
 		{ { .route = ROUTE("prov.example.com", ADDRESS PINS) },
 		  "with its port" },
+		{ { .route = ROUTE("a:1", ADDRESS PINS "care = {\"/v1\"}") },
+		  "would let handsets use /v1/authentication" },
+		{ { .route = ROUTE("a:1", ADDRESS PINS
+				   "provision = {\"/v1/a\", \"/v1/sessions/x\"}") },
+		  "would let handsets use /v1/sessions" },
+		{ { .route = ROUTE("a:1", ADDRESS PINS "provision = {\"/v1/a/\"}") },
+		  "/v1/a/ is no path prefix" },
+		{ { .route = ROUTE("a:1", ADDRESS PINS "care = {\"v1\"}") },
+		  "v1 is no path prefix" },
 		{ { .landnet_certificate = "secret" }, "landnet_certificate: " },
 		{ { .more = "colour = red\n" }, "unknown key `colour`" },
 	};
