@@ -172,6 +172,33 @@ def test_a_worker_that_is_killed_is_started_again(edge):
     assert metrics['provbox_gateway_restarts_total{role="worker",index="0"}'] == 1
 
 
+def test_a_worker_that_is_killed_takes_only_its_own_sessions(site):
+    site.gateway.config["workers"] = 2
+    stand_in = StandIn(site)
+    site.start("gateway")
+    devices = {}
+
+    def pids():
+        return {line.pid for line in site.gateway.events("session_begin")}
+
+    while len(pids()) < 2:
+        assert len(devices) < 100, "the kernel gives all connections to one worker"
+        device = airnet.Device(site, stand_in.device)
+        assert device.ask("GET /v1/device HTTP/1.1").status == 200
+        line = site.gateway.events("session_begin")[-1]
+        devices[device] = line.pid
+    killed = min(pids())
+    os.kill(killed, signal.SIGKILL)
+    wait.until(lambda: len(site.gateway.events("ready")) == 2, "a second ev=ready")
+    for device, pid in devices.items():
+        if pid == killed:
+            assert device.rest() == b""
+        else:
+            assert device.ask("GET /v1/device HTTP/1.1").status == 200
+        device.close()
+    stand_in.close()
+
+
 def test_sigterm_finishes_what_is_in_hand(stand_in):
     """A request that is being answered is; the idle session is closed, properly."""
     going = threading.Event()

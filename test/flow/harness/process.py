@@ -44,6 +44,7 @@ class LogLine:
         match = LOG_LINE.match(text)
         self.text = text
         self.level = match["level"] if match else None
+        self.pid = int(match["pid"]) if match else None
         self.fields = dict(FIELD.findall(match["fields"])) if match else {}
 
     def __getitem__(self, key):
