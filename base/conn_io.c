@@ -77,6 +77,9 @@ void conn_io_write(struct conn *conn)
 	const uint64_t before = conn->tx_total;
 	ssize_t n = 1;
 
+	/* Here and not where bytes are added: whoever saw it full is told. */
+	if (conn_is_full(conn))
+		conn->is_writable_owed = true;
 	while (n > 0 && evbuffer_get_length(conn->tx) > 0) {
 		n = conn->ssl ? write_tls(conn) : write_plain(conn);
 		if (n > 0)
@@ -210,8 +213,6 @@ bool conn_is_full(const struct conn *conn)
 
 void conn_flush(struct conn *conn)
 {
-	if (conn_is_full(conn))
-		conn->is_writable_owed = true;
 	if (conn->state == CONN_ESTABLISHED && !conn->is_write_blocked &&
 	    !conn->is_write_broken)
 		conn_io_write(conn);

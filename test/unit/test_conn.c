@@ -341,6 +341,44 @@ static void holds_no_more_than_its_limit(void)
 	world_free(tls);
 }
 
+static bool server_has_six_megabytes(const struct world *world)
+{
+	return world->server.received == 6 << 20;
+}
+
+static void add_zeros(struct conn *conn, size_t n)
+{
+	void *zeros = calloc(1, n);
+
+	CU_ASSERT_FATAL(zeros && evbuffer_add(conn_tx(conn), zeros, n) == 0);
+	free(zeros);
+}
+
+/* An owner may add in one turn and flush in the next; between them the socket may have
+ * taken what was before it. */
+static void tells_of_room_that_came_before_the_flush(void)
+{
+	struct world *world = world_new();
+	struct conn *conn;
+
+	world->client_settings.tx_high = 4 << 20;
+	dial(world);
+	run_until(world, both_are_open);
+	conn = world->client.conn;
+	conn_pause(world->server.conn);
+	add_zeros(conn, 2 << 20);
+	conn_flush(conn);
+	run_a_moment(world);
+	CU_ASSERT_TRUE(evbuffer_get_length(conn_tx(conn)) > 0);
+	CU_ASSERT_FALSE(conn_is_full(conn));
+	add_zeros(conn, 4 << 20);
+	CU_ASSERT_TRUE(conn_is_full(conn));
+	conn_resume(world->server.conn);
+	run_until(world, server_has_six_megabytes);
+	CU_ASSERT_EQUAL(world->client.n[CONN_WRITABLE], 1);
+	world_free(world);
+}
+
 static void reads_nothing_while_paused(void)
 {
 	struct world *world = world_with_tls("clientAuth");
@@ -730,8 +768,10 @@ static void reads_addresses_without_look_up(void)
 }
 
 TEST_MAIN("conn", TEST(echoes_plain), TEST(echoes_tls),
-	  TEST(holds_no_more_than_its_limit), TEST(reads_nothing_while_paused),
-	  TEST(closes_after_its_queue), TEST(delivers_its_last_words_to_a_talking_peer),
+	  TEST(holds_no_more_than_its_limit),
+	  TEST(tells_of_room_that_came_before_the_flush),
+	  TEST(reads_nothing_while_paused), TEST(closes_after_its_queue),
+	  TEST(delivers_its_last_words_to_a_talking_peer),
 	  TEST(lets_the_peer_read_its_last_words),
 	  TEST(hears_a_peer_that_hears_no_more), TEST(tells_a_cut_from_an_end),
 	  TEST(tells_a_reset), TEST(lets_the_owner_free_it_in_every_callback),
