@@ -421,6 +421,24 @@ static bool check_whole(const void *config, const char *path)
 	return is_good;
 }
 
+/* Whether every role can load what it needs; nothing of it is used. */
+static bool check_loads(const void *config)
+{
+	static void **loaded; /* known until the end: it is not lost memory */
+	bool is_good = true;
+
+	log_open(self.spec->program, process_log_level(config));
+	loaded = calloc(self.spec->n_roles, sizeof(*loaded));
+	BUG_ON(!loaded);
+	for (size_t i = 0; i < self.spec->n_roles; i++) {
+		const struct supervisor_role *role = &self.spec->roles[i];
+
+		if (role->load)
+			is_good &= role->load(config, &loaded[i]);
+	}
+	return is_good;
+}
+
 static int with_config(const struct command *command)
 {
 	const char *path = command->config_path;
@@ -432,7 +450,8 @@ static int with_config(const struct command *command)
 			"%s: name the configuration with -c FILE; its keys: "
 			"--help-config\n",
 			self.spec->program);
-	if (config && check_whole(config_get(config), path)) {
+	if (config && check_whole(config_get(config), path) &&
+	    (command->mode != COMMAND_CHECK || check_loads(config_get(config)))) {
 		exit_code = 0;
 		self.config = config_get(config);
 		if (command->mode == COMMAND_CHECK)

@@ -12,65 +12,78 @@
 /* One worker is one process. */
 static struct airnet *own;
 
-bool airnet_load(const void *top, void **out)
+/* The context of one leg; its key is in this process's memory alone. */
+static struct tls_context *load_leg(struct tls_settings settings, const char *key_path)
 {
-	const struct gateway_config *config = top;
-	struct airnet_keys *keys = calloc(1, sizeof(*keys));
+	struct tls_context *context = NULL;
 	char why[256];
 
-	BUG_ON(!keys);
-	keys->airnet = keys_load(config->airnet_key, why, sizeof(why));
-	keys->landnet =
-		keys->airnet ? keys_load(config->landnet_key, why, sizeof(why)) : NULL;
-	if (!keys->landnet) {
-		log_error("key_load", log_str("why", why));
-		return false;
-	}
-	*out = keys;
-	return true;
-}
-
-static struct tls_context *context_new(const struct tls_settings *settings)
-{
-	char why[256];
-	struct tls_context *context = tls_context_new(settings, why, sizeof(why));
-
+	settings.key = keys_load(key_path, why, sizeof(why));
+	if (settings.key)
+		context = tls_context_new(&settings, why, sizeof(why));
+	EVP_PKEY_free(settings.key); /* the context has its own reference */
 	if (!context)
 		log_error("tls_context", log_str("why", why));
 	return context;
 }
 
-static bool airnet_open_tls(struct airnet *airnet, const struct airnet_keys *keys)
+static bool load_tls(struct airnet *airnet)
 {
 	const struct gateway_config *config = airnet->config;
 
-	airnet->tls = context_new(&(struct tls_settings){
-		.role = TLS_SERVER,
-		.chain_path = config->airnet_certificate,
-		.key = keys->airnet,
-		.trust_path = config->airnet_trust,
-		.crl_path = config->airnet_crl,
-		.tls12 = config->airnet_tls12,
-	});
-	airnet->landnet_tls = context_new(&(struct tls_settings){
-		.role = TLS_CLIENT,
-		.chain_path = config->landnet_certificate,
-		.key = keys->landnet,
-		.trust_path = config->landnet_trust,
-		.crl_path = config->landnet_crl,
-	});
+	airnet->tls = load_leg(
+		(struct tls_settings){
+			.role = TLS_SERVER,
+			.chain_path = config->airnet_certificate,
+			.trust_path = config->airnet_trust,
+			.crl_path = config->airnet_crl,
+			.tls12 = config->airnet_tls12,
+		},
+		config->airnet_key);
+	airnet->landnet_tls = load_leg(
+		(struct tls_settings){
+			.role = TLS_CLIENT,
+			.chain_path = config->landnet_certificate,
+			.trust_path = config->landnet_trust,
+			.crl_path = config->landnet_crl,
+		},
+		config->landnet_key);
 	return airnet->tls && airnet->landnet_tls &&
 	       tls_spki_hash(tls_context_leaf(airnet->landnet_tls), airnet->gw);
 }
 
-static bool airnet_open_routes(struct airnet *airnet)
+static void airnet_free(struct airnet *airnet)
+{
+	route_table_free(airnet->routes);
+	tls_context_free(airnet->tls);
+	tls_context_free(airnet->landnet_tls);
+	free(airnet->listeners);
+	free(airnet);
+}
+
+/* Every file is read here, before the process becomes another user. */
+bool airnet_load(const void *config, void **out)
+{
+	struct airnet *airnet = calloc(1, sizeof(*airnet));
+	bool is_loaded;
+
+	BUG_ON(!airnet);
+	airnet->config = config;
+	airnet->routes = route_table_new(config);
+	is_loaded = load_tls(airnet) && airnet->routes;
+	if (is_loaded)
+		*out = airnet;
+	else
+		airnet_free(airnet);
+	return is_loaded;
+}
+
+static void open_routes(struct airnet *airnet)
 {
 	const struct gateway_config *config = airnet->config;
 	const struct route_config *routes = config->routes.items;
 
-	airnet->routes = route_table_new(airnet->loop, config, airnet->landnet_tls);
-	if (!airnet->routes)
-		return false;
+	route_table_open(airnet->routes, airnet->loop, config, airnet->landnet_tls);
 	airnet->reports = calloc(config->routes.n, sizeof(struct report_queue *));
 	BUG_ON(!airnet->reports);
 	for (size_t i = 0; i < config->routes.n; i++) {
@@ -80,7 +93,6 @@ static bool airnet_open_routes(struct airnet *airnet)
 		airnet->reports[i] = report_queue_new(
 			airnet->loop, route, config->authentication_timeout_ms);
 	}
-	return true;
 }
 
 static void on_accept(struct listener *listener, int fd, void *arg)
@@ -92,15 +104,12 @@ static void on_accept(struct listener *listener, int fd, void *arg)
 bool airnet_start(struct worker *worker)
 {
 	const struct gateway_config *config = worker->config;
-	struct airnet *airnet = calloc(1, sizeof(*airnet));
+	struct airnet *airnet = worker->secrets;
 
-	BUG_ON(!airnet);
 	own = airnet;
 	airnet->loop = worker->loop;
-	airnet->config = config;
 	TAILQ_INIT(&airnet->sessions);
-	if (!airnet_open_tls(airnet, worker->secrets) || !airnet_open_routes(airnet))
-		return false;
+	open_routes(airnet);
 	airnet->link = (struct link_settings){
 		.conn = { .tls = airnet->tls,
 			  .handshake_timeout_ms = config->handshake_timeout_ms,
@@ -119,24 +128,15 @@ bool airnet_start(struct worker *worker)
 	return true;
 }
 
-static void airnet_free(struct airnet *airnet)
-{
-	for (size_t i = 0; i < airnet->config->routes.n; i++)
-		report_queue_free(airnet->reports[i]);
-	free(airnet->reports);
-	route_table_free(airnet->routes);
-	tls_context_free(airnet->tls);
-	tls_context_free(airnet->landnet_tls);
-	free(airnet->listeners);
-	free(airnet);
-}
-
 static void on_stopped(void *arg)
 {
 	struct airnet *airnet = arg;
 	struct loop *loop = airnet->loop;
 
 	timer_cancel(&airnet->stop);
+	for (size_t i = 0; i < airnet->config->routes.n; i++)
+		report_queue_free(airnet->reports[i]);
+	free(airnet->reports);
 	airnet_free(airnet);
 	own = NULL;
 	loop_stop(loop);

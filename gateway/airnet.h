@@ -30,14 +30,8 @@ struct airnet {
 	size_t n_reporting; /* queues that still tell servers of ends */
 };
 
-/** Private keys of both legs, in a worker's memory alone. */
-struct airnet_keys {
-	EVP_PKEY *airnet;
-	EVP_PKEY *landnet;
-};
-
-/** supervisor_role.load: read the keys. */
-bool airnet_load(const void *config, void **keys);
+/** supervisor_role.load: read keys, certificates, revocation lists and proof roots. */
+bool airnet_load(const void *config, void **airnet);
 /** supervisor_role.start: be a worker. */
 bool airnet_start(struct worker *worker);
 /** supervisor_role.stop: take no one new, end sessions at their answer boundary. */

@@ -23,8 +23,7 @@ static void route_name_host(struct route *route)
 	snprintf(route->host, sizeof(route->host), "%.*s", (int)host.n, host.p);
 }
 
-static bool route_open(struct route *route, struct loop *loop,
-		       const struct gateway_config *config, struct tls_context *landnet)
+static bool route_load(struct route *route)
 {
 	const struct route_config *own = route->config;
 	char why[256];
@@ -39,11 +38,17 @@ static bool route_open(struct route *route, struct loop *loop,
 			.n_pins = own->proof_pins.n,
 		},
 		why, sizeof(why));
-	if (!route->trust) {
+	if (!route->trust)
 		log_error("route_trust", log_str("srv", route->srv),
 			  log_str("why", why));
-		return false;
-	}
+	return route->trust != NULL;
+}
+
+static void route_open(struct route *route, struct loop *loop,
+		       const struct gateway_config *config, struct tls_context *landnet)
+{
+	const struct route_config *own = route->config;
+
 	route->pool = pool_new(
 		loop, &(struct pool_settings){
 			      .srv = route->srv,
@@ -64,12 +69,9 @@ static bool route_open(struct route *route, struct loop *loop,
 				      .idle_timeout_ms = config->idle_timeout_ms,
 			      },
 		      });
-	return true;
 }
 
-struct route_table *route_table_new(struct loop *loop,
-				    const struct gateway_config *config,
-				    struct tls_context *landnet)
+struct route_table *route_table_new(const struct gateway_config *config)
 {
 	const struct route_config *own = config->routes.items;
 	struct route_table *table = calloc(1, sizeof(*table));
@@ -82,13 +84,20 @@ struct route_table *route_table_new(struct loop *loop,
 
 		route->config = &own[table->n];
 		route->index = table->n;
-		if (!route_open(route, loop, config, landnet))
+		if (!route_load(route))
 			goto fail;
 	}
 	return table;
 fail:
 	route_table_free(table);
 	return NULL;
+}
+
+void route_table_open(struct route_table *table, struct loop *loop,
+		      const struct gateway_config *config, struct tls_context *landnet)
+{
+	for (size_t i = 0; i < table->n; i++)
+		route_open(&table->routes[i], loop, config, landnet);
 }
 
 void route_table_free(struct route_table *table)

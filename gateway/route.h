@@ -21,13 +21,16 @@ struct route {
 struct route_table;
 
 /**
- * Open a pool and load the trust of each configured route.
- * @param landnet  borrowed; the landnet TLS context of this worker
+ * Load the trust of each configured route.
  * @return NULL after logging what is wrong with a proof root or pin
  */
-struct route_table *route_table_new(struct loop *loop,
-				    const struct gateway_config *config,
-				    struct tls_context *landnet);
+struct route_table *route_table_new(const struct gateway_config *config);
+/**
+ * Open a pool for each.
+ * @param landnet  borrowed; the landnet TLS context of this worker
+ */
+void route_table_open(struct route_table *table, struct loop *loop,
+		      const struct gateway_config *config, struct tls_context *landnet);
 void route_table_free(struct route_table *table);
 /** How many there are; route->index is below it. */
 size_t route_count(const struct route_table *table);

@@ -166,10 +166,23 @@ static bool check_gateways(const struct server_config *config, FILE *errors)
 	return is_good;
 }
 
+/* F03: the proof key signs proofs and nothing else. */
+static bool check_proof_key(const struct server_config *config, FILE *errors)
+{
+	uint8_t landnet[SHA256_BYTES], proof[SHA256_BYTES];
+	if (!tls_spki_hash_of_file(config->certificate, landnet) ||
+	    !tls_spki_hash_of_file(config->proof_certificate, proof) ||
+	    memcmp(landnet, proof, SHA256_BYTES) != 0)
+		return true; /* what cannot be read is told when it is loaded */
+	fprintf(errors, "proof_key: is the key of the landnet leg, too; make a key of "
+			"its own for proofs\n");
+	return false;
+}
+
 bool server_config_check(const void *top, FILE *errors)
 {
 	const struct server_config *config = top;
-	bool is_good = check_gateways(config, errors);
+	bool is_good = check_gateways(config, errors) & check_proof_key(config, errors);
 	if (*config->billing_url && !config->billing_trust) {
 		fprintf(errors,
 			"billing_trust: is missing; name the PEM anchors of the "

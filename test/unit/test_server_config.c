@@ -6,7 +6,7 @@
 
 static struct directory directory;
 static struct pki *pki, *demo_pki;
-static const struct pki_leaf *gateway;
+static const struct pki_leaf *gateway, *proof;
 
 static void make_files(void)
 {
@@ -15,6 +15,7 @@ static void make_files(void)
 	directory_write(&directory, "plain", "plain", 0644);
 	pki = pki_new("Landnet");
 	gateway = pki_issue(pki, "gateway", &(struct pki_options){ .san = NULL });
+	proof = pki_issue(pki, "proof", &(struct pki_options){ .san = NULL });
 	pki_write_crl(pki, 3600);
 }
 
@@ -35,8 +36,9 @@ static struct config *read_config(const char *more, char **errors)
 		 "certificate = \"%1$s\"\nkey = \"%2$s/secret\"\n"
 		 "trust = \"%3$s\"\ncrl = \"%4$s\"\n"
 		 "grant_key_file = \"%2$s/secret\"\n"
-		 "proof_certificate = \"%1$s\"\nproof_key = \"%2$s/secret\"\n%5$s",
-		 gateway->path, directory.path, pki->ca_path, pki->crl_path, more);
+		 "proof_certificate = \"%5$s\"\nproof_key = \"%2$s/secret\"\n%6$s",
+		 gateway->path, directory.path, pki->ca_path, pki->crl_path,
+		 proof->path, more);
 	const char *path = directory_write(&directory, "server.conf", text, 0644);
 	struct config *config = config_read(&server_config_spec, path, out);
 	if (config && !server_config_check(config_get(config), out)) {

@@ -1,0 +1,61 @@
+"""Files that a configuration names, when they are not what they should be: the daemon
+says which, with -t and when it starts, and ends with 78."""
+
+import subprocess
+
+import pytest
+from harness import daemon, paths, pki
+
+CONFIG = 78
+
+
+def ended(site, part, *options):
+    """Status and output of a daemon that is to end by itself."""
+    path = site.directory / "broken.conf"
+    path.write_text(daemon.config_text(part.config))
+    run = subprocess.run([paths.program(part.program), *options, "-c", path],
+                         capture_output=True, text=True, timeout=20)
+    return run.returncode, run.stdout + run.stderr
+
+
+def refused(site, part, name):
+    for options in (["-t"], []):
+        status, said = ended(site, part, *options)
+        assert (status, str(name) in said) == (CONFIG, True), said
+
+
+@pytest.fixture
+def configured(site):
+    site.server.config["dsn"] = "host=/nonexistent dbname=provbox"
+    return site
+
+
+def test_a_revocation_list_of_another_authority(configured):
+    crl = configured.pki.landnet.crl_path
+    configured.gateway.config["airnet_crl"] = crl
+    refused(configured, configured.gateway, crl)
+    configured.server.config["crl"] = configured.pki.device.crl_path
+    refused(configured, configured.server, configured.pki.device.crl_path)
+
+
+def test_a_key_of_another_certificate(configured):
+    p = configured.pki
+    configured.gateway.config["airnet_key"] = p.gateway_landnet.key_path
+    refused(configured, configured.gateway, p.gateway_airnet.path)
+    configured.server.config["proof_key"] = p.server_landnet.key_path
+    refused(configured, configured.server, p.proof_leaf.path)
+
+
+def test_a_proof_root_without_a_certificate(configured):
+    empty = configured.directory / "empty.pem"
+    empty.write_text("")
+    configured.gateway.config["route", configured.pki.SRV]["proof_root"] = empty
+    refused(configured, configured.gateway, empty)
+
+
+def test_the_proof_key_is_no_key_of_a_leg(configured):
+    p, config = configured.pki, configured.server.config
+    both = p.landnet.issue("both", dns=[p.SERVER_NAME], uris=[f"https://{p.SRV}/"],
+                           usages=[pki.SERVER], key=p.proof_leaf.key)
+    config.update(certificate=both.path, key=both.key_path)
+    refused(configured, configured.server, "proof_key")
