@@ -57,6 +57,28 @@ def step(what, detail="", at=None):
     say(f"{(at or time.time()) - START:6.2f} s  {what:<26} {detail}".rstrip())
 
 
+def seconds(at):
+    """Unix time of RFC 3339."""
+    return datetime.datetime.fromisoformat(at).timestamp()
+
+
+# What a change of the handset's state means to who looks on.
+HANDSET_STATES = {
+    "session": "reached the gateway, TLS is mutual",
+    "device": "verified the server's proof; nothing personal was sent before",
+    "requesting": "sends its request",
+    "deciding": "shows the terms that came as short messages",
+    "answered": "key YES",
+    "testing": "installed, runs what it installed",
+}
+
+
+def tell_handset(line):
+    """A line of the handset's own log."""
+    if words := HANDSET_STATES.get(line["to"]):
+        step("handset", words, seconds(line["time"]))
+
+
 def tell(event):
     """A stored event, with the time at which it was stored."""
     move = event["to_state"] or ""
@@ -64,7 +86,7 @@ def tell(event):
         move = f"{event['from_state']} -> {move}"
     words = (event["event"], event["subject"], move, event["reason"])
     step(f"stored event: {event['actor']}", "  ".join(filter(None, words)),
-         datetime.datetime.fromisoformat(event["at"]).timestamp())
+         seconds(event["at"]))
 
 
 class DemoDatabase:
@@ -140,23 +162,25 @@ class DemoSite(Site):
         return rid, json.loads(self.provctl("request", "show", rid, "--json"))["story"]
 
     def provision(self):
-        """Run the handset by its script, telling the events as they are stored."""
+        """Run the handset by its script, telling what happens in the order of time."""
         script = self.directory / "keys"
         script.write_text(SCRIPT)
         handset = process.Process(
             "handset", [paths.program("handset"), "run", "--dir", self.phone, "--script",
                         script], self.directory)
-        known = 0
-        while handset.is_running() or known == 0:
-            _, events = self.story()
-            for event in events[known:]:
-                tell(event)
-            known = len(events)
+        n_events, n_states = 0, 0
+        is_running = True
+        while is_running:
+            is_running = handset.is_running()
+            rid, events = self.story()
+            states = handset.events("state")
+            steps = [(event["at"], tell, event) for event in events[n_events:]]
+            steps += [(line["time"], tell_handset, line) for line in states[n_states:]]
+            for _, say_it, what in sorted(steps, key=lambda one: seconds(one[0])):
+                say_it(what)
+            n_events, n_states = len(events), len(states)
             time.sleep(0.05)
         assert handset.wait() == 0, f"the handset did not get its features\n{handset.tail()}"
-        rid, events = self.story()
-        for event in events[known:]:
-            tell(event)
         return rid
 
 

@@ -46,6 +46,8 @@ class LogLine:
         self.level = match["level"] if match else None
         self.pid = int(match["pid"]) if match else None
         self.fields = dict(FIELD.findall(match["fields"])) if match else {}
+        if match and match["time"]:
+            self.fields["time"] = match["time"]
 
     def __getitem__(self, key):
         return self.fields.get(key)
