@@ -256,12 +256,25 @@ def test_sigterm_cuts_what_takes_too_long(stand_in):
     assert len(gateway.events("session_end", reason="drained")) == 1
 
 
-def test_sigterm_still_tells_ends(edge):
-    edge.schema.rows("operator", "device_block", DEV, "operator_decision")
-    with airnet.Device(edge, edge.good) as device:
-        assert device.ask("GET /v1/device HTTP/1.1").status == 403
-    edge.gateway.stop()
-    assert [reason for _, reason in ends(edge)] == ["device_blocked"]
+def test_sigterm_still_tells_ends(stand_in):
+    """One is being told, slowly, and another waits for its turn."""
+    honest, told = stand_in.answer, []
+
+    def answer(request):
+        if request.target.startswith("/v1/sessions/"):
+            told.append(request.target)
+            time.sleep(0.3)
+        return honest(request)
+
+    stand_in.server.answer = answer
+    stand_in.site.good = stand_in.device
+    for _ in range(2):
+        break_rules(stand_in.site)
+    wait.until(lambda: told, "the first end")
+    stand_in.site.gateway.stop()
+    ended = stand_in.site.gateway.events("session_end")
+    assert told == [f"/v1/sessions/{line['sid']}/end" for line in ended]
+    assert len(told) == 2
 
 
 def test_sigterm_does_not_wait_for_a_server_that_is_away(edge):
