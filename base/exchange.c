@@ -6,7 +6,7 @@
 #include "base/exchange_private.h"
 #include "base/log.h"
 
-/* ---- States ------------------------------------------------------------------ */
+/* ---- States ---- */
 
 /* What is sent after the link has ended goes nowhere; the owner is about to be told. */
 static bool is_live(const struct exchange *exchange)
@@ -46,7 +46,7 @@ bool exchange_is_over(const struct exchange *exchange)
 	       evbuffer_get_length(exchange->body) == 0;
 }
 
-/* ---- Sending ----------------------------------------------------------------- */
+/* ---- Sending ---- */
 
 /* Our message is out. A server then wants nothing more of the request. */
 static void complete(struct exchange *exchange)
@@ -168,7 +168,7 @@ void exchange_reply(struct exchange *exchange, unsigned status,
 	complete(exchange);
 }
 
-/* ---- Problem documents ------------------------------------------------------- */
+/* ---- Problem documents ---- */
 
 /* RFC 9457; the caller frees. */
 static char *problem_text(unsigned status, const char *reason, const char *detail)
@@ -223,7 +223,7 @@ void exchange_write_problem(struct evbuffer *out, enum http_method method,
 	free(text);
 }
 
-/* ---- Receiving --------------------------------------------------------------- */
+/* ---- Receiving ---- */
 
 void exchange_on(struct exchange *exchange, exchange_fn *fn, void *arg)
 {

@@ -98,7 +98,7 @@ static void line_free(struct line *line)
 	free(line);
 }
 
-/* ---- Servers --------------------------------------------------------------------- */
+/* ---- Servers ---- */
 
 /* One line when a server goes, not one for each try. */
 static void target_failed(struct target *target, struct line *line)
@@ -147,7 +147,7 @@ static bool pool_has_target(const struct pool *pool)
 	return false;
 }
 
-/* ---- Lines ----------------------------------------------------------------------- */
+/* ---- Lines ---- */
 
 /* Those who wait are told when there is no server left to hope for. */
 static void line_connect_failed(struct line *line)
@@ -222,7 +222,7 @@ static void line_new(struct pool *pool, struct target *target)
 	metrics_add(GATEWAY_LANDNET_CONNECTS, 1);
 }
 
-/* ---- Lending --------------------------------------------------------------------- */
+/* ---- Lending ---- */
 
 static struct line *pool_idle_line(struct pool *pool)
 {

@@ -124,7 +124,7 @@ static void on_closed(struct session *session)
 	session_free(session);
 }
 
-/* ---- Answers of the gateway's own ------------------------------------------------ */
+/* ---- Answers of the gateway's own ---- */
 
 static struct slice session_path(const struct session *session)
 {
@@ -218,7 +218,7 @@ static void session_answer_resource(struct session *session,
 	session_log_request(session, 200, NULL);
 }
 
-/* ---- One request ----------------------------------------------------------------- */
+/* ---- One request ---- */
 
 static void on_exchange(struct exchange *exchange, enum exchange_event event, void *arg)
 {

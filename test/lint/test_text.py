@@ -1,4 +1,4 @@
-"""Text of the tree: no leftovers, one header guard form."""
+"""Text of the tree: no leftovers, one form of header guards and of section rulers."""
 
 import re
 
@@ -28,4 +28,15 @@ def test_header_guards_name_the_file_and_differ():
             found.append(f"{tree.name(path)}: guard is {guard!r}")
         if seen.setdefault(guard, path) is not path:
             found.append(f"{tree.name(path)}: shares its guard with {tree.name(seen[guard])}")
+    assert not found, "\n".join(found)
+
+
+def test_rulers_are_one_short_line():
+    """Longer ones are broken in two by clang-format."""
+    found = [
+        f"{tree.name(path)}:{number}: {line}"
+        for path in tree.c_files(*tree.PRODUCT_FOLDERS, "test")
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if "/* --" in line and not re.fullmatch(r"/\* ---- .*[^-] ---- \*/", line)
+    ]
     assert not found, "\n".join(found)

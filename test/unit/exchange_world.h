@@ -86,7 +86,7 @@ static inline void run_ms(struct world *world, int64_t ms)
 		CU_ASSERT((condition) != 0);                                    \
 	} while (0)
 
-/* ---- The server -------------------------------------------------------------- */
+/* ---- The server ---- */
 
 static inline bool is_target(const struct exchange *exchange, const char *target)
 {
@@ -216,7 +216,7 @@ static inline void on_accept(struct listener *listener, int fd, void *arg)
 	accept_server(arg, fd);
 }
 
-/* ---- The client -------------------------------------------------------------- */
+/* ---- The client ---- */
 
 static inline void send_more(struct world *world)
 {
@@ -334,7 +334,7 @@ static inline void ask(struct world *world, enum http_method method, const char 
 	send_more(world);
 }
 
-/* ---- Making worlds ----------------------------------------------------------- */
+/* ---- Making worlds ---- */
 
 static inline struct world *world_new(void)
 {
