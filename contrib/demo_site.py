@@ -7,10 +7,10 @@ It stands on the harness of the flow tests: the same programs with the same kind
 configuration, but with trust anchors that are marked for demonstration.
 """
 
-import datetime
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +19,7 @@ import time
 SOURCE = pathlib.Path(os.environ["PROVBOX_SRCDIR"])
 sys.path[:0] = [str(SOURCE / "test" / "flow"), str(SOURCE / "test" / "peers")]
 
+from demo_story import Story, heading, say, show_result, show_site, step  # noqa: E402
 from harness import paths, postgres, process, wait  # noqa: E402
 from harness.site import Site  # noqa: E402
 
@@ -46,47 +47,13 @@ wait state done 60
 DEVICE = [{"dev": DEV, "msisdn": NUMBER, "model": "Example One", "given_name": "Ada",
            "family_name": "Lovelace", "postcode": "SW1A 1AA"}]
 
-START = time.time()
-
-
-def say(text=""):
-    print(text, flush=True)
-
-
-def step(what, detail="", at=None):
-    say(f"{(at or time.time()) - START:6.2f} s  {what:<26} {detail}".rstrip())
-
-
-def seconds(at):
-    """Unix time of RFC 3339."""
-    return datetime.datetime.fromisoformat(at).timestamp()
-
-
-# What a change of the handset's state means to who looks on.
-HANDSET_STATES = {
-    "session": "reached the gateway, TLS is mutual",
-    "device": "verified the server's proof; nothing personal was sent before",
-    "requesting": "sends its request",
-    "deciding": "shows the terms that came as short messages",
-    "answered": "key YES",
-    "testing": "installed, runs what it installed",
-}
-
-
-def tell_handset(line):
-    """A line of the handset's own log."""
-    if words := HANDSET_STATES.get(line["to"]):
-        step("handset", words, seconds(line["time"]))
-
-
-def tell(event):
-    """A stored event, with the time at which it was stored."""
-    move = event["to_state"] or ""
-    if event["from_state"]:
-        move = f"{event['from_state']} -> {move}"
-    words = (event["event"], event["subject"], move, event["reason"])
-    step(f"stored event: {event['actor']}", "  ".join(filter(None, words)),
-         seconds(event["at"]))
+def run(program, *words):
+    """Standard output of a command; fails with what it said."""
+    words = list(map(str, words))
+    done = subprocess.run([paths.program(program), *words], stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, f"$ {program} {' '.join(words)}\n{done.stderr}"
+    return done.stdout
 
 
 class DemoDatabase:
@@ -99,7 +66,7 @@ class DemoDatabase:
         site = self.site
         site.db = postgres.Database(site.cluster, "provbox_demo")
         site.write_provctl_config()
-        site.provctl("db", "init", f"--dsn={site.db.dsn(postgres.ADMINISTRATOR)}")
+        site.provctl("db", "init")
         site.server.config["dsn"] = site.db.dsn("provbox_server")
         site.smsc.config["dsn"] = site.db.dsn("provbox_smsc")
         devices = site.directory / "devices.json"
@@ -124,34 +91,28 @@ class DemoSite(Site):
         self.phone = self.directory / "handset"
 
     def write_provctl_config(self):
-        self.provctl_conf.write_text(f'dsn = "{self.db.dsn("provbox_operator")}"\n')
+        self.provctl_conf.write_text(
+            f'dsn = "{self.db.dsn("provbox_operator")}"\n'
+            f'admin_dsn = "{self.db.dsn(postgres.ADMINISTRATOR)}"\n'
+            f'sql_dir = "{SOURCE / "provisioning" / "sql"}"\n')
 
     def provctl(self, *words):
-        done = subprocess.run(
-            [paths.program("provctl"), *map(str, words), "-c", self.provctl_conf],
-            capture_output=True, text=True, timeout=60,
-            env={**os.environ, "PROVBOX_SQL_DIR": str(SOURCE / "provisioning" / "sql")})
-        assert done.returncode == 0, f"provctl {' '.join(map(str, words))}:\n{done.stderr}"
-        return done.stdout
+        return run("provctl", *words, "-c", self.provctl_conf)
 
     def make_handset(self):
         """A factory-new handset: it makes its key itself, the operator's CA signs."""
         catalogue = SOURCE / "contrib" / "catalogue"
-        subprocess.run(
-            [paths.program("handset"), "init", "--dir", self.phone, "--dev", DEV,
-             "--number", NUMBER, "--model", "Example One", "--language", "en",
-             "--gateway", f"127.0.0.1:{self.airnet_port}",
-             "--gateway-name", self.pki.GATEWAY_NAME, "--uri", f"https://{self.pki.SRV}/",
-             "--airnet-root", self.pki.airnet.path, "--proof-root", self.pki.proof.path,
-             "--radio", self.smscsim.radio,
-             "--resident", f"voice-mail={catalogue / 'resident' / 'voice-mail'}"],
-            check=True, stdout=subprocess.DEVNULL)
+        run("handset", "init", "--dir", self.phone, "--dev", DEV, "--number", NUMBER,
+            "--model", "Example One", "--language", "en",
+            "--gateway", f"127.0.0.1:{self.airnet_port}",
+            "--gateway-name", self.pki.GATEWAY_NAME, "--uri", f"https://{self.pki.SRV}/",
+            "--airnet-root", self.pki.airnet.path, "--proof-root", self.pki.proof.path,
+            "--radio", self.smscsim.radio,
+            "--resident", f"voice-mail={catalogue / 'resident' / 'voice-mail'}")
         self.pki.device.sign(self.phone / "device.csr", self.phone / "device.crt")
 
     def ask_handset(self, command):
-        return json.loads(subprocess.run(
-            [paths.program("handset"), command, "--dir", self.phone, "--json"],
-            check=True, capture_output=True, text=True).stdout)
+        return json.loads(run("handset", command, "--dir", self.phone, "--json"))
 
     def story(self):
         """The stored events of the handset's request, or none yet."""
@@ -162,41 +123,42 @@ class DemoSite(Site):
         return rid, json.loads(self.provctl("request", "show", rid, "--json"))["story"]
 
     def provision(self):
-        """Run the handset by its script, telling what happens in the order of time."""
+        """Run the handset by its script, telling the events as they are stored."""
         script = self.directory / "keys"
         script.write_text(SCRIPT)
         handset = process.Process(
             "handset", [paths.program("handset"), "run", "--dir", self.phone, "--script",
                         script], self.directory)
-        n_events, n_states = 0, 0
-        is_running = True
-        while is_running:
-            is_running = handset.is_running()
-            rid, events = self.story()
-            states = handset.events("state")
-            steps = [(event["at"], tell, event) for event in events[n_events:]]
-            steps += [(line["time"], tell_handset, line) for line in states[n_states:]]
-            for _, say_it, what in sorted(steps, key=lambda one: seconds(one[0])):
-                say_it(what)
-            n_events, n_states = len(events), len(states)
+        processes = {"handset": handset, "gateway": self.gateway.process,
+                     "server": self.server.process}
+        story = Story()
+        while handset.is_running():
+            story.tell(self.story()[1], processes)
             time.sleep(0.05)
-        assert handset.wait() == 0, f"the handset did not get its features\n{handset.tail()}"
+        assert handset.wait() == 0, (f"the handset ended with {handset.exit_status}\n"
+                                     f"{handset.tail()}")
+        wait.until(lambda: any(e["event"] == "billing_done" for e in self.story()[1]),
+                   "the billing event")
+        rid, events = self.story()
+        story.tell(events, processes)
+        story.finish()
         return rid
 
 
 PARTS = {
-    "database": "schema, device, catalogue",
-    "billing": "billing",
-    "smscsim": "message centre",
-    "bearerbox": "Kannel's bearerbox",
-    "server": "provbox-server",
-    "smsc": "provbox-smsc",
-    "gateway": "provbox-gateway",
+    "database": ("provctl", "has made schema, device and catalogue"),
+    "billing": ("billing", "a stand-in, HTTPS"),
+    "smscsim": ("smscsim", "the message centre"),
+    "bearerbox": ("bearerbox", "Kannel"),
+    "server": ("provbox-server", ""),
+    "smsc": ("provbox-smsc", ""),
+    "gateway": ("provbox-gateway", ""),
 }
 FIXES = {
-    "database": "is PostgreSQL 15 installed, and is there room in /tmp?",
-    "bearerbox": "is Debian's kannel installed?",
-    "handset": "the log above names the last state; contrib/demo starts anew",
+    "database": "see that PostgreSQL 15 is installed (contrib/install-packages) and that"
+                " /dev/shm or /tmp has room",
+    "bearerbox": "see that Debian's kannel is installed (contrib/install-packages)",
+    "handset": "the last state above says how far it came",
 }
 
 
@@ -214,23 +176,40 @@ class Demo:
             return action()
         except (AssertionError, OSError, subprocess.SubprocessError) as error:
             say(f"\ncontrib/demo: {what} failed:\n{error}")
-            say(f"\nWhat to do: {FIXES.get(part, 'read the end of the log above')}.")
+            if self.site:
+                self.show_complaints()
+            fix = FIXES.get(part, "see the end of the log above")
+            say(f"\nWhat to do: {fix}; then type contrib/demo again.")
             raise SystemExit(1) from None
 
+    def show_complaints(self):
+        """What the logs of all parts complain of, and where they are kept."""
+        for name, text in self.site.logs().items():
+            for text_line in text.splitlines():
+                if " WARN " in text_line or " ERROR " in text_line:
+                    say(f"{name}: {text_line}")
+        failed = pathlib.Path(self.build) / "failed"
+        shutil.rmtree(failed, ignore_errors=True)
+        kept = self.site.keep()
+        shutil.move(kept, failed)
+        kept.parent.rmdir()
+        say(f"All logs and configurations are in {failed}.")
+
     def bring_up(self):
+        heading("A site of its own starts on loopback")
         self.cluster = self.attempt("database", "PostgreSQL", postgres.Cluster)
-        step("PostgreSQL", f"pid {self.cluster.server.pid}, socket {self.cluster.directory}")
+        step("PostgreSQL", f"pid {self.cluster.server.pid}", "a cluster of its own")
         site = self.site = DemoSite(self.cluster)
-        for part, what in PARTS.items():
-            self.attempt(part, what, lambda part=part: site.start(part))
+        for part, (who, words) in PARTS.items():
+            self.attempt(part, who, lambda part=part: site.start(part))
             running = getattr(getattr(site, part), "process", None)
-            step(what, f"pid {running.pid}" if running else "by provctl")
+            step(who, f"pid {running.pid}" if running else "", words)
         self.attempt("bearerbox", "the SMPP link", site.bearerbox.wait_online)
-        step("SMPP link", "bearerbox is bound to the message centre")
+        step("bearerbox", "", "is bound to the message centre by SMPP")
         self.attempt("handset", "the new handset", site.make_handset)
-        step("handset", f"factory-new, {DEV}")
+        step("handset", "", f"factory-new, {DEV}")
         rid = self.attempt("handset", "provisioning", site.provision)
-        show_result(site)
+        self.attempt("handset", "asking the handset", lambda: show_result(site))
         show_site(site, self.build, rid)
 
     def take_down(self):
@@ -243,43 +222,6 @@ class Demo:
             self.cluster.stop()
         for pid in process.descendants(os.getpid()):
             os.kill(pid, signal.SIGKILL)
-
-
-def show_result(site):
-    """What the handset has, run from its storage, and what billing was told."""
-    for message in site.ask_handset("messages"):
-        step("message on the handset",
-             f"{message['parts']} part(s), {message['encoding']}: {message['text'][:60]}...")
-    status = site.ask_handset("status")
-    for feature in status["features"]:
-        step("on the handset", f"{feature['id']} {feature['version']}"
-             + (f", runs and says: {feature['says']}" if feature.get("says") else ""))
-    for resident in status["resident"]:
-        step("on the handset", f"resident feature {resident['id']} is {resident['status']}")
-    wait.until(site.billing.records, "the billing event")
-    for record in site.billing.records():
-        event = record["event"]
-        step("billing received", f"{event['type']}  {event['id']}")
-
-
-def show_site(site, build, rid):
-    provctl = f"{build}/provctl/provctl -c {site.provctl_conf}"
-    say(f"""
-Running, all on loopback, in {site.directory}:
-  provbox-gateway   127.0.0.1:{site.airnet_port} (airnet)      gateway.sock
-  provbox-server    127.0.0.1:{site.server_port} (landnet)     server.sock
-  provbox-smsc      box of 127.0.0.1:{site.bearerbox.box_port}       smsc.sock
-  bearerbox         127.0.0.1:{site.bearerbox.box_port} (boxes)       kannel/kannel.log
-  smscsim           127.0.0.1:{site.smscsim.port} (SMPP)        radio.sock
-  billing stand-in  {site.billing.url}
-  PostgreSQL        {site.cluster.directory}
-
-Try next:
-  {provctl} request show {rid}
-  {build}/contrib/handset/handset run --dir {site.phone}
-  curl -s --unix-socket {site.directory}/gateway.sock http://localhost/metrics
-
-End it with contrib/demo --stop.""")
 
 
 # -- the keeper: a process that stays, and ends what it started ----------------------
@@ -343,11 +285,13 @@ def keep(build, pipe):
         demo.bring_up()
         write_state(build, is_up=True)
         let_go_of_terminal(build)
+        os.chdir("/")
         while True:
             signal.pause()
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         demo.take_down()
+        (pathlib.Path(build) / "site").unlink(missing_ok=True)
         state_path(build).unlink(missing_ok=True)
 
 

@@ -1,70 +1,93 @@
-"""contrib/demo, without its build: what it tells, what it leaves, and how it fails."""
+"""contrib/demo: what it shows, the commands that it offers, and that it ends."""
 
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 
 import pytest
 from harness import paths
 
-DEMO = paths.SOURCE / "contrib" / "demo_site.py"
-ENVIRONMENT = {**os.environ, "PROVBOX_SRCDIR": str(paths.SOURCE), "TZ": "UTC"}
 
+class Demo:
+    """contrib/demo_site.py on the programs of this build, which `replaced` may hide."""
 
-def run(verb, build):
-    return subprocess.run(
-        [sys.executable, DEMO, verb, build], capture_output=True, text=True, timeout=120,
-        env={**ENVIRONMENT, "PROVBOX_BUILDDIR": str(build)})
+    def __init__(self, directory, **replaced):
+        self.directory = directory
+        for name in ("contrib", "provctl", "provbox-gateway", "provbox-server", "provbox-smsc"):
+            if name not in replaced:
+                (directory / name).symlink_to(paths.BUILD.resolve() / name)
+        for name, script in replaced.items():
+            (directory / name).write_text(script)
+            (directory / name).chmod(0o755)
+
+    def do(self, verb):
+        return subprocess.run(
+            [sys.executable, paths.SOURCE / "contrib/demo_site.py", verb, self.directory],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+            env={**os.environ, "PROVBOX_SRCDIR": str(paths.SOURCE),
+                 "PROVBOX_BUILDDIR": str(self.directory)})
+
+    def start(self):
+        return self.do("start")
+
+    def stop(self):
+        return self.do("stop")
 
 
 @pytest.fixture
-def build(tmp_path):
-    """The built programs in a folder of the test's own."""
-    for name in ("provbox-gateway", "provbox-server", "provbox-smsc", "provctl/provctl",
-                 "contrib/handset/handset", "contrib/smscsim/smscsim"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).symlink_to((paths.BUILD / name).resolve())
-    yield tmp_path
-    run("stop", tmp_path)
+def demo(tmp_path):
+    made = Demo(tmp_path)
+    yield made
+    made.stop()
 
 
-def test_a_site_is_shown_and_leaves_nothing(build):
-    shown = run("start", build)
-    assert shown.returncode == 0, shown.stdout + shown.stderr
-    for step in ("verified the server's proof", "received", "offered -> accepted", "key YES",
-                 "delivering -> done", "runs and says: compass 1.4.0", "voice-mail is on",
-                 "billing received"):
-        assert step in shown.stdout, step
-    times = [float(time) for time in re.findall(r"^ *([0-9.]+) s  ", shown.stdout, re.M)]
-    assert len(times) > 20 and times[-1] < 20
-
-    # The commands that it offers are for the shell of who reads it.
-    offered = re.search(r"Try next:\n((?:  .+\n)+)", shown.stdout)[1].splitlines()
-    story, handset, metrics = (command.split() for command in offered)
-    told = subprocess.run([*story, "--json"], capture_output=True, text=True, timeout=30)
-    assert json.loads(told.stdout)["request"]["state"] == "done"
-    counted = subprocess.run(metrics, capture_output=True, text=True, timeout=30)
-    assert re.search(r"^provbox_gateway_forwarded_total [1-9]", counted.stdout, re.M)
-    again = subprocess.run([*handset, "--json"], capture_output=True, text=True, timeout=30,
-                           stdin=subprocess.DEVNULL)
-    assert "ev=screen name=MENU" in again.stderr, again.stderr
-
-    directory = re.search(r"all on loopback, in (\S+):", shown.stdout)[1]
-    assert "nothing of it is left" in run("stop", build).stdout
-    assert not os.path.exists(directory)
-    assert "No demo is running" in run("stop", build).stdout
+def commands(shown):
+    """The commands that the demo's last lines offer."""
+    offered = shown.split("Try next:\n")[1].split("\n\n")[0].splitlines()
+    return [shlex.split(line) for line in offered if not line.strip().startswith("#")]
 
 
-def test_a_step_that_fails_tells_its_log_and_what_to_do(build):
-    broken = build / "provbox-smsc"
-    broken.unlink()
-    broken.write_text("#!/bin/sh\necho the reason >&2\nexit 1\n")
-    broken.chmod(0o755)
-    shown = run("start", build)
-    assert shown.returncode == 1
-    assert "provbox-smsc failed" in shown.stdout and "the reason" in shown.stdout
-    assert "What to do:" in shown.stdout
-    assert "Traceback" not in shown.stdout + shown.stderr
-    assert not (build / "running.json").exists()
+def output_of(command, *statuses):
+    ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                           timeout=20)
+    assert ended.returncode in statuses, ended.stderr
+    return ended.stdout
+
+
+def test_the_demo_provisions_offers_commands_and_ends(demo):
+    started = demo.start()
+    assert started.returncode == 0, started.stdout + started.stderr
+    told = started.stdout
+    for earlier, later in (("ev=session_begin", "ev=proven"), ("ev=proven", "put"),
+                           ("notice_queued", "ev=answer"), ("accept  ", "complete"),
+                           ("complete", "billing_done"),
+                           ("billing_done", "executed, it says: compass 1.4.0"),
+                           ("executed", "Reply YES"), ("Reply YES", "Try next")):
+        assert 0 < told.find(earlier) < told.find(later), f"{earlier}, {later}:\n{told}"
+    times = [float(time) for time in re.findall(r"^ *([0-9.]+) s  ", told, re.M)]
+    assert len(times) > 30 and times[-1] < 20
+    site = (demo.directory / "site").resolve()
+    show, handset, count = commands(told)
+    assert json.loads(output_of([*show, "--json"], 0))["request"]["state"] == "done"
+    assert "The server is genuine" in output_of(handset, 0, 19)
+    assert "\nprovbox_gateway_sessions_total 2\n" in output_of(count, 0)
+    assert site.is_dir()
+
+    assert "ended" in demo.stop().stdout
+    assert not site.exists()
+    assert demo.stop().stdout == "No demo is running.\n"
+
+
+def test_a_step_that_fails_shows_its_log_and_what_to_do(tmp_path):
+    demo = Demo(tmp_path, **{"provbox-gateway": "#!/bin/sh\necho no luck today\nexit 3\n"})
+    started = demo.start()
+    assert started.returncode == 1
+    assert "provbox-gateway failed" in started.stdout
+    assert "no luck today" in started.stdout and "What to do: " in started.stdout
+    assert "Traceback" not in started.stdout + started.stderr
+    kept = tmp_path / "failed"
+    assert "no luck" in (kept / "provbox-gateway.log").read_text()
+    assert demo.stop().stdout == "No demo is running.\n"
