@@ -334,5 +334,5 @@ bool pool_is_crowded(struct pool *pool)
 
 	TAILQ_FOREACH (line, &pool->lines, entry)
 		n_slow += line->state == LINE_BUSY && line->busy_since_ms < since_ms;
-	return 2 * n_slow > pool->settings.size;
+	return 2 * n_slow >= pool->settings.size;
 }

@@ -39,7 +39,8 @@ struct pool_wait *pool_get(struct pool *pool, int64_t deadline_ms, pool_fn *fn,
 			   void *arg);
 /** @p fn of pool_get() will not come. */
 void pool_cancel(struct pool_wait *wait);
-/** Whether over half of the links are held by exchanges older than a second. */
+/** Whether half of the links are held by exchanges older than a second: no further one
+ * should be invited to wait. */
 bool pool_is_crowded(struct pool *pool);
 
 #endif

@@ -262,6 +262,32 @@ def test_a_full_pool(stand_in):
     assert len(stand_in.site.gateway.events("session_begin")) == 2
 
 
+def test_nobody_is_invited_to_wait_when_half_the_pool_does(stand_in):
+    stand_in.site.gateway.config["pool_size"] = 4
+
+    def respond(request):
+        time.sleep(3 if request.target.startswith("/v1/content/") else 0)
+        return Response(200, {"prefer": request.headers["Prefer"]})
+
+    def preference(device):
+        return device.ask("GET /v1/device HTTP/1.1", "Prefer: wait=5").json()["prefer"]
+
+    stand_in.respond = respond
+    stand_in.site.start("gateway")
+    slow = [airnet.Device(stand_in.site, stand_in.device) for _ in range(2)]
+    with airnet.Device(stand_in.site, stand_in.device) as quick:
+        slow[0].head("GET /v1/content/slow HTTP/1.1")
+        time.sleep(1.1)
+        assert preference(quick) == "wait=5"
+        slow[1].head("GET /v1/content/slow HTTP/1.1")
+        time.sleep(1.1)
+        assert preference(quick) is None
+        for device in slow:
+            assert device.receive().status == 200
+            device.close()
+        assert preference(quick) == "wait=5"
+
+
 @pytest.mark.parametrize("status, told", [
     (500, 503), (502, 503), (503, 503), (403, 403), (400, 403), (404, 403), (204, 403)])
 def test_an_authentication_that_is_not_answered(stand_in, status, told):
