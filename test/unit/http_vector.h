@@ -1,6 +1,6 @@
 /*
  * The table of HTTP messages, test/vectors/http.txt, which describes itself. The file
- * is found by srcdir, which make check sets, or the working directory.
+ * is found by test_source_dir().
  */
 #ifndef TEST_UNIT_HTTP_VECTOR_H
 #define TEST_UNIT_HTTP_VECTOR_H
@@ -83,7 +83,6 @@ static inline size_t http_vector_walk(void (*visit)(const struct http_vector *ve
 						    void *arg),
 				      void *arg)
 {
-	const char *srcdir = getenv("srcdir");
 	char *path = NULL;
 	FILE *file;
 	char *out = malloc(HTTP_VECTOR_BYTES);
@@ -91,8 +90,8 @@ static inline size_t http_vector_walk(void (*visit)(const struct http_vector *ve
 	size_t size = 0, count = 0;
 	ssize_t n;
 
-	CU_ASSERT_FATAL(
-		asprintf(&path, "%s/test/vectors/http.txt", srcdir ? srcdir : ".") > 0);
+	CU_ASSERT_FATAL(asprintf(&path, "%s/test/vectors/http.txt", test_source_dir()) >
+			0);
 	file = fopen(path, "r");
 	CU_ASSERT_FATAL(file != NULL && out != NULL);
 	while ((n = getline(&line, &size, file)) > 0) {

@@ -13,6 +13,7 @@
 
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include <CUnit/Basic.h>
@@ -35,6 +36,21 @@ struct test_case {
 		static const struct test_case cases[] = { __VA_ARGS__ };          \
 		return test_main(suite, cases, sizeof(cases) / sizeof(cases[0])); \
 	}
+
+/** The top of the sources: what make check says, or above the working directory. */
+static inline const char *test_source_dir(void)
+{
+	static const char *const places[] = { ".", "..", "../..", "../../.." };
+	const char *said = getenv("srcdir");
+	char file[64];
+
+	for (size_t i = 0; !said && i < sizeof(places) / sizeof(places[0]); i++) {
+		snprintf(file, sizeof(file), "%s/configure.ac", places[i]);
+		if (access(file, R_OK) == 0)
+			said = places[i];
+	}
+	return said ? said : ".";
+}
 
 /**
  * Run all cases as one suite and print what failed.

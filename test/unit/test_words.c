@@ -54,13 +54,12 @@ static void has_words_for_every_reason_of_the_server(void)
 {
 	static const char *const internal[] = { "device_registered", "account_opened",
 						"reason_unlisted" };
-	const char *top = getenv("srcdir");
 	char path[512], line[1024];
 	FILE *file;
 	int n = 0;
 
 	snprintf(path, sizeof(path), "%s/provisioning/sql/002_reasons.sql",
-		 top ? top : ".");
+		 test_source_dir());
 	file = fopen(path, "r");
 	CU_ASSERT_PTR_NOT_NULL_FATAL(file);
 	while (fgets(line, sizeof(line), file)) {
