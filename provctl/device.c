@@ -167,12 +167,13 @@ static void import_report(const struct context *ctx, const struct import *import
 enum result device_import(struct context *ctx)
 {
 	const char *path = ctx->words[0];
-	struct import import = { .problems = json_array() };
+	struct import import = { .problems = NULL };
 	struct progress progress;
 	struct slice text;
 
 	if (!file_read(ctx->arena, path, &text))
 		return RESULT_FAILED;
+	import.problems = json_array();
 	struct slice head = slice_trim(text);
 	bool is_json = head.n > 0 && (head.p[0] == '[' || head.p[0] == '{');
 	json_t *devices = is_json ? devices_of_json(path, text)

@@ -189,8 +189,9 @@ begin
 				coalesce((select array_agg(c) from jsonb_array_elements_text(f -> 'conflicts') c), '{}'));
 		end loop;
 		for t in select jsonb_array_elements(p_manifest -> 'terms') loop
-			if not message_fits((t ->> 'text') || E'\n' || answer_line(t ->> 'language', '0000')) then
-				raise 'terms in % do not fit into 20 message parts, or have control characters',
+			if t ->> 'text' = ''
+					or not message_fits((t ->> 'text') || E'\n' || answer_line(t ->> 'language', '0000')) then
+				raise 'terms in % are empty, do not fit into 20 message parts, or have control characters',
 					t ->> 'language' using errcode = '22023';
 			end if;
 			insert into terms (catalogue, language, version, text, sha256)

@@ -151,6 +151,7 @@ def test_devices_come_from_csv_and_json(provctl, tmp_path):
     assert provctl.run("device", "import", path)[0] == (
         "2 added, 0 changed, 0 unchanged, 0 refused\n")
     assert provctl.json("device", "import", "-", stdin=CSV)["unchanged"] == 2
+    provctl.run("device", "import", "absent.csv", status=1)
     shown = provctl.json("device", "show", DEV2)
     assert shown["device"]["model"] == 'Example "Two"'
     assert [event["event"] for event in shown["events"]] == ["import_added"]
@@ -378,6 +379,15 @@ def test_a_database_that_is_away_ends_with_69(cluster, tmp_path):
     assert "No such file" in complaint and f"host={tmp_path}" in complaint
     empty = cluster.dsn("postgres", "postgres")
     assert "db init" in Provctl(empty).run("status", status=69)[1]
+
+
+def test_what_a_configuration_leaves_out_is_as_built_in(tmp_path, monkeypatch):
+    conf = tmp_path / "provctl.conf"
+    conf.write_text(f'sql_dir = "{SQL}"\n')
+    monkeypatch.setenv("PGHOST", str(tmp_path))
+    for words in (["status"], ["db", "upgrade"]):
+        complaint = Provctl(None).run(*words, "-c", conf, status=69)[1]
+        assert f"{tmp_path}/.s.PGSQL" in complaint
 
 
 def test_configuration_errors_end_with_78(provctl, database, tmp_path):

@@ -102,6 +102,7 @@ def test_an_older_version_can_come_back(schema):
     manifest([feature("one", kind="service")]),
     manifest([feature("one"), feature("one")]),
     manifest(terms={"el": "Only Greek."}),
+    manifest(terms={"en": ""}),
     manifest(terms={"en": "x" * 3041}),
     manifest(terms={"en": "Ж" * 1321}),
     manifest(terms={"en": "a bell \x07"}),
