@@ -179,16 +179,23 @@ static bool check_proof_key(const struct server_config *config, FILE *errors)
 	return false;
 }
 
+static bool check_billing(const struct server_config *config, FILE *errors)
+{
+	const char *trust = config->billing_trust;
+	uint8_t unused[SHA256_BYTES];
+	if (!*config->billing_url || (trust && tls_spki_hash_of_file(trust, unused)))
+		return true;
+	fprintf(errors,
+		"billing_trust: %s; name the PEM anchors of the billing server\n",
+		trust ? "holds no certificate" : "is missing");
+	return false;
+}
+
 bool server_config_check(const void *top, FILE *errors)
 {
 	const struct server_config *config = top;
-	bool is_good = check_gateways(config, errors) & check_proof_key(config, errors);
-	if (*config->billing_url && !config->billing_trust) {
-		fprintf(errors,
-			"billing_trust: is missing; name the PEM anchors of the "
-			"billing server\n");
-		is_good = false;
-	}
+	bool is_good = check_gateways(config, errors) &
+		       check_proof_key(config, errors) & check_billing(config, errors);
 	const char *const anchors[] = { config->trust, config->billing_trust };
 	for (size_t i = 0; i < COUNT(anchors); i++) {
 		if (config->is_demo || !anchors[i] || !keys_are_demo(anchors[i]))

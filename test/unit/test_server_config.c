@@ -162,7 +162,11 @@ static void wants_anchors_for_billing(void)
 	snprintf(text, sizeof(text),
 		 "%sbilling_url = \"https://billing.example.com/\"\n", gateway_block());
 	CU_ASSERT_PTR_NULL(read_config(text, &errors));
-	CU_ASSERT_PTR_NOT_NULL(strstr(errors, "billing_trust"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(errors, "billing_trust: is missing"));
+	free(errors);
+	strncat(text, "billing_trust = \"plain\"\n", sizeof(text) - strlen(text) - 1);
+	CU_ASSERT_PTR_NULL(read_config(text, &errors));
+	CU_ASSERT_PTR_NOT_NULL(strstr(errors, "billing_trust: holds no certificate"));
 	free(errors);
 	remove_files();
 }
