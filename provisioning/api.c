@@ -61,7 +61,7 @@ static void api_log(const struct api_call *call, bool is_whole)
 		 log_str("route", route ? route->pattern : NULL),
 		 log_num("status", is_whole ? call->status : 0),
 		 log_slice("reason", is_whole ? call->reason : SLICE("cut")),
-		 log_str("dev", is_known ? call->claims.dev : NULL),
+		 log_masked("dev", slice_of(is_known ? call->claims.dev : NULL)),
 		 log_str("sid", sid), log_slice("rid", call->match.request_id),
 		 log_num("ms",
 			 loop_now_ms(call->peer->landnet->loop) - call->started_ms));
