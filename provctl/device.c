@@ -62,7 +62,10 @@ static json_t *devices_of_csv(struct arena *arena, const char *path, struct slic
 	size_t n_names = csv_next(&csv, arena, names);
 	for (size_t i = 0; i < n_names; i++)
 		if (!is_column(names[i]))
-			problem = "the heading names a column that is not known";
+			problem = arena_printf(arena,
+					       "the heading names a column that is not "
+					       "known, %s; see doc/devices.md",
+					       names[i]);
 	while (!problem && (n = csv_next(&csv, arena, fields)) > 0) {
 		json_t *device =
 			n == n_names ? device_of_record(names, fields, n) : NULL;
@@ -75,7 +78,8 @@ static json_t *devices_of_csv(struct arena *arena, const char *path, struct slic
 	if (!problem && n_names > 0)
 		return devices;
 	complain("%s:%u: %s", path, csv.line,
-		 problem ? problem : "there is no heading with the columns");
+		 problem ? problem
+			 : "there is no heading with the columns, dev,msisdn,...");
 	json_decref(devices);
 	return NULL;
 }

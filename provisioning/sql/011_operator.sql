@@ -8,7 +8,8 @@ create function import_problem(p_row jsonb) returns text
 language sql immutable set search_path = provbox, pg_temp as $$
 	select case
 		when not is_text_at(p_row, '{dev}',
-			'^urn:(gsma:imei:[0-9]{8}-[0-9]{6}-0|device-id:meid:[0-9a-f]{14})$') then 'dev is not a canonical URN'
+			'^urn:(gsma:imei:[0-9]{8}-[0-9]{6}-0|device-id:meid:[0-9a-f]{14})$') then 'dev is not urn:gsma:imei:TTTTTTTT-SSSSSS-0'
+			' or urn:device-id:meid: with 14 hex digits'
 		when not is_text_at(p_row, '{msisdn}', '^\+[1-9][0-9]{6,14}$') then 'msisdn is not + and 7 to 15 digits'
 		when not is_line_at(p_row, '{model}') then 'model is missing or too long'
 		when not (is_line_at(p_row, '{given_name}')

@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 import subprocess
+import textwrap
 
 import pytest
 from harness import paths
@@ -138,11 +140,9 @@ def test_an_upgrade_runs_once_at_a_time(admin, migrations):
 
 # Devices
 
-CSV = '''\
-dev,msisdn,model,given_name,family_name,postcode,language,cred
-urn:gsma:imei:35209900-176148-0,+447700900123,Example One,Ada,"Lovelace, Countess",SW1A 1AA,en,
-urn:gsma:imei:35209900-176149-0,+447700900124,"Example ""Two""",Alan,Turing,CB3 9AA,,
-'''
+# The example of the page that describes the file.
+CSV = textwrap.dedent(re.search(r"(?:^\t.*,.*\n){3,}",
+                                (paths.SOURCE / "doc/devices.md").read_text(), re.M)[0])
 
 
 def test_devices_come_from_csv_and_json(provctl, tmp_path):
@@ -172,7 +172,7 @@ def test_a_bad_row_is_named_and_the_others_are_imported(provctl):
 
 
 @pytest.mark.parametrize("text, complaint", [
-    ("", "no heading"), ("dev,imei\n", "a column that is not known"),
+    ("", "no heading"), ("dev,imei\n", "a column that is not known, imei"),
     ("dev,msisdn\n" + DEV + "\n", "-:2: has other columns"),
     ('dev\n"open', "a quote that does not end"), ("dev\na\"b\n", "inside a field"),
     ('{"dev": 1}', "no array"), ("[{]", "-:1: "), ("dev\n\xff", "UTF-8")])

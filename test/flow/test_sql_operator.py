@@ -22,7 +22,8 @@ def test_import_adds_changes_and_refuses_row_by_row(schema):
         (1, "unchanged"), (2, "changed"), (3, "added"), (4, "refused"), (5, "refused"),
         (6, "refused"), (7, "refused"), (8, "refused")]
     assert [row["problem"] for row in rows[3:6]] == [
-        "dev is not a canonical URN", "msisdn is not + and 7 to 15 digits",
+        "dev is not urn:gsma:imei:TTTTTTTT-SSSSSS-0 or urn:device-id:meid: with 14 hex digits",
+        "msisdn is not + and 7 to 15 digits",
         "cred is not 64 hex digits"]
     assert [row["outcome"] for row in schema.import_devices(
         device(DEV2, "+447700900124"), device(DEV2, "+447700900124", cred=""))] == [
