@@ -7,6 +7,7 @@ It stands on the harness of the flow tests: the same programs with the same kind
 configuration, but with trust anchors that are marked for demonstration.
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -308,9 +309,11 @@ def start(build):
         except SystemExit as end:
             os._exit(end.code)
     os.close(writer)
-    with open(reader, encoding="utf-8", errors="replace") as told:
-        for line in told:
-            print(line, end="", flush=True)
+    with open(reader, "rb") as told:
+        for text in told:
+            # Who looks on may have seen enough; what starts is not ended by that.
+            with contextlib.suppress(BrokenPipeError):
+                os.write(1, text)
     # The pipe is closed when all is up, or when the keeper has given up.
     if read_state(build).get("is_up"):
         return 0
