@@ -157,8 +157,8 @@ static void line_connect_failed(struct line *line)
 
 	target_failed(line->target, line);
 	line_free(line);
-	if (!timer_is_pending(&pool->retry))
-		timer_start(&pool->retry, RECONNECT_MS);
+	/* Anew for each: the last one put the time off. */
+	timer_start(&pool->retry, RECONNECT_MS);
 	if (pool->n_connecting > 0 || pool_has_target(pool))
 		return;
 	pool_fail_waits(pool, is_untrusted ? REASON_LANDNET_UNTRUSTED

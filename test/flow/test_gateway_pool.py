@@ -5,6 +5,8 @@ to its own handset or to nobody.
 """
 
 import concurrent.futures
+import os
+import signal
 import time
 
 import pytest
@@ -347,3 +349,24 @@ def test_the_gateway_keeps_no_descriptor(stand_in):
         stand_in.ask("/v1/requests/1", "PUT", b"x" * 1000)
         airnet.Device(stand_in.site, stand_in.device).close()
     wait.until(lambda: process.open_files(worker) == before, "the end of all connections")
+
+
+def test_a_server_that_comes_back_is_used_by_those_who_wait(site):
+    """Connects fail one after the other; then nothing happens but that one waits."""
+    site.start("database", "server", "gateway")
+    leaf = site.pki.device_leaf("waiting", DEV)
+
+    def status():
+        with site.device(leaf) as device:
+            return device.get("/v1/device").status
+
+    (landnet,) = (pid for pid in site.server.workers()
+                  if "landnet" in process.command(pid))
+    assert status() == 200
+    os.kill(landnet, signal.SIGSTOP)
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        # The first takes the link that is there, the others wait for connects.
+        refused = [pool.submit(lambda n=n: time.sleep(0.2 * n) or status()) for n in range(4)]
+        assert [asked.result() for asked in refused] == [503] * 4
+    os.kill(landnet, signal.SIGCONT)
+    assert status() == 200
