@@ -134,9 +134,16 @@ bool messages_read_reply(struct slice line, struct messages_reply *out)
 	return n == 2;
 }
 
+static bool ends_with(const char *text, const char *end)
+{
+	size_t n = strlen(text), n_end = strlen(end);
+
+	return n >= n_end && strcmp(text + n - n_end, end) == 0;
+}
+
 /* Is this message the terms with that digest, and can it be answered? */
 static bool read_terms(const json_t *message, const uint8_t sha256_wanted[SHA256_BYTES],
-		       struct messages_terms *out)
+		       const char *hint, struct messages_terms *out)
 {
 	struct slice text = text_of(message);
 	const char *end = text.p ? memrchr(text.p, '\n', text.n) : NULL;
@@ -153,13 +160,15 @@ static bool read_terms(const json_t *message, const uint8_t sha256_wanted[SHA256
 		log_warn("terms_without_code", log_num("bytes", (int64_t)text.n));
 		return false;
 	}
+	if (!ends_with(out->reply.accept, hint))
+		return false;
 	out->text = strndup(text.p, n);
 	out->sender = strdup(json_string_value(json_object_get(message, "from")));
 	return true;
 }
 
-bool messages_find_terms(const uint8_t sha256_wanted[SHA256_BYTES], int64_t since_ms,
-			 struct messages_terms *out)
+bool messages_find_terms(const uint8_t sha256_wanted[SHA256_BYTES], const char *hint,
+			 int64_t since_ms, struct messages_terms *out)
 {
 	json_t *list = messages_list();
 	bool found = false;
@@ -170,7 +179,7 @@ bool messages_find_terms(const uint8_t sha256_wanted[SHA256_BYTES], int64_t sinc
 
 		found = json_integer_value(json_object_get(message, "received")) >=
 				since_ms &&
-			read_terms(message, sha256_wanted, out);
+			read_terms(message, sha256_wanted, hint, out);
 	}
 	json_decref(list);
 	return found;

@@ -37,10 +37,11 @@ char *messages_newest(void);
 
 /**
  * Look through messages received at or after @p since_ms, newest first, for the one
- * whose text without its last line has this digest.
+ * whose text without its last line has this digest and whose code ends with @p hint:
+ * other offers may have the same terms.
  */
-bool messages_find_terms(const uint8_t sha256[SHA256_BYTES], int64_t since_ms,
-			 struct messages_terms *out);
+bool messages_find_terms(const uint8_t sha256[SHA256_BYTES], const char *hint,
+			 int64_t since_ms, struct messages_terms *out);
 void messages_terms_free(struct messages_terms *terms);
 /**
  * Read the line of the answer: the first word before a code accepts, the second before

@@ -203,12 +203,14 @@ static bool read_request_state(const json_t *json, enum request_state *out)
 
 static bool read_offer(const json_t *json, struct request *out)
 {
-	const json_t *terms = json_object_get(json_object_get(json, "offer"), "terms");
+	const json_t *offer = json_object_get(json, "offer");
+	const json_t *terms = json_object_get(offer, "terms");
 
 	out->has_terms = terms != NULL;
 	if (!terms)
 		return out->state != REQUEST_OFFERED;
 	get_shown(terms, "version", out->terms_version, sizeof(out->terms_version));
+	get_shown(offer, "code_hint", out->code_hint, sizeof(out->code_hint));
 	return get_digest(terms, out->terms_sha256);
 }
 

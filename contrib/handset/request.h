@@ -10,7 +10,8 @@
 #include "contrib/handset/install.h"
 
 #define REQUEST_ITEMS_LIMIT 32
-#define REQUEST_WORD_CHARS  47  /* of a state or reason */
+#define REQUEST_WORD_CHARS  47 /* of a state or reason */
+#define REQUEST_HINT_CHARS  4
 #define REQUEST_NAME_CHARS  100 /* characters in a field of the user */
 #define REQUEST_NAME_BYTES  (4 * REQUEST_NAME_CHARS)
 
@@ -101,6 +102,7 @@ struct request {
 	bool has_terms;
 	uint8_t terms_sha256[SHA256_BYTES];
 	char terms_version[INSTALL_VERSION_CHARS + 1];
+	char code_hint[REQUEST_HINT_CHARS + 1]; /* empty: any */
 	struct request_item items[REQUEST_ITEMS_LIMIT];
 	size_t n;
 };

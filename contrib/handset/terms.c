@@ -9,8 +9,8 @@ void terms_find(struct handset *handset)
 	const struct request *request = &handset->request;
 
 	if (!request->has_terms ||
-	    !messages_find_terms(request->terms_sha256, handset->journal.made_ms,
-				 &handset->terms))
+	    !messages_find_terms(request->terms_sha256, request->code_hint,
+				 handset->journal.made_ms, &handset->terms))
 		return;
 	log_info("terms", log_str("by", "sms"),
 		 log_str("version", request->terms_version));

@@ -200,6 +200,8 @@ def test_the_terms_go_to_the_number_of_the_record_unchanged(schema):
                                  " where r.id = %s", request)
         terms = TERMS[language[:2]]
         assert notice["text"] == terms + "\n" + answer.format(schema.code(request))
+        offer = schema.api("request_read", request, None)[2]["offer"]
+        assert offer["code_hint"] == schema.code(request)[-2:]
         assert (notice["msisdn"], notice["kind"], notice["state"]) == (NUMBER, "terms", "queued")
         status, _, read = schema.api("terms_read", request)
         assert (status, read["text"], read["sha256"]) == (200, terms, digest(terms.encode()).hex())

@@ -18,12 +18,18 @@ static void receive(const char *text, int64_t at_ms)
 	evbuffer_free(message.text);
 }
 
-static bool find(const char *terms, int64_t since_ms, struct messages_terms *out)
+static bool find_hinted(const char *terms, const char *hint, int64_t since_ms,
+			struct messages_terms *out)
 {
 	uint8_t digest[SHA256_BYTES];
 
 	sha256(slice_of(terms), digest);
-	return messages_find_terms(digest, since_ms, out);
+	return messages_find_terms(digest, hint, since_ms, out);
+}
+
+static bool find(const char *terms, int64_t since_ms, struct messages_terms *out)
+{
+	return find_hinted(terms, "", since_ms, out);
 }
 
 static void opens(void)
@@ -77,6 +83,17 @@ static void takes_the_newest_and_none_from_before(void)
 	CU_ASSERT(find("Terms of\ntwo lines.", 2000, &terms));
 	CU_ASSERT_STRING_EQUAL(terms.reply.accept, "YES 5822");
 	messages_terms_free(&terms);
+}
+
+/* Another offer has the same terms, and its message came later. */
+static void takes_the_one_with_the_code_of_the_offer(void)
+{
+	struct messages_terms terms;
+
+	CU_ASSERT(find_hinted("Terms of\ntwo lines.", "11", 2000, &terms));
+	CU_ASSERT_STRING_EQUAL(terms.reply.decline, "NO 4711");
+	messages_terms_free(&terms);
+	CU_ASSERT_FALSE(find_hinted("Terms of\ntwo lines.", "47", 2000, &terms));
 }
 
 static void reads_the_line_of_the_answer(void)
@@ -141,5 +158,6 @@ static void leaves_nothing_behind(void)
 TEST_MAIN("messages", TEST(opens), TEST(keeps_text_byte_for_byte),
 	  TEST(finds_terms_by_their_digest),
 	  TEST(takes_the_newest_and_none_from_before),
+	  TEST(takes_the_one_with_the_code_of_the_offer),
 	  TEST(reads_the_line_of_the_answer), TEST(a_request_survives_a_restart),
 	  TEST(a_second_handset_stays_out), TEST(leaves_nothing_behind))

@@ -13,7 +13,7 @@
 	"\",\"size\":3,\"media_type\":\"application/octet-stream\"}}"
 #define TERMS                                                                     \
 	"\"offer\":{\"terms\":{\"sha256\":\"" DIGEST "\",\"version\":\"2026-1\"," \
-	"\"language\":\"en\"},\"notice\":\"queued\"}"
+	"\"language\":\"en\"},\"code_hint\":\"11\",\"notice\":\"queued\"}"
 
 static struct request request;
 
@@ -32,6 +32,7 @@ static void reads_a_request(void)
 	CU_ASSERT_EQUAL(request.state, REQUEST_ACCEPTED);
 	CU_ASSERT(request.has_terms);
 	CU_ASSERT_STRING_EQUAL(request.terms_version, "2026-1");
+	CU_ASSERT_STRING_EQUAL(request.code_hint, "11");
 	CU_ASSERT_EQUAL(request.n, 2);
 	CU_ASSERT_STRING_EQUAL(request.items[0].what.version, "1.0.0");
 	CU_ASSERT_EQUAL(request.items[0].size, 3);
