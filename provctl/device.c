@@ -266,7 +266,11 @@ static enum result run_on_device(struct context *ctx, const char *sql,
 		result = database_value(ctx, sql, params, n_params, &found);
 	if (result != RESULT_OK)
 		return result;
-	return found && *found == 't' ? RESULT_OK : no_such_device(ctx);
+	if (!found || *found != 't')
+		return no_such_device(ctx);
+	if (ctx->options[OPTION_JSON])
+		grid_print_json(JSON_DONE);
+	return RESULT_OK;
 }
 
 enum result device_block(struct context *ctx)

@@ -18,5 +18,7 @@ void grid_print(struct arena *arena, const PGresult *rows);
 void grid_print_record(struct arena *arena, const PGresult *rows, int row);
 /** Print a JSON text with indentation. */
 void grid_print_json(const char *text);
+/** What --json says of a command that has nothing else to say. */
+#define JSON_DONE "{\"done\": true}"
 
 #endif

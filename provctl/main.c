@@ -119,8 +119,9 @@ static enum result run_query(struct context *ctx)
 	if (command->missing && ctx->n_words > 0 && is_empty(rows)) {
 		complain("%s: %s", command->missing, ctx->words[0]);
 		result = RESULT_FAILED;
-	} else if (ctx->options[OPTION_JSON] && !command->is_silent) {
-		grid_print_json(PQgetvalue(rows, 0, 0));
+	} else if (ctx->options[OPTION_JSON]) {
+		grid_print_json(command->is_silent ? JSON_DONE
+						   : PQgetvalue(rows, 0, 0));
 	} else if (!command->is_silent) {
 		grid_print(ctx->arena, rows);
 	}

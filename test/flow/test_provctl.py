@@ -334,8 +334,18 @@ def test_text_from_outside_cannot_reach_the_terminal(provctl, schema):
 
 # Settings, reasons, policy
 
+@pytest.mark.parametrize("words", [
+    ("setting", "put", "terms_lifetime", "2 seconds"),
+    ("policy", "put", "device_unknown", "limited"),
+    ("device", "block", DEV), ("device", "unblock", DEV),
+], ids=" ".join)
+def test_what_has_nothing_to_say_says_that_it_is_done(provctl, schema, words):
+    assert provctl.run(*words)[0] == ""
+    assert provctl.json(*words) == {"done": True}
+
+
 def test_settings_reasons_and_policy(provctl):
-    provctl.run("setting", "put", "terms_lifetime", "2 seconds")
+    assert provctl.run("setting", "put", "terms_lifetime", "2 seconds")[0] == ""
     settings = {row["key"]: row["value"] for row in provctl.json("setting", "list")}
     assert settings["terms_lifetime"] == "2 seconds"
     assert "bad value" in provctl.run("setting", "put", "terms_lifetime", "soon", status=1)[1]
