@@ -174,8 +174,8 @@ struct auth_claims {
 
 /*
  * Encoders return a text in the arena, or NULL when that is full. Decoders take exactly
- * the members of security.md 4 and return false with @p why, which holds nothing of the
- * text; what is filled is then not to be looked at.
+ * the members of doc/landnet.md and return false with @p why, which holds nothing of
+ * the text; what is filled is then not to be looked at.
  */
 
 /** Body of POST /v1/authentication. gw and srv are not in it. */

@@ -124,7 +124,7 @@ void grant_keys_free(struct grant_keys *keys)
 
 /* ---- Payload ---- */
 
-/* The fields in the order of security.md 4.4. */
+/* The fields in the order of doc/proof.md, Grant. */
 enum payload_field {
 	PAYLOAD_GW,
 	PAYLOAD_SRV,

@@ -18,7 +18,7 @@ struct members {
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 #define GRANT_CHARS  BASE64URL_CHARS(AUTH_GRANT_BYTES)
 
-/* security.md 4.2 */
+/* doc/landnet.md, Authentication */
 static const struct json_member request_members[] = {
 	{ "v", JSON_INT, AT(v), 1, 1 },
 	{ "sid", JSON_BYTES, AT(sid), 0, AUTH_SID_BYTES },

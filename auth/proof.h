@@ -18,7 +18,7 @@ struct proof_claims {
 
 /** Write the claims. NULL when the arena is full. */
 char *proof_claims_encode(const struct proof_claims *claims, struct arena *arena);
-/** Exactly the members of security.md 4.3, each of its type and one form; false for
+/** Exactly the members of doc/proof.md, Proof, each of its type and one form; false for
  * anything else. */
 bool proof_claims_decode(struct slice json, struct proof_claims *out);
 

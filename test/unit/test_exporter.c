@@ -215,7 +215,7 @@ static void shake(SSL *client, SSL *server)
 	SSL_set_connect_state(client);
 	SSL_set_accept_state(server);
 	for (int i = 0; i < 8; i++) {
-		/* security: OpenSSL would export already now (security.md 1). */
+		/* OpenSSL would export already now. */
 		CU_ASSERT_EQUAL(tls_channel_binding(server, before),
 				SSL_is_init_finished(server) == 1);
 		SSL_do_handshake(client);
