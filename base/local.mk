@@ -51,6 +51,7 @@ check_PROGRAMS += \
 	test/unit/test_loop \
 	test/unit/test_metrics \
 	test/unit/test_process \
+	test/unit/test_roster \
 	test/unit/test_slice \
 	test/unit/test_supervisor \
 	test/unit/test_tls \

@@ -85,35 +85,64 @@ static bool add_listeners(struct builder *builder, struct process *process,
 	return true;
 }
 
-/* One channel for each process that asks @p role; all that answer read the same ends.
- */
-static bool add_channels(struct builder *builder, const struct supervisor_role *role)
+static size_t count_asks(const struct supervisor_role *role)
 {
-	struct roster *roster = builder->roster;
-	int *answering = allocate(roster->n, sizeof(*answering));
 	size_t n = 0;
 
+	while (role->asks && role->asks[n])
+		n++;
+	return n;
+}
+
+/* Give a process one more end of a channel. Room is for all channels of the daemon. */
+static void add_end(struct process *process, int fd, size_t n_channels)
+{
+	struct worker *worker = &process->worker;
+
+	if (worker->n_channels == 0)
+		worker->channels = allocate(n_channels, sizeof(*worker->channels));
+	((int *)worker->channels)[worker->n_channels++] = fd; /* ours until the fork */
+}
+
+/* A channel between a process and all those of the role that it asks. */
+static bool add_channel(struct roster *roster, struct process *asker, const char *role,
+			size_t n_channels)
+{
+	bool is_answered = false;
+	int fds[2];
+
+	if (child_channel(fds) != 0) {
+		log_error("channel_failed", log_str("why", strerror(errno)));
+		return false;
+	}
+	add_end(asker, fds[0], n_channels);
+	for (size_t i = 0; i < roster->n; i++) {
+		struct process *process = &roster->processes[i];
+		if (!process->role->is_answerer ||
+		    strcmp(process->role->name, role) != 0)
+			continue;
+		add_end(process, fds[1], n_channels);
+		is_answered = true;
+	}
+	BUG_ON(!is_answered);
+	return true;
+}
+
+static bool add_channels(struct roster *roster)
+{
+	size_t n_channels = 0;
+
+	for (size_t i = 0; i < roster->n; i++)
+		n_channels += count_asks(roster->processes[i].role);
 	for (size_t i = 0; i < roster->n; i++) {
 		struct process *asker = &roster->processes[i];
-		int fds[2], *asking;
-		if (!asker->role->asks || strcmp(asker->role->asks, role->name) != 0)
-			continue;
-		if (child_channel(fds) != 0) {
-			log_error("channel_failed", log_str("why", strerror(errno)));
-			free(answering);
-			return false;
-		}
-		asking = allocate(1, sizeof(*asking));
-		asking[0] = fds[0];
-		answering[n++] = fds[1];
-		asker->worker.channels = asking;
-		asker->worker.n_channels = 1;
+		size_t n = count_asks(asker->role);
+		BUG_ON(n > 0 && asker->role->is_answerer);
+		for (size_t j = 0; j < n; j++)
+			if (!add_channel(roster, asker, asker->role->asks[j],
+					 n_channels))
+				return false;
 	}
-	for (size_t i = 0; i < roster->n; i++)
-		if (roster->processes[i].role == role) {
-			roster->processes[i].worker.channels = answering;
-			roster->processes[i].worker.n_channels = n;
-		}
 	return true;
 }
 
@@ -133,13 +162,7 @@ bool roster_open(struct roster *roster, const struct supervisor_spec *spec,
 		if (!add_listeners(&builder, process, first))
 			return false;
 	}
-	for (size_t i = 0; i < n_roles; i++)
-		if (roles[i].is_answerer && !add_channels(&builder, &roles[i]))
-			return false;
-	for (size_t i = 0; i < roster->n; i++) /* asks a role that does not answer */
-		BUG_ON(roster->processes[i].role->asks &&
-		       !roster->processes[i].worker.channels);
-	return true;
+	return add_channels(roster);
 }
 
 static bool is_ready(const struct process_state *state)

@@ -60,7 +60,8 @@ struct worker {
 				 order */
 	size_t n_listeners;
 	/* Channels between roles that ask each other, see struct supervisor_role. */
-	const int *channels; /* asker: one; answerer: one for each asker */
+	const int *channels; /* asker: one for each of its asks, in that order;
+				answerer: one for each process that asks it */
 	size_t n_channels;
 	void *secrets; /* what the role's load() returned, in this process only */
 };
@@ -83,7 +84,8 @@ struct supervisor_role {
 	void (*stop)(struct worker *worker);
 	bool is_blocking;
 	bool is_answerer; /* has channels[1] of every process of roles that ask it */
-	const char *asks; /* name of the role that this one asks, or NULL */
+	/* Names of the roles that this one asks, NULL at the end; NULL: none. */
+	const char *const *asks;
 };
 
 struct supervisor_spec {
