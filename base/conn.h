@@ -108,8 +108,17 @@ typedef void listener_fn(struct listener *listener, int fd, void *arg);
 struct listener *listener_new(struct loop *loop, int fd, listener_fn *fn, void *arg);
 /** Safe in its own callback; NULL is nothing. */
 void listener_free(struct listener *listener);
-/** Open a listening socket (SO_REUSEPORT for TCP); a socket file that nobody answers at
- * is replaced. @return fd, non-blocking, or -1 with a logged reason */
+/**
+ * Open a listening socket where nobody listens yet, not even another process of our
+ * user; a socket file that nobody answers at is replaced.
+ * @return fd, non-blocking, or -1 with a logged reason
+ */
 int listener_open(const char *address);
+/**
+ * Open one more socket of an ip:port at which a socket of listener_open() listens: the
+ * kernel spreads the connections over all (SO_REUSEPORT).
+ * @return as listener_open()
+ */
+int listener_join(const char *address);
 
 #endif

@@ -101,44 +101,80 @@ static bool is_stale(const struct sockaddr_un *address, socklen_t size)
 	return is_refused;
 }
 
-static int bind_socket(int fd, const struct sockaddr_storage *address, socklen_t size)
+static bool set_on(int fd, int level, int option)
 {
-	const struct sockaddr_un *file = (const struct sockaddr_un *)address;
 	const int on = 1;
 
-	if (address->ss_family == AF_UNIX) {
-		if (bind(fd, (const struct sockaddr *)address, size) == 0)
-			return 0;
-		if (errno != EADDRINUSE || !is_stale(file, size) ||
-		    unlink(file->sun_path) != 0)
-			return -1;
-		return bind(fd, (const struct sockaddr *)address, size);
-	}
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
-	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0 ||
-	    (address->ss_family == AF_INET6 &&
-	     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0))
-		return -1;
-	return bind(fd, (const struct sockaddr *)address, size);
+	return setsockopt(fd, level, option, &on, sizeof(on)) == 0;
 }
 
-int listener_open(const char *address)
+static bool listen_file(int fd, const struct sockaddr_storage *address, socklen_t size)
+{
+	const struct sockaddr_un *file = (const struct sockaddr_un *)address;
+
+	if (bind(fd, (const struct sockaddr *)address, size) != 0 &&
+	    (errno != EADDRINUSE || !is_stale(file, size) ||
+	     unlink(file->sun_path) != 0 ||
+	     bind(fd, (const struct sockaddr *)address, size) != 0))
+		return false;
+	return listen(fd, BACKLOG) == 0;
+}
+
+/*
+ * The first socket of an address listens before it may be joined. A process of the same
+ * user could join one that may from the start, and would take connections from it.
+ */
+static bool listen_port(int fd, const struct sockaddr_storage *address, socklen_t size,
+			bool is_first)
+{
+	return set_on(fd, SOL_SOCKET, SO_REUSEADDR) &&
+	       (is_first || set_on(fd, SOL_SOCKET, SO_REUSEPORT)) &&
+	       (address->ss_family != AF_INET6 ||
+		set_on(fd, IPPROTO_IPV6, IPV6_V6ONLY)) &&
+	       bind(fd, (const struct sockaddr *)address, size) == 0 &&
+	       listen(fd, BACKLOG) == 0 &&
+	       (!is_first || set_on(fd, SOL_SOCKET, SO_REUSEPORT));
+}
+
+static void log_failure(const char *address, int error)
+{
+	if (error == EADDRINUSE)
+		log_error("listen_failed", log_str("address", address),
+			  log_str("why", strerror(error)),
+			  log_str("hint", "another process listens there, or the "
+					  "address is listed twice"));
+	else
+		log_error("listen_failed", log_str("address", address),
+			  log_str("why", strerror(error)));
+}
+
+static int open_at(const char *address, bool is_first)
 {
 	struct sockaddr_storage where;
 	socklen_t size;
-	int fd = -1;
 
 	if (!conn_address(address, &where, &size)) {
 		log_error("listen_failed", log_str("address", address),
 			  log_str("why", "not ip:port, [ip6]:port or unix:/path"));
 		return -1;
 	}
-	fd = socket(where.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd >= 0 && bind_socket(fd, &where, size) == 0 && listen(fd, BACKLOG) == 0)
+	int fd = socket(where.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd >= 0 &&
+	    (where.ss_family == AF_UNIX ? listen_file(fd, &where, size)
+					: listen_port(fd, &where, size, is_first)))
 		return fd;
-	log_error("listen_failed", log_str("address", address),
-		  log_str("why", strerror(errno)));
+	log_failure(address, errno);
 	if (fd >= 0)
 		close(fd);
 	return -1;
+}
+
+int listener_open(const char *address)
+{
+	return open_at(address, true);
+}
+
+int listener_join(const char *address)
+{
+	return open_at(address, false);
 }

@@ -60,9 +60,11 @@ static void add_processes(struct builder *builder)
 static int open_listener(const char *address, const struct process *first,
 			 const struct process *process, size_t i)
 {
-	if (strncmp(address, "unix:", 5) == 0 && first != process)
+	if (first == process)
+		return listener_open(address);
+	if (strncmp(address, "unix:", 5) == 0)
 		return first->worker.listeners[i];
-	return listener_open(address);
+	return listener_join(address);
 }
 
 static bool add_listeners(struct builder *builder, struct process *process,

@@ -732,6 +732,52 @@ static void listens_on_a_unix_socket_again(void)
 	CU_ASSERT_EQUAL(listener_open("localhost:80"), -1);
 }
 
+/* How many of @p n connections to a port wait at a socket. */
+static size_t count_waiting(int fd, size_t n)
+{
+	size_t waiting = 0;
+
+	for (int peer; waiting < n && (peer = accept(fd, NULL, NULL)) >= 0; waiting++)
+		close(peer);
+	return waiting;
+}
+
+static void shares_a_port_only_on_purpose(void)
+{
+	enum {
+		N = 64
+	};
+	struct sockaddr_in where;
+	socklen_t size = sizeof(where);
+	char address[32];
+	int clients[N];
+
+	int first = listener_open("127.0.0.1:0");
+	CU_ASSERT_FATAL(first >= 0);
+	CU_ASSERT_EQUAL(getsockname(first, (struct sockaddr *)&where, &size), 0);
+	snprintf(address, sizeof(address), "127.0.0.1:%u", ntohs(where.sin_port));
+	CU_ASSERT_EQUAL(listener_open(address), -1);
+	int second = listener_join(address);
+	CU_ASSERT_FATAL(second >= 0);
+	CU_ASSERT_EQUAL(listener_open(address), -1);
+	for (size_t i = 0; i < N; i++) {
+		clients[i] = socket(AF_INET, SOCK_STREAM, 0);
+		CU_ASSERT_EQUAL(connect(clients[i], (struct sockaddr *)&where, size),
+				0);
+	}
+	size_t n_first = count_waiting(first, N), n_second = count_waiting(second, N);
+	CU_ASSERT_EQUAL(n_first + n_second, N);
+	CU_ASSERT(n_first > 0 && n_second > 0);
+	for (size_t i = 0; i < N; i++)
+		close(clients[i]);
+	close(first);
+	close(second);
+	/* Its last connections have not quite ended: a restart does not mind. */
+	first = listener_open(address);
+	CU_ASSERT(first >= 0);
+	close(first);
+}
+
 static void reads_addresses_without_look_up(void)
 {
 	static const char *const good[] = { "127.0.0.1:8443", "[::1]:8443",
@@ -780,4 +826,4 @@ TEST_MAIN("conn", TEST(echoes_plain), TEST(echoes_tls),
 	  TEST(limits_the_last_write_too), TEST(learns_of_its_rejection_by_the_alert),
 	  TEST(rejects_a_server_of_another_name), TEST(names_every_failure),
 	  TEST(pauses_when_descriptors_run_out), TEST(listens_on_a_unix_socket_again),
-	  TEST(reads_addresses_without_look_up))
+	  TEST(shares_a_port_only_on_purpose), TEST(reads_addresses_without_look_up))

@@ -146,10 +146,12 @@ class Process:
         return self.wait(timeout_s)
 
     def kill(self):
-        """SIGKILL to all below this process, then to it: nobody has time to end well."""
+        """SIGKILL to all below this process, then to it: nobody has time to end well.
+        When it returns all have ended, and their ports are free."""
         if self.is_running():
             self.popen.send_signal(signal.SIGSTOP)
-        for pid in descendants(self.pid):
+        below = descendants(self.pid)
+        for pid in below:
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
@@ -157,6 +159,11 @@ class Process:
         if self.is_running():
             self.popen.kill()
         self.exit_status = self.popen.wait()
+        for pid in below:  # which are our children now: adopt_orphans()
+            try:
+                os.waitpid(pid, 0)
+            except ChildProcessError:
+                pass
 
     # -- what a test asserts at its end -------------------------------------------
 
