@@ -130,7 +130,9 @@ static enum result import_batch(struct context *ctx, json_t *devices, size_t fro
 		json_array_append(batch, json_array_get(devices, i));
 	char *text = json_dumps(batch, 0);
 	enum result result = database_query(
-		ctx, "select n, dev, outcome, problem from provbox.device_import($1)",
+		ctx,
+		"select n, dev, outcome, problem from provbox.device_import($1) "
+		"order by n",
 		PARAMS(TEXT(text)), &rows);
 	if (result == RESULT_OK)
 		import_count(import, rows, from);

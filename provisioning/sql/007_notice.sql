@@ -227,10 +227,13 @@ declare
 	o outbox;
 	n notice;
 begin
-	for o in
-		select * from outbox
-		where kind = 'sms' and state = 'due' and due_at <= clock_timestamp()
-		order by due_at limit p_limit for update skip locked
+	for o in -- by request, because the requests of those that are given up are locked
+		with taken as (
+			select * from outbox
+			where kind = 'sms' and state = 'due' and due_at <= clock_timestamp()
+			order by due_at limit p_limit for update skip locked
+		)
+		select * from taken order by taken.request, taken.id
 	loop
 		select * into strict n from notice where id = o.notice;
 		if o.attempt > 0 and is_given_up(o.created) then
@@ -302,6 +305,7 @@ begin
 		perform event_put(n.dev, n.request, 'notice_acked', 'smsc', null,
 			jsonb_build_object('notice', n.id, 'notice_kind', n.kind, 'parts', n.parts));
 		if n.kind = 'terms' then
+			perform from request where rid = n.request for update; -- before its offer
 			update offer set acked = clock_timestamp() where request = n.request;
 		end if;
 	end if;

@@ -149,10 +149,12 @@ begin
 			and m.received > clock_timestamp() - interval '1 hour') > setting_int('messages_per_hour') then
 		outcome := 'too_many';
 	else
-		perform from request r join offer o on o.request = r.rid
-		where o.msisdn = message.sender and o.is_open order by r.rid for update of r;
+		select array_agg(x.rid) into rids from (
+			select r.rid from request r join offer o on o.request = r.rid
+			where o.msisdn = message.sender and o.is_open order by r.rid for update of r) x;
+		-- Again, as they are now that they are locked; an offer made meanwhile is not, and cannot be meant.
 		select coalesce(array_agg(o.request order by o.request), '{}') into rids from offer o
-		where o.msisdn = message.sender and o.is_open and o.expires > clock_timestamp();
+		where o.request = any (rids) and o.is_open and o.expires > clock_timestamp();
 		select j.outcome, j.rid into outcome, answered from mo_judge(message, rids) j;
 		select r.id into request from request r where r.rid = answered;
 	end if;

@@ -23,8 +23,8 @@ language sql immutable set search_path = provbox, pg_temp as $$
 	end
 $$;
 
--- Add devices or change what is known of them, one row after the other; never changes a standing. A row without
--- cred or language leaves them as they are; an empty cred takes the pin away.
+-- Add devices or change what is known of them, in the order of their names; never changes a standing. A row without
+-- cred or language leaves them as they are; an empty cred takes the pin away. Of two rows of a device the later wins.
 create function device_import(p_rows jsonb) returns table (n int, dev text, outcome text, problem text)
 language plpgsql security definer set search_path = provbox, pg_temp as $$
 #variable_conflict use_column
@@ -33,7 +33,9 @@ declare
 	old device;
 	new device;
 begin
-	for e in select value, ordinality from jsonb_array_elements(p_rows) with ordinality loop
+	for e in
+		select value, ordinality from jsonb_array_elements(p_rows) with ordinality order by value ->> 'dev', ordinality
+	loop
 		n := e.ordinality;
 		dev := left(e.value ->> 'dev', 100);
 		problem := import_problem(e.value);

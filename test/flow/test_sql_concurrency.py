@@ -1,19 +1,52 @@
-"""Many sessions at once on few devices: no deadlock, no error, and nothing done twice."""
+"""Many sessions at once on few devices: no deadlock, no error, and nothing done twice.
 
+A longer and denser crowd by hand, which draws other things each time:
+
+    PROVBOX_CROWD=60x3 make check-flow FLOW='-n 0 -k crowd'   # seconds x threads for each work
+"""
+
+import copy
+import datetime
+import os
 import random
 import threading
 import time
+import uuid
 
 import psycopg2
 import pytest
 from harness.postgres import Database
-from harness.schema import Schema, device
+from harness.schema import MODULE, Schema, device, digest
 
-SECONDS = 3
+SECONDS, THREADS = map(int, os.environ.get("PROVBOX_CROWD", "3x1").split("x"))
 # A slow machine gets more: without a request that ends well the test shows nothing.
-SECONDS_LIMIT = 40
+SECONDS_LIMIT = SECONDS + 37
 DEVICES = [(f"urn:gsma:imei:35209900-2000{n:02d}-0", f"+4477009001{n // 2:02d}")
            for n in range(4)]  # two devices share a number
+
+# What belongs to a request is changed under the lock of the request, what belongs to a
+# notice under that of its outbox row: such locks cannot cross.
+GUARDS = """
+create function crowd_guard() returns trigger language plpgsql as $$
+declare
+	me xid := pg_current_xact_id()::xid;
+	is_locked boolean;
+begin
+	if tg_table_name = 'notice' then
+		select xmin = me or xmax = me into is_locked from outbox where notice = old.id;
+	else
+		select xmin = me or xmax = me into is_locked from request where rid = old.request;
+	end if;
+	if is_locked is not true then
+		raise using message = tg_table_name || ' is changed without its lock';
+	end if;
+	return null;
+end
+$$;
+create trigger crowd_guard after update on item for each row execute function crowd_guard();
+create trigger crowd_guard after update on offer for each row execute function crowd_guard();
+create trigger crowd_guard after update on notice for each row execute function crowd_guard();
+"""
 
 
 @pytest.fixture
@@ -21,14 +54,17 @@ def schema(cluster):
     database = cluster.new_database(Database.install_schema)
     made = Schema(database)
     made.import_devices(*(device(dev, number) for dev, number in DEVICES))
-    made.setting(open_requests=1000, requests_per_hour=100000, messages_per_hour=100000,
-                 wrong_codes=2, terms_lifetime="0.3 seconds")
+    made.setting(open_requests=1000, requests_per_hour=1000000, messages_per_hour=1000000,
+                 wrong_codes=2, terms_lifetime="0.3 seconds", notice_retries=1,
+                 part_validity="0.2 seconds", backoff_first="0.05 seconds",
+                 give_up="1 second")
+    made.table(GUARDS)
     yield made
     database.drop()
 
 
 class Crowd:
-    """Threads that do one thing each, until the time is over or one of them fails."""
+    """What all threads know of each other."""
 
     def __init__(self, schema):
         self.schema = schema
@@ -37,70 +73,123 @@ class Crowd:
         self.is_any_done = False
         self.failures = []
 
-    def some(self):
-        dev, request = random.choice(self.requests[-8:] or [(DEVICES[0][0], None)])
-        return dev, request
-
-    def handset(self):
-        dev, _ = random.choice(DEVICES)
-        _, _, body = self.schema.put(self.schema.body("compass", "torch", dev=dev), dev=dev)
-        if body:
-            self.requests.append((dev, body["id"]))
-
-    def answer(self):
-        dev, request = self.some()
-        if request:
-            self.schema.answer(request, random.choice(["accept", "accept", "decline"]), dev=dev)
-
-    def result(self):
-        dev, request = self.some()
-        if request:
-            _, _, body = self.schema.result(request, random.choice(["compass", "torch"]), dev=dev)
-            self.is_any_done |= bool(body) and body["state"] == "done"
-
-    def subscriber(self):
-        _, number = random.choice(DEVICES)
-        dev, request = self.some()
-        text = random.choice(["YES", "NO", "YES 1", "what?"])
-        if request and random.random() < 0.5:
-            text = f"YES {self.schema.code(request)}"
-        self.schema.receive(text, sender=number)
-
-    def link(self):
-        for leased in self.schema.lease(limit=5):
-            for part in self.schema.split(leased):
-                self.schema.ack(part, random.choice([0, 0, 0, 2]))
-                self.schema.report(part, random.choice([8, 8, 1, 2]))
-
-    def courier(self):
-        self.schema.value("server", "requests_expire", 10)
-
-    def operator(self):
-        dev, _ = random.choice(DEVICES)
-        self.schema.value("operator", "device_block", dev, None)
-        self.schema.value("operator", "device_unblock", dev)
-        time.sleep(0.05)
-
     def is_over(self):
         limit = SECONDS if self.is_any_done else SECONDS_LIMIT
         return self.failures or time.monotonic() - self.start > limit
 
-    def loop(self, work):
-        try:
-            while not self.is_over():
-                work()
-        except (psycopg2.Error, AssertionError) as failure:
-            self.failures.append(failure)
-
     def run(self):
-        work = [self.handset, self.handset, self.answer, self.result, self.result,
-                self.subscriber, self.subscriber, self.link, self.courier, self.operator]
-        threads = [threading.Thread(target=self.loop, args=(one,)) for one in work]
+        seed = random.randrange(1 << 32)
+        cluster = self.schema.database.cluster
+        log_start = len(cluster.server.log())
+        works = [Member.handset, Member.handset, Member.answer, Member.result, Member.result,
+                 Member.subscriber, Member.subscriber, Member.link, Member.courier,
+                 Member.operator] * THREADS
+        threads = [threading.Thread(target=Member(self, seed + n).loop, args=(work,))
+                   for n, work in enumerate(works)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        assert not self.failures, self.failures
+        assert not self.failures, "\n".join(
+            [f"seed {seed}", *map(str, self.failures), "---- the server's log of locks",
+             cluster.lock_log(log_start)])
+
+
+class Member:
+    """A thread that does one thing until the time is over or one of them fails."""
+
+    def __init__(self, crowd, seed):
+        self.crowd = crowd
+        self.random = random.Random(seed)
+        self.schema = copy.copy(crowd.schema)
+        self.schema.database = crowd.schema.database.keep_connections()
+
+    def loop(self, work):
+        try:
+            while not self.crowd.is_over():
+                work(self)
+        except (psycopg2.Error, AssertionError) as failure:
+            self.crowd.failures.append(f"{work.__name__}: {failure!r}")
+        finally:
+            self.schema.database.close()
+
+    def some(self):
+        return self.random.choice(self.crowd.requests[-8:] or [(DEVICES[0][0], None)])
+
+    def handset(self):
+        dev, _ = self.random.choice(DEVICES)
+        _, _, body = self.schema.put(self.schema.body("compass", "torch", dev=dev), dev=dev)
+        if body:
+            self.crowd.requests.append((dev, body["id"]))
+
+    def answer(self):
+        dev, request = self.some()
+        if request:
+            self.schema.answer(request, self.random.choice(["accept", "accept", "decline"]),
+                               dev=dev)
+
+    def result(self):
+        dev, request = self.some()
+        if request:
+            if self.random.random() < 0.3:
+                self.schema.api("content_open", digest(MODULE), dev=dev)
+            _, _, body = self.schema.result(
+                request, self.random.choice(["compass", "torch"]),
+                self.random.choice(["installed", "installed", "failed"]), dev=dev)
+            self.crowd.is_any_done |= bool(body) and body["state"] == "done"
+
+    def subscriber(self):
+        _, number = self.random.choice(DEVICES)
+        dev, request = self.some()
+        text = self.random.choice(["YES", "NO", "YES 1", "what?"])
+        if request and self.random.random() < 0.5:
+            text = f"YES {self.schema.code(request)}"
+        self.schema.receive(text, sender=number)
+
+    def link(self):
+        """As a link that fails now and then, and whose SMSC is faster than its box."""
+        if self.random.random() < 0.1:
+            self.schema.value("smsc", "smsc_unacked", "link-1")
+        for leased in self.schema.lease(limit=5, seconds=0.5):
+            if self.random.random() < 0.1:
+                self.schema.value("smsc", "smsc_retry", leased["notice"], leased["token"],
+                                  "link_busy", False)
+                continue
+            told = []
+            for part in self.try_split(leased):
+                told += [(self.schema.ack, part, self.random.choice([0, 0, 0, 1, 2])),
+                         (self.schema.report, part, self.random.choice([8, 8, 8, 1, 2]))]
+            self.random.shuffle(told)
+            for tell, part, word in told:
+                tell(part, word)
+
+    def try_split(self, leased):
+        """The parts of a notice, none when another link has its lease by now."""
+        parts = [n for n in (1, 2) if n not in leased["settled"]]
+        made = [str(uuid.uuid4()) for _ in parts]
+        return made if self.schema.value(
+            "smsc", "smsc_parts", leased["notice"], leased["token"], 2, parts,
+            "{" + ",".join(made) + "}") else []
+
+    def courier(self):
+        self.schema.value("server", "requests_expire", 10)
+        for row in self.schema.rows("server", "outbox_lease", ["billing"], "courier-1", 10,
+                                    datetime.timedelta(seconds=0.2)):
+            if self.random.random() < 0.5:
+                self.schema.value("server", "outbox_done", row["id"], row["token"])
+            else:
+                self.schema.value("server", "outbox_retry", row["id"], row["token"],
+                                  "effect_failed", False)
+
+    def operator(self):
+        dev, _ = self.random.choice(DEVICES)
+        self.schema.value("operator", "device_block", dev, None)
+        self.schema.value("operator", "device_unblock", dev)
+        rows = [device(dev, number, postcode=self.random.choice(["SW1A 1AA", "sw1a  1aa"]))
+                for dev, number in DEVICES]
+        self.random.shuffle(rows)
+        self.schema.import_devices(*rows)
+        time.sleep(0.05)
 
 
 def test_a_crowd_does_nothing_twice(schema):
@@ -119,7 +208,7 @@ def test_a_crowd_does_nothing_twice(schema):
     torn = schema.table(
         "select r.rid from request r join offer o on o.request = r.rid"
         " where o.is_open <> (r.state = 'offered')"
-        " or (r.state in ('accepted', 'delivering', 'done', 'declined'))"
+        " or (r.state in ('accepted', 'delivering', 'done', 'failed', 'declined'))"
         " <> exists (select from acceptance a where a.request = r.rid)")
     assert torn == []
     states_told = schema.table(

@@ -9,6 +9,7 @@ import getpass
 import hashlib
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import tempfile
@@ -31,6 +32,9 @@ max_connections = 200
 shared_buffers = 64MB
 timezone = 'UTC'
 log_timezone = 'UTC'
+# Tells of both sides of a deadlock where they stood: the one that waited, the one that gave up.
+log_lock_waits = on
+deadlock_timeout = 200ms
 # The data need not outlive the test.
 fsync = off
 synchronous_commit = off
@@ -81,6 +85,13 @@ class Cluster:
             return False
         return True
 
+    def lock_log(self, start=0):
+        """What the server logged, from an offset of its log, of deadlocks and long waits."""
+        entries = re.split(r"\n(?=\d{4}-\d\d-\d\d [^\n]*? (?:LOG|ERROR):)",
+                           self.server.log()[start:])
+        return "\n".join(entry for entry in entries
+                         if "deadlock" in entry or "still waiting" in entry)
+
     def stop_server(self):
         self.server.popen.send_signal(2)  # SIGINT: fast shutdown
         self.server.wait(20)
@@ -124,6 +135,14 @@ def _plain(value):
     return bytes(value) if isinstance(value, memoryview) else value
 
 
+def rows_of(connection, statement, *parameters):
+    """Rows as dictionaries; none for a statement without a result."""
+    cursor = connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor)
+    cursor.execute(statement, parameters)
+    rows = cursor.fetchall() if cursor.description else []
+    return [{name: _plain(value) for name, value in row.items()} for row in rows]
+
+
 class Database:
     """One database of a cluster, asked as the administrator."""
 
@@ -137,10 +156,7 @@ class Database:
         """Rows as dictionaries; none for a statement without a result."""
         connection = self.cluster.connect(self.name, role)
         try:
-            cursor = connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor)
-            cursor.execute(statement, parameters)
-            rows = cursor.fetchall() if cursor.description else []
-            return [{name: _plain(value) for name, value in row.items()} for row in rows]
+            return rows_of(connection, statement, *parameters)
         finally:
             connection.close()
 
@@ -149,6 +165,10 @@ class Database:
         (row,) = self.query(statement, *parameters)
         (value,) = row.values()
         return value
+
+    def keep_connections(self):
+        """This database for one thread, which connects once in each role."""
+        return KeptDatabase(self.cluster, self.name)
 
     def run_sql(self, *arguments):
         """psql as the administrator, stopping at the first error."""
@@ -177,3 +197,20 @@ class Database:
 
     def drop(self):
         self.cluster.execute(f"drop database {self.name} with (force)")
+
+
+class KeptDatabase(Database):
+    """A database whose connections are kept until close()."""
+
+    def __init__(self, cluster, name):
+        super().__init__(cluster, name)
+        self.connections = {}
+
+    def query(self, statement, *parameters, role=ADMINISTRATOR):
+        if role not in self.connections:
+            self.connections[role] = self.cluster.connect(self.name, role)
+        return rows_of(self.connections[role], statement, *parameters)
+
+    def close(self):
+        for connection in self.connections.values():
+            connection.close()

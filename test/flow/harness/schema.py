@@ -95,7 +95,9 @@ class Schema:
         return self.value("operator", "content_finish", digest(content))
 
     def import_devices(self, *devices):
-        return self.rows("operator", "device_import", json.dumps(devices))
+        """What became of each, in the order given."""
+        rows = self.rows("operator", "device_import", json.dumps(devices))
+        return sorted(rows, key=lambda row: row["n"])
 
     # Device API
 

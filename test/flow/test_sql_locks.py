@@ -1,0 +1,128 @@
+"""The order of locks, doc/database.md: two functions are made to meet where they could cross."""
+
+import contextlib
+import json
+import threading
+
+import pytest
+from harness import wait
+from harness.postgres import Database
+from harness.schema import NUMBER, Schema, device
+
+DEVICES = [f"urn:gsma:imei:35209900-30000{n}-0" for n in range(2)]
+
+
+@pytest.fixture
+def schema(cluster):
+    database = cluster.new_database(Database.install_schema)
+    yield Schema(database)
+    database.drop()
+
+
+class Transaction:
+    """An open transaction of the administrator that fails rather than waits."""
+
+    def __init__(self, database):
+        self.connection = database.cluster.connect(database.name)
+        self.connection.autocommit = False
+        self.cursor = self.connection.cursor()
+        self.run("set search_path = provbox; set lock_timeout = '3 s'")
+
+    def run(self, statement, *parameters):
+        self.cursor.execute(statement, parameters)
+
+    def lock_request(self, request):
+        self.run("select from request where id = %s for update", request)
+
+    def commit(self):
+        self.connection.commit()
+        self.connection.close()
+
+
+@contextlib.contextmanager
+def waiting(schema, function, *parameters):
+    """A call that by now waits for a lock, and has come to an end when the block is left.
+    Gives the list that its result comes into."""
+    results = []
+    thread = threading.Thread(target=lambda: results.append(function(*parameters)))
+    thread.start()
+    wait.until(lambda: schema.table(
+        "select pid from pg_stat_activity where datname = current_database()"
+        " and wait_event_type = 'Lock'"), "a call that waits for a lock")
+    yield results
+    thread.join()
+    assert len(results) == 1
+
+
+def test_a_report_locks_the_request_before_its_offer(schema):
+    request = schema.offered()
+    (leased,) = schema.lease()
+    first, second = schema.split(leased)
+    for part, nack in (first, 0), (second, 2):
+        schema.ack(part, nack)
+    schema.report(first, 8)
+    other = Transaction(schema.database)
+    other.lock_request(request)
+    with waiting(schema, schema.report, second, 8) as result:
+        other.run("update offer set wrong_codes = wrong_codes")
+        other.commit()
+    assert result == ["accepted"]
+    assert schema.receive("YES")[0] == "accepted"
+
+
+def test_an_answer_counts_for_the_offers_that_it_found(schema):
+    schema.setting(wrong_codes=1)
+    found = schema.offered()
+    other = Transaction(schema.database)
+    other.lock_request(found)
+    with waiting(schema, schema.receive, "YES 1") as result:
+        later = schema.offered()
+        still = Transaction(schema.database)
+        still.lock_request(later)
+        other.commit()
+        wait.until(lambda: result, "an answer that does not wait for the later offer")
+        still.commit()
+    assert result == [("offer_ended", None)]
+    assert schema.table("select id::text, state from request order by rid") == [
+        {"id": found, "state": "refused"}, {"id": later, "state": "offered"}]
+
+
+def test_an_answer_finds_the_offers_as_others_left_them(schema):
+    request = schema.offered()
+    schema.send_all()
+    other = Transaction(schema.database)
+    other.lock_request(request)
+    other.run("select request_move(rid, 'expire', 'courier', 'offer_expired', null)"
+              " from request where id = %s", request)
+    with waiting(schema, schema.receive, "YES") as result:
+        other.commit()
+    assert result == [("no_offer", None)]
+
+
+def test_a_lease_gives_up_in_the_order_of_requests(schema):
+    requests = [schema.offered() for _ in range(2)]
+    schema.lease()
+    schema.setting(give_up="0 seconds")
+    # The later one is due first.
+    schema.table("update outbox set due_at = now() - id * interval '1 second' returning 1")
+    other = Transaction(schema.database)
+    other.lock_request(requests[0])
+    with waiting(schema, schema.lease) as result:
+        other.lock_request(requests[1])
+        other.commit()
+    assert result == [[]]
+    assert [n["state"] for n in schema.table("select state from notice")] == ["failed"] * 2
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_an_import_goes_by_the_names_of_devices(schema, is_known):
+    rows = [device(dev, NUMBER) for dev in DEVICES]
+    if is_known:
+        schema.import_devices(*rows)
+    other = Transaction(schema.database)
+    other.run("select device_import(%s)", json.dumps(rows[:1]))
+    other.run("update device set firmware = '1' where dev = %s", DEVICES[0])
+    with waiting(schema, schema.import_devices, *reversed(rows)) as result:
+        other.run("select device_import(%s)", json.dumps(rows[1:]))
+        other.commit()
+    assert [row["dev"] for row in result[0]] == DEVICES[::-1]
