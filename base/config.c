@@ -277,19 +277,16 @@ static void check_key(struct reader *reader, const struct config_key *key,
 	char why[512] = "is refused";
 
 	if (key->check && !key->check(out, why, sizeof(why)))
-		fail(reader, mark ? mark->line : (unsigned)section->line, "`%s` %s",
-		     key->name, why);
+		fail(reader, mark ? mark->line : (unsigned)section->line, "`%s` %s%s",
+		     key->name, mark ? "" : "(by default) ", why);
 }
 
 static void read_section(struct reader *reader, const struct config_section *spec,
 			 cfg_t *section, void *out)
 {
-	bool is_good = true;
-
 	for (size_t i = 0; i < spec->n_keys; i++)
-		is_good &= read_key(reader, &spec->keys[i], section, out);
-	for (size_t i = 0; is_good && i < spec->n_keys; i++)
-		check_key(reader, &spec->keys[i], section, out);
+		if (read_key(reader, &spec->keys[i], section, out))
+			check_key(reader, &spec->keys[i], section, out);
 }
 
 static void read_blocks(struct reader *reader, const struct config_section *spec,

@@ -47,8 +47,9 @@ struct config_key {
 	const char *fallback;
 	const char *help; /* one sentence, for people */
 	int64_t min, max; /* 0,0: no bounds */
-	/* Further check, when all keys of the section have been read; writes what to
-	 * say after the key: "is none of ...". NULL: none. */
+	/* Further check of this key alone, once it has been read: the others of the
+	 * section may not be there. Writes what to say after the key: "is none of ...".
+	 * NULL: none. */
 	bool (*check)(const void *section, char *why, size_t why_size);
 };
 

@@ -29,7 +29,7 @@ base_libbase_a_SOURCES = \
 	base/process.c base/process.h \
 	base/roster.c base/roster.h \
 	base/slice.c base/slice.h \
-	base/supervisor.c base/supervisor.h \
+	base/supervisor.c base/supervisor.h base/supervisor_config.c \
 	base/systemd.c base/systemd.h \
 	base/tls.c base/tls.h \
 	base/tls_load.c base/tls_load.h \

@@ -203,16 +203,10 @@ bool process_user_find(const char *name, struct process_user *out)
 	if (geteuid() != 0)
 		return true;
 	const struct passwd *entry = getpwnam(name);
-	if (!entry) {
-		log_error("user_unknown", log_str("user", name),
-			  log_str("hint", "make it, or name another in `user`"));
+	if (!entry)
 		return false;
-	}
-	if (entry->pw_uid == 0) {
-		log_warn("runs_as_root", log_str("hint", "name a user of its own in "
-							 "`user`"));
+	if (entry->pw_uid == 0)
 		return true;
-	}
 	out->is_switched = true;
 	out->uid = entry->pw_uid;
 	out->gid = entry->pw_gid;

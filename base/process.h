@@ -53,8 +53,9 @@ enum log_level process_log_level(const void *config);
 /** Shared memory for @p n states. */
 struct process_state *process_states_new(size_t n);
 /**
- * Look up the user to become.
- * @return false after logging that it does not exist
+ * Look up the user to become. Started by another than root we stay who we are, and any
+ * name will do.
+ * @return false when it does not exist
  */
 bool process_user_find(const char *name, struct process_user *out);
 /**

@@ -352,8 +352,13 @@ static int run(const char *path)
 	log_open(spec->program, process_log_level(self.config));
 	log_info("starting", log_str("version", PACKAGE_VERSION),
 		 log_str("config", path));
-	if (!process_user_find(own->user, &self.user))
+	if (!process_user_find(own->user, &self.user)) {
+		log_error("user_unknown", log_str("user", own->user));
 		return SUPERVISOR_EXIT_CONFIG;
+	}
+	if (geteuid() == 0 && !self.user.is_switched)
+		log_warn("runs_as_root",
+			 log_str("hint", "name a user of its own in `user`"));
 	/* The soft limit is low for the sake of select(2), which nobody here calls. */
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max;
@@ -371,18 +376,6 @@ static int run(const char *path)
 		admin_unlisten(own->admin, self.admin_fd);
 	log_info("stopped", log_num("status", self.exit_code));
 	return self.exit_code;
-}
-
-bool supervisor_check_level(const void *config, char *why, size_t why_size)
-{
-	enum log_level level;
-
-	if (log_level_parse(
-		    slice_of(((const struct supervisor_config *)config)->log_level),
-		    &level))
-		return true;
-	snprintf(why, why_size, "is none of error, warn, info, debug");
-	return false;
 }
 
 /* ---- The command line ---- */

@@ -28,7 +28,8 @@ struct supervisor_config {
 	char *log_level;
 };
 
-/** A check of struct config_key for log_level. */
+/** Checks of struct config_key for user and log_level. */
+bool supervisor_check_user(const void *config, char *why, size_t why_size);
 bool supervisor_check_level(const void *config, char *why, size_t why_size);
 
 /** The rows of struct supervisor_config in a daemon's table of keys. */
@@ -41,6 +42,7 @@ bool supervisor_check_level(const void *config, char *why, size_t why_size);
 		{ .name = "user",                                                   \
 		  .offset = offsetof(struct supervisor_config, user),               \
 		  .fallback = "provbox",                                            \
+		  .check = supervisor_check_user,                                   \
 		  .help = "User to become when started as root." },                 \
 	{                                                                           \
 		.name = "log_level",                                                \

@@ -48,7 +48,7 @@ static struct config *read_config(const struct change *change, char **errors)
 		 "address = {\"127.0.0.1:9443\"} proof_root = \"%s\" }\n",
 		 landnet->ca_path);
 	snprintf(text, sizeof(text),
-		 "airnet_listen = %s\nairnet_certificate = \"%s\"\n"
+		 "user = root\nairnet_listen = %s\nairnet_certificate = \"%s\"\n"
 		 "airnet_key = secret\nairnet_trust = \"%s\"\nairnet_crl = \"%s\"\n"
 		 "landnet_certificate = \"%s\"\nlandnet_key = secret\n"
 		 "landnet_trust = \"%s\"\nlandnet_crl = \"%s\"\n%s%s",

@@ -32,7 +32,7 @@ static struct config *read_config(const char *more, char **errors)
 	FILE *out = open_memstream(errors, &size);
 	char text[4096];
 	snprintf(text, sizeof(text),
-		 "listen = {\"127.0.0.1:9443\"}\n"
+		 "user = root\nlisten = {\"127.0.0.1:9443\"}\n"
 		 "certificate = \"%1$s\"\nkey = \"%2$s/secret\"\n"
 		 "trust = \"%3$s\"\ncrl = \"%4$s\"\n"
 		 "grant_key_file = \"%2$s/secret\"\n"

@@ -11,7 +11,8 @@ static bool is_taken(const char *more, char **errors)
 	struct directory directory;
 	char text[512];
 	directory_open(&directory);
-	snprintf(text, sizeof(text), "dsn = \"host=/run dbname=provbox\"\n%s", more);
+	snprintf(text, sizeof(text),
+		 "user = root\ndsn = \"host=/run dbname=provbox\"\n%s", more);
 	struct config *config =
 		config_read(&smsc_config_spec,
 			    directory_write(&directory, "smsc.conf", text, 0644), out);

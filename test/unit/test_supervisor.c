@@ -59,6 +59,15 @@ static void checks_a_configuration(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(output, "testd.conf:4: unknown key `nosuch`"));
 	CU_ASSERT_EQUAL(run_with(NULL), 78);
 
+	/* What a check finds is told beside what cannot be read at all. */
+	write_config("workers = x\nuser = nosuchuser\nlog_level = loud");
+	CU_ASSERT_EQUAL(run_with("-t"), 78);
+	CU_ASSERT_PTR_NOT_NULL(strstr(output, "testd.conf:3: `workers` is no number"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(output, "testd.conf:5: `log_level` is none of"));
+	CU_ASSERT_EQUAL(
+		!strstr(output, "testd.conf:4: `user` nosuchuser does not exist"),
+		geteuid() != 0); /* who is not root becomes nobody else */
+
 	write_config("behaviour = unchecked");
 	CU_ASSERT_EQUAL(run_with("-t"), 78);
 	CU_ASSERT_PTR_NOT_NULL(strstr(output, "testd.conf: behaviour: is unchecked\n"));
