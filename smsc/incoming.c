@@ -13,6 +13,9 @@
 struct incoming {
 	struct incoming_parts p;
 	struct arena *arena; /* of one message */
+	struct loop *loop;
+	uint64_t kept_generation; /* connection whose first kept message that is */
+	int64_t kept_ms;
 };
 
 /* A message of bearerbox that is acknowledged when it is stored. */
@@ -24,11 +27,12 @@ struct pending {
 	bool is_report;
 };
 
-struct incoming *incoming_new(const struct incoming_parts *parts)
+struct incoming *incoming_new(struct loop *loop, const struct incoming_parts *parts)
 {
 	struct incoming *incoming = calloc(1, sizeof(*incoming));
 	BUG_ON(!incoming);
 	incoming->p = *parts;
+	incoming->loop = loop;
 	incoming->arena = arena_new(ARENA_BYTES);
 	return incoming;
 }
@@ -56,11 +60,34 @@ static void acknowledge_sms(struct incoming *incoming, const struct box_sms *sms
 		    nack);
 }
 
+/* Not acknowledged: bearerbox keeps it. What an older connection brought it has brought
+ * again by now, or will. */
+static void keep(struct incoming *incoming, uint64_t generation)
+{
+	if (generation != boxlink_generation(incoming->p.link) ||
+	    generation == incoming->kept_generation)
+		return;
+	incoming->kept_generation = generation;
+	incoming->kept_ms = loop_now_ms(incoming->loop);
+}
+
+int64_t incoming_kept_ms(const struct incoming *incoming)
+{
+	return incoming->kept_generation == boxlink_generation(incoming->p.link)
+		       ? incoming->kept_ms
+		       : 0;
+}
+
 static void on_stored(void *arg, enum store_outcome outcome, struct slice answer)
 {
 	struct pending *pending = arg;
 	struct incoming *incoming = pending->incoming;
 	struct slice id = slice_make(pending->id, UUID_CHARS);
+	if (outcome == STORE_GIVEN_UP) {
+		keep(incoming, pending->generation);
+		free(pending);
+		return;
+	}
 	acknowledge(incoming, pending->generation, id, pending->time,
 		    outcome == STORE_DONE ? BOX_ACK_SUCCESS : BOX_ACK_FAILED);
 	if (!pending->is_report) {

@@ -22,8 +22,14 @@ struct incoming_parts {
 };
 
 /** There is one for the life of the process. */
-struct incoming *incoming_new(const struct incoming_parts *parts);
+struct incoming *incoming_new(struct loop *loop, const struct incoming_parts *parts);
 /** Handle one message of the link; boxlink_callbacks.on_message. */
 void incoming_message(struct incoming *incoming, const struct box_message *message);
+/**
+ * Since when bearerbox keeps a message that was not acknowledged because the database
+ * failed it; it brings such messages again on its next connection.
+ * @return 0 when it keeps none that this connection brought
+ */
+int64_t incoming_kept_ms(const struct incoming *incoming);
 
 #endif

@@ -134,6 +134,22 @@ static const struct config_key top_keys[] = {
 	  .min = 100,
 	  .max = 600000,
 	  .help = "Longest pause before connecting again; begins at 100 ms, doubles." },
+	{ .name = "give_up",
+	  .type = CONFIG_DURATION,
+	  .offset = AT(give_up_ms),
+	  .fallback = "10s",
+	  .min = 100,
+	  .max = 600000,
+	  .help = "How long something is tried that the database is there for, and "
+		  "fails." },
+	{ .name = "redeliver",
+	  .type = CONFIG_DURATION,
+	  .offset = AT(redeliver_ms),
+	  .fallback = "5m",
+	  .min = 100,
+	  .max = 86400000,
+	  .help = "After this bearerbox shall bring again what was given up: by a new "
+		  "connection." },
 	SUPERVISOR_KEYS("unix:/run/provbox/smsc.sock"),
 };
 

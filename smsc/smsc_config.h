@@ -26,6 +26,8 @@ struct smsc_config {
 	int64_t heartbeat_ms;
 	int64_t connect_timeout_ms;
 	int64_t reconnect_max_ms;
+	int64_t give_up_ms;
+	int64_t redeliver_ms;
 };
 
 extern const struct config_spec smsc_config_spec;

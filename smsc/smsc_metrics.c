@@ -27,6 +27,9 @@ const struct metric smsc_metrics[SMSC_N_METRICS] = {
 		GAUGE("provbox_smsc_unstored",
 		      "Acknowledgements, reports and messages that the database "
 		      "does not have yet."),
+	[SMSC_GIVEN_UP] = COUNTER("provbox_smsc_given_up_total", NULL,
+				  "Acknowledgements, reports and messages that the "
+				  "database failed for too long."),
 	[SMSC_RECONNECTS] = COUNTER("provbox_smsc_reconnects_total", NULL,
 				    "Connections to bearerbox that ended."),
 	[SMSC_NOTICES] = COUNTER("provbox_smsc_notices_total", NULL,

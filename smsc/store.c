@@ -20,6 +20,7 @@ struct fact {
 	struct db_call *call; /* NULL while it waits for the retry */
 	uint64_t number;      /* of its putting */
 	size_t n_before;      /* facts put before it that it still waits for */
+	int64_t failed_ms;    /* since when the database fails it; 0: it does not */
 	size_t n_params;
 	struct slice params[STORE_PARAMS_MAX];
 	char bytes[]; /* of the params */
@@ -37,6 +38,7 @@ struct lane {
 struct store {
 	struct loop *loop;
 	struct db *db;
+	int64_t give_up_ms;
 	void *lanes; /* tsearch(3) tree of struct lane */
 	struct facts calling, waiting;
 	struct facts held; /* until all before them are stored */
@@ -81,12 +83,10 @@ static void on_retry(void *arg)
 }
 
 /* The value itself is refused (class 22, data exception; 23, constraint): it would be
- * every time. Everything else can pass. */
-static bool is_hopeless(const PGresult *result)
+ * every time. */
+static bool is_hopeless(const char *sqlstate)
 {
-	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-	return sqlstate &&
-	       (strncmp(sqlstate, "22", 2) == 0 || strncmp(sqlstate, "23", 2) == 0);
+	return strncmp(sqlstate, "22", 2) == 0 || strncmp(sqlstate, "23", 2) == 0;
 }
 
 static int compare(const void *a, const void *b)
@@ -169,18 +169,47 @@ static void finish(struct fact *fact, enum store_outcome outcome, struct slice a
 		store->on_progress(store->progress_arg);
 }
 
+/* The database is there and fails the statement: a right or a function is missing, or
+ * has an error. That is mended, or not; others need not wait for it. */
+static void on_failed(struct fact *fact, const char *sqlstate)
+{
+	int64_t now_ms = loop_now_ms(fact->store->loop);
+	if (is_hopeless(sqlstate)) {
+		finish(fact, STORE_REFUSED, SLICE(""));
+		return;
+	}
+	if (fact->failed_ms == 0)
+		fact->failed_ms = now_ms;
+	if (now_ms - fact->failed_ms < fact->store->give_up_ms) {
+		wait_for_retry(fact);
+		return;
+	}
+	metrics_add(SMSC_GIVEN_UP, 1);
+	log_error("fact_given_up", log_slice("id", fact->params[0]),
+		  log_str("sqlstate", sqlstate));
+	finish(fact, STORE_GIVEN_UP, SLICE(""));
+}
+
+/* A call without a result says nothing about the fact: the connection was lost, another
+ * had its locks, the time was over. */
 static void on_called(void *arg, enum db_status status, const PGresult *result)
 {
 	struct fact *fact = arg;
 	TAILQ_REMOVE(&fact->store->calling, fact, link);
-	if (status == DB_OK) {
+	switch (status) {
+	case DB_OK:
 		fact->store->retry_ms = RETRY_MIN_MS;
 		finish(fact, STORE_DONE,
 		       PQntuples(result) > 0 ? db_value(result, 0, 0) : SLICE(""));
-	} else if (status == DB_FAILED && is_hopeless(result)) {
-		finish(fact, STORE_REFUSED, SLICE(""));
-	} else {
+		break;
+	case DB_FAILED:
+		on_failed(fact, PQresultErrorField(result, PG_DIAG_SQLSTATE));
+		break;
+	case DB_UNAVAILABLE:
+	case DB_TIMEOUT:
+		fact->failed_ms = 0;
 		wait_for_retry(fact);
+		break;
 	}
 }
 
@@ -199,12 +228,13 @@ static void call(struct fact *fact)
 	TAILQ_INSERT_TAIL(&store->calling, fact, link);
 }
 
-struct store *store_new(struct loop *loop, struct db *db)
+struct store *store_new(struct loop *loop, struct db *db, int64_t give_up_ms)
 {
 	struct store *store = calloc(1, sizeof(*store));
 	BUG_ON(!store);
 	store->loop = loop;
 	store->db = db;
+	store->give_up_ms = give_up_ms;
 	store->retry_ms = RETRY_MIN_MS;
 	TAILQ_INIT(&store->calling);
 	TAILQ_INIT(&store->waiting);

@@ -1,8 +1,9 @@
 /*
  * What bearerbox told us, on its way into the database: acknowledgements, reports and
  * messages of handsets. Each is idempotent there and is tried until it is stored, so
- * that whoever waits for it may rely on it. Facts about one thing are stored in the
- * order in which they came. Knows SQL statements, not Kannel.
+ * that whoever waits for it may rely on it; or given up in time when the database is
+ * there and fails it, so that nobody waits behind it for ever. Facts about one thing
+ * are stored in the order in which they came. Knows SQL statements, not Kannel.
  */
 #ifndef SMSC_STORE_H
 #define SMSC_STORE_H
@@ -18,15 +19,20 @@ struct store;
 #define STORE_PARAMS_MAX 5
 
 enum store_outcome {
-	STORE_DONE,    /* it is stored; the answer is the first value of the row */
-	STORE_REFUSED, /* the database will never take this one; it was logged */
+	STORE_DONE,     /* it is stored; the answer is the first value of the row */
+	STORE_REFUSED,  /* the database will never take this one; it was logged */
+	STORE_GIVEN_UP, /* it failed for too long by no fault of this one; it was
+			 * logged, and may be brought again */
 };
 
-/** @p answer is borrowed for the call; empty for SQL NULL and STORE_REFUSED. */
+/** @p answer is borrowed for the call; empty for SQL NULL and without STORE_DONE. */
 typedef void store_fn(void *arg, enum store_outcome outcome, struct slice answer);
 
-/** @param db  borrowed; must outlive the store */
-struct store *store_new(struct loop *loop, struct db *db);
+/**
+ * @param db           borrowed; must outlive the store
+ * @param give_up_ms   how long a fact is tried that the database itself fails
+ */
+struct store *store_new(struct loop *loop, struct db *db, int64_t give_up_ms);
 /** What is not stored yet is dropped without a callback: bearerbox has it still. */
 void store_free(struct store *store);
 

@@ -112,6 +112,13 @@ static bool has_come_to_rest(void)
 	       (!boxlink_is_up(the.link) || window_oldest_unacked_ms(the.window) < 0);
 }
 
+/* bearerbox has messages that the database failed; perhaps it takes them now. */
+static bool is_time_to_redeliver(int64_t now_ms)
+{
+	int64_t kept_ms = incoming_kept_ms(the.incoming);
+	return kept_ms > 0 && now_ms - kept_ms >= the.config->redeliver_ms;
+}
+
 /* What time does: parts expire, acknowledgements stay out, stopping ends. */
 static void on_sweep(void *arg)
 {
@@ -126,6 +133,8 @@ static void on_sweep(void *arg)
 		leave_bearerbox();
 	else if (the.is_bearerbox_ending && has_come_to_rest())
 		boxlink_reset(the.link, "bearerbox_ends");
+	else if (is_time_to_redeliver(now_ms) && has_come_to_rest())
+		boxlink_reset(the.link, "redeliver");
 	size_t n_expired = window_expire(the.window, now_ms - the.config->validity_ms);
 	if (n_expired > 0) {
 		metrics_add(SMSC_PARTS_UNREPORTED, (int64_t)n_expired);
@@ -180,14 +189,14 @@ bool smsc_worker_start(struct worker *worker)
 	if (!open_db())
 		return false;
 	the.window = window_new((size_t)the.config->window);
-	the.store = store_new(worker->loop, the.db);
+	the.store = store_new(worker->loop, the.db, the.config->give_up_ms);
 	open_link();
 	const struct notices_parts out = { the.config, the.db, the.link, the.window,
 					   the.store };
 	the.notices = notices_new(worker->loop, &out);
 	const struct incoming_parts in = { the.link, the.window, the.store,
 					   the.notices };
-	the.incoming = incoming_new(&in);
+	the.incoming = incoming_new(worker->loop, &in);
 	store_on_progress(the.store, on_store_progress, NULL);
 	db_on_ready(the.db, on_db_ready, NULL);
 	timer_init(&the.sweep, worker->loop, on_sweep, NULL);

@@ -264,6 +264,48 @@ def test_the_link_outlives_the_database(site):
     assert len(messages(site)) == 1
 
 
+def fail_messages(site, condition, sqlstate):
+    """From now on the database raises this for messages that the condition holds for."""
+    site.schema.table(f"""
+        create sequence tried;
+        grant usage on tried to provbox_owner;
+        create function fail() returns trigger language plpgsql as
+        'begin if {condition} then raise using errcode = ''{sqlstate}''; end if; return new; end';
+        create trigger fail before insert on mo for each row execute function fail()""")
+
+
+def test_a_deadlock_costs_an_answer_nothing(site):
+    start(site)
+    with Radio(site.smscsim.radio, NUMBER) as handset:
+        request = site.schema.offered()
+        text_on(handset)
+        wait_notice(site, "delivered")
+        fail_messages(site, "nextval(''tried'') <= 3", "40P01")
+        assert "sent" in handset.send(SHORT_CODE, f"YES {site.schema.code(request)}")
+        assert "On its way" in text_on(handset)[0]
+    assert [outcome for *_, outcome in messages(site)] == ["accepted"]
+    assert site.schema.table("select last_value from tried") == [{"last_value": 4}]
+
+
+def test_what_the_database_fails_holds_up_nothing_and_comes_again(site):
+    site.smsc.config.update(give_up="300ms", redeliver="3s")
+    site.smsc.expect_errors("db_failed", "fact_given_up")
+    start(site)
+    fail_messages(site, "new.text = ''first''", "P0001")
+    with Radio(site.smscsim.radio, NUMBER) as handset:
+        for text in "first", "second":
+            assert "sent" in handset.send(SHORT_CODE, text)
+        wait.until(lambda: messages(site), "the second message")
+        assert [text for _, _, text, _ in messages(site)] == ["second"]
+        given_up = site.smsc.wait_event("fact_given_up", sqlstate="P0001")
+        site.schema.table("drop trigger fail on mo")
+        wait.until(lambda: len(messages(site)) == 2, "the first message")
+        assert site.smsc.events("link_down", why="redeliver")
+        assert site.schema.table("select text from mo where id = %s", given_up["id"]) == [
+            {"text": "first"}]
+    assert site.smsc.metrics()["provbox_smsc_given_up_total"] >= 1
+
+
 # ---- what breaks ---------------------------------------------------------------------------
 
 

@@ -9,7 +9,8 @@
 #include "smsc/smsc_metrics.h"
 #include "test/unit/test.h"
 
-#define CALLS_MAX 16
+#define CALLS_MAX  16
+#define GIVE_UP_MS 300
 
 struct db_call {
 	size_t statement;
@@ -21,7 +22,8 @@ struct db_call {
 static struct db_call calls[CALLS_MAX];
 static size_t n_calls;
 static bool is_queue_full;
-static int64_t unstored;
+static int64_t unstored, given_up;
+static char sqlstate[6];
 
 struct db_call *db_call(struct db *db, size_t statement, const struct db_param *params,
 			size_t n_params, db_fn *fn, void *arg)
@@ -58,8 +60,18 @@ struct slice db_value(const PGresult *result, int row, int column)
 
 void metrics_add(size_t metric, int64_t n)
 {
-	CU_ASSERT_EQUAL(metric, SMSC_UNSTORED);
-	unstored += n;
+	if (metric == SMSC_GIVEN_UP)
+		given_up += n;
+	else
+		unstored += n;
+}
+
+/* Of the one error that there is. */
+char *PQresultErrorField(const PGresult *result, int field)
+{
+	CU_ASSERT(field == PG_DIAG_SQLSTATE &&
+		  PQresultStatus(result) == PGRES_FATAL_ERROR);
+	return sqlstate;
 }
 
 /* Answer a call, as the database would, with one row. */
@@ -74,6 +86,15 @@ static void answer(size_t i, enum db_status status)
 	PQclear(result);
 }
 
+/* Answer a call, as the database would, with an error. */
+static void fail(size_t i, const char *state)
+{
+	PGresult *result = PQmakeEmptyPGresult(NULL, PGRES_FATAL_ERROR);
+	snprintf(sqlstate, sizeof(sqlstate), "%s", state);
+	calls[i].fn(calls[i].arg, DB_FAILED, result);
+	PQclear(result);
+}
+
 static struct loop *loop;
 static struct store *store;
 static char order[CALLS_MAX + 1];
@@ -82,10 +103,10 @@ static void begin(void)
 {
 	n_calls = 0;
 	is_queue_full = false;
-	unstored = 0;
+	unstored = given_up = 0;
 	memset(order, 0, sizeof(order));
 	loop = loop_new();
-	store = store_new(loop, NULL);
+	store = store_new(loop, NULL, GIVE_UP_MS);
 }
 
 static void end(void)
@@ -97,8 +118,10 @@ static void end(void)
 static void on_stored(void *arg, enum store_outcome outcome, struct slice value)
 {
 	const char *name = arg;
-	CU_ASSERT_EQUAL(outcome, STORE_DONE);
-	CU_ASSERT(slice_eq(value, SLICE("accepted")));
+	CU_ASSERT(
+		slice_eq(value, outcome == STORE_DONE ? SLICE("accepted") : SLICE("")));
+	if (outcome != STORE_DONE)
+		order[strlen(order)] = outcome == STORE_REFUSED ? '-' : '?';
 	order[strlen(order)] = name[0];
 }
 
@@ -189,7 +212,7 @@ static void what_comes_last_overtakes_nothing(void)
 static void tries_until_it_is_stored(void)
 {
 	static const enum db_status passing[] = { DB_UNAVAILABLE, DB_TIMEOUT,
-						  DB_FAILED };
+						  DB_UNAVAILABLE };
 	begin();
 	put("part", "a");
 	put("part", "b");
@@ -203,6 +226,60 @@ static void tries_until_it_is_stored(void)
 	answer(3, DB_OK);
 	answer(4, DB_OK);
 	CU_ASSERT_STRING_EQUAL(order, "ab");
+	end();
+}
+
+static void says_at_once_what_will_never_be_stored(void)
+{
+	begin();
+	put("part", "a");
+	put("part", "b");
+	fail(0, "22021");
+	fail(1, "23514");
+	CU_ASSERT_EQUAL(n_calls, 2);
+	CU_ASSERT_STRING_EQUAL(order, "-a-b");
+	CU_ASSERT_EQUAL(given_up, 0);
+	end();
+}
+
+/* Missing functions, errors in them, errors of the database: for a while. */
+static void gives_up_what_the_database_fails(void)
+{
+	static const char *const states[] = { "42883", "P0001", "XX000" };
+	const struct slice message[] = { SLICE("mo") };
+	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+		begin();
+		put("part", "a");
+		store_put_last(store, 7, message, 1, on_stored, "m");
+		fail(0, states[i]);
+		CU_ASSERT_STRING_EQUAL(order, "");
+		run_for(GIVE_UP_MS + 50);
+		CU_ASSERT_EQUAL_FATAL(n_calls, 2);
+		fail(1, states[i]);
+		CU_ASSERT_STRING_EQUAL(order, "?a");
+		CU_ASSERT_EQUAL(given_up, 1);
+		/* Nothing waits behind it any more. */
+		CU_ASSERT_EQUAL_FATAL(n_calls, 3);
+		answer(2, DB_OK);
+		CU_ASSERT_STRING_EQUAL(order, "?am");
+		CU_ASSERT_EQUAL(unstored, 0);
+		end();
+	}
+}
+
+/* Only the time counts in which the database was there. */
+static void an_outage_begins_the_time_anew(void)
+{
+	begin();
+	put("part", "a");
+	fail(0, "42883");
+	run_for(GIVE_UP_MS + 50);
+	CU_ASSERT_EQUAL_FATAL(n_calls, 2);
+	answer(1, DB_UNAVAILABLE);
+	run_for(250);
+	CU_ASSERT_EQUAL_FATAL(n_calls, 3);
+	fail(2, "42883");
+	CU_ASSERT_STRING_EQUAL(order, "");
 	end();
 }
 
@@ -234,4 +311,6 @@ static void drops_everything_at_the_end(void)
 
 TEST_MAIN("store", TEST(tells_when_it_is_stored), TEST(keeps_the_order_of_one_thing),
 	  TEST(what_comes_last_overtakes_nothing), TEST(tries_until_it_is_stored),
+	  TEST(says_at_once_what_will_never_be_stored),
+	  TEST(gives_up_what_the_database_fails), TEST(an_outage_begins_the_time_anew),
 	  TEST(tries_again_when_the_queue_is_full), TEST(drops_everything_at_the_end))
