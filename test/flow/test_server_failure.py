@@ -10,7 +10,7 @@ import time
 import pytest
 from harness import landnet, openapi, paths, process, wait
 from harness.caller import Caller
-from harness.schema import MODULE, digest
+from harness.schema import MODULE, TERMS, digest
 
 
 @pytest.fixture
@@ -55,6 +55,27 @@ def test_a_statement_that_takes_too_long(served):
         lock.rollback()
         lock.close()
         caller.ask("GET", "/v1/device", 200)
+
+
+def test_a_deadlock_can_be_called_again(served):
+    # A sequence counts what was rolled back, too.
+    served.schema.table("""
+        create sequence tried;
+        grant usage on tried to provbox_owner;
+        create function fail() returns trigger language plpgsql as
+        'begin
+            if nextval(''tried'') = 1 then raise using errcode = ''40P01''; end if;
+            return new;
+        end';
+        create trigger fail before insert on acceptance for each row execute function fail()""")
+    with Caller(served, openapi.Api()) as caller:
+        caller.authenticate()
+        path = caller.offered()
+        answer = {"answer": "accept", "sha256": digest(TERMS["en"].encode()).hex()}
+        refused = caller.ask("PUT", f"{path}/answer", 503, answer, reason="database_unavailable")
+        assert int(refused.headers["Retry-After"]) >= 1
+        assert caller.ask("GET", path, 200).json()["state"] == "offered"
+        assert caller.ask("PUT", f"{path}/answer", 200, answer).json()["state"] == "accepted"
 
 
 def test_a_worker_that_dies_is_started_again(served):
