@@ -1,8 +1,8 @@
 /*
  * The door of auth/: who a device is, what it may do, and the messages by which
  * gateway, server and device prove themselves to each other (protocol version 1).
- * Pure functions over bytes, but for loading keys and the zone process. Knows no
- * sockets, no HTTP, no database.
+ * Pure functions over bytes, but for loading keys and for the two processes that hold
+ * some: the zone and the keyring. Knows no sockets, no HTTP, no database.
  */
 #ifndef AUTH_AUTH_H
 #define AUTH_AUTH_H
@@ -12,6 +12,7 @@
 
 #include "base/child.h"
 #include "base/codec.h"
+#include "base/tls.h"
 
 #define AUTH_DEV_CHARS     63  /* longest canonical identifier */
 #define AUTH_SRV_CHARS     260 /* longest host:port */
@@ -127,7 +128,6 @@ bool identity_srv(struct slice host, unsigned default_port,
 /**
  * Load a private key for TLS: an unencrypted PEM file that belongs to root or this
  * user and that nobody else may read; EC P-256 or P-384, Ed25519, RSA from 2048 bits.
- * The one place through which gateway and server come by the keys of their legs.
  * @return a new reference, or NULL with @p why, which names the file and the remedy
  */
 EVP_PKEY *keys_load(const char *path, char *why, size_t why_size);
@@ -137,6 +137,59 @@ EVP_PKEY *keys_load(const char *path, char *why, size_t why_size);
  */
 bool keys_are_demo(const char *trust_path);
 
+/* ---- TLS keys in a process of their own (keyring.c, signer.c) ---- */
+
+#define KEYRING_KEYS_MAX  4
+#define SIGNER_TIMEOUT_MS 1000
+
+/** A key, and the side of TLS that it is for. */
+struct keyring_key {
+	const char *chain_path, *key_path; /* PEM; they must belong together */
+	enum tls_role role;
+	bool tls12; /* TLS_SERVER: sign for TLS 1.2, too */
+};
+
+/** The keys child's secrets. */
+struct keyring;
+/**
+ * Load them, into locked memory where the system allows it.
+ * @param n  at most KEYRING_KEYS_MAX
+ * @return NULL with @p why, which names the file
+ */
+struct keyring *keyring_load(const struct keyring_key *keys, size_t n, char *why,
+			     size_t why_size);
+/** Wipes. */
+void keyring_free(struct keyring *keyring);
+/**
+ * A child_handler_fn: @p keyring is the struct keyring. Signs what a TLS handshake of
+ * the side that the key is for has to sign, to the byte, by the scheme that fits the
+ * key, and nothing else.
+ * @return length of the signature; -1 for everything else, one log line a second
+ * Cost: one signature. Source: doc/decisions/005-keys-child.md.
+ */
+ssize_t keyring_answer(void *keyring, struct slice question, uint8_t *answer,
+		       size_t cap);
+
+/** A worker's way to the keyring. */
+struct signer;
+/** @param timeout_ms  longest wait for a signature: it holds up the whole worker */
+struct signer *signer_new(int64_t timeout_ms);
+/**
+ * A key for a TLS context: the public half is that of the first certificate of the
+ * chain, the private half is used by asking the keyring. A handshake that gets no
+ * signature fails with TLS_FAILURE_KEY; while a keyring does not answer, most fail at
+ * once instead of waiting.
+ * @param signer  borrowed for the life of the key
+ * @return a new reference, or NULL with @p why, which names the file
+ */
+EVP_PKEY *signer_key(struct signer *signer, const char *chain_path, char *why,
+		     size_t why_size);
+/** @param fd  borrowed until signer_free(); [0] of child_channel(); before it nothing
+ * can be signed */
+void signer_open(struct signer *signer, int fd);
+/** After every context and connection that uses a key of it. NULL is nothing. */
+void signer_free(struct signer *signer);
+
 /* ---- Encoding (encode.c) ---- */
 
 /** Every label of the protocol; each is used for one thing. */
@@ -144,6 +197,7 @@ enum auth_label {
 	AUTH_LABEL_GRANT,
 	AUTH_LABEL_GRANT_PAYLOAD,
 	AUTH_LABEL_ZONE_PROOF,
+	AUTH_LABEL_SIGNATURE,
 	AUTH_LABEL_N
 };
 const char *auth_label_text(enum auth_label label);

@@ -9,6 +9,7 @@ static const char *const labels[AUTH_LABEL_N] = {
 	[AUTH_LABEL_GRANT] = "provbox/1 grant",
 	[AUTH_LABEL_GRANT_PAYLOAD] = "provbox/1 grant payload",
 	[AUTH_LABEL_ZONE_PROOF] = "provbox/1 zone proof",
+	[AUTH_LABEL_SIGNATURE] = "provbox/1 signature",
 };
 
 const char *auth_label_text(enum auth_label label)

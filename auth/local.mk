@@ -6,11 +6,14 @@ auth_libauth_a_SOURCES = \
 	auth/grant.c \
 	auth/identity.c \
 	auth/jws.c auth/jws.h \
+	auth/keyring.c \
 	auth/keys.c \
 	auth/message.c \
 	auth/proof.c auth/proof.h auth/proof_claims.c \
 	auth/reason.c \
 	auth/secret.c auth/secret.h \
+	auth/signer.c auth/signer.h auth/signer_provider.c \
+	auth/signing.c auth/signing.h \
 	auth/standing.c \
 	auth/zone.c
 
@@ -24,6 +27,8 @@ check_PROGRAMS += \
 	test/unit/test_message \
 	test/unit/test_proof \
 	test/unit/test_reason \
+	test/unit/test_signer \
+	test/unit/test_signing \
 	test/unit/test_standing \
 	test/unit/test_zone
 
@@ -41,6 +46,9 @@ test_unit_test_message_LDADD = $(AUTH_LIBS)
 test_unit_test_proof_CPPFLAGS = $(AUTH_VECTORS)
 test_unit_test_proof_LDADD = $(AUTH_LIBS)
 test_unit_test_reason_LDADD = $(AUTH_LIBS)
+test_unit_test_signer_LDADD = $(AUTH_LIBS)
+test_unit_test_signing_CPPFLAGS = $(AUTH_VECTORS)
+test_unit_test_signing_LDADD = $(AUTH_LIBS)
 test_unit_test_standing_LDADD = $(AUTH_LIBS)
 test_unit_test_zone_LDADD = $(AUTH_LIBS)
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/codec.h"
@@ -233,6 +234,73 @@ void child_cancel(struct child_caller *caller, uint32_t number)
 		return;
 	question_take(question);
 	free(question);
+}
+
+/* ---- The asking side that waits ---- */
+
+static int64_t monotonic_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Returns bytes of payload of the next frame, whosever it is; -1 with errno. */
+static ssize_t wait_frame(int fd, int64_t deadline, struct frame *frame)
+{
+	struct pollfd readable = { .fd = fd, .events = POLLIN };
+
+	for (;;) {
+		ssize_t n = frame_receive(fd, frame);
+		if (n >= 0)
+			return n;
+		if (errno == 0) /* closed */
+			errno = EPIPE;
+		if (errno != EAGAIN && errno != EINTR)
+			return -1;
+		int64_t left = deadline - monotonic_ms();
+		if (left <= 0) {
+			errno = ETIMEDOUT;
+			return -1;
+		}
+		(void)poll(&readable, 1, (int)left); /* the next round tells */
+	}
+}
+
+static ssize_t frame_take_answer(struct frame *frame, size_t n, uint8_t *answer,
+				 size_t cap)
+{
+	bool is_answer = frame->kind == FRAME_ANSWER;
+
+	if (is_answer && n <= cap)
+		memcpy(answer, frame->bytes, n);
+	OPENSSL_cleanse(frame->bytes, n);
+	if (is_answer && n <= cap)
+		return (ssize_t)n;
+	errno = is_answer ? EMSGSIZE : EACCES;
+	return -1;
+}
+
+ssize_t child_ask_and_wait(int fd, struct slice question, int64_t timeout_ms,
+			   uint8_t *answer, size_t cap)
+{
+	int64_t deadline = monotonic_ms() + timeout_ms;
+	struct frame frame;
+	uint32_t number;
+
+	/* Answers to earlier ones, or to a predecessor's, may still be on their way. */
+	random_bytes(&number, sizeof(number));
+	errno = EMSGSIZE;
+	if (!frame_send(fd, number, FRAME_QUESTION, question))
+		return -1;
+	for (;;) {
+		ssize_t n = wait_frame(fd, deadline, &frame);
+		if (n >= 0 && frame.number == number)
+			return frame_take_answer(&frame, (size_t)n, answer, cap);
+		if (n < 0 && errno != EBADMSG)
+			return -1;
+	}
 }
 
 /* ---- The answering side ---- */

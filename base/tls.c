@@ -191,6 +191,7 @@ static const char *const failure_names[TLS_N_FAILURES] = {
 	[TLS_FAILURE_CHAIN] = "certificate_chain",
 	[TLS_FAILURE_WEAK] = "tls_weak",
 	[TLS_FAILURE_ALERT] = "tls_alert",
+	[TLS_FAILURE_KEY] = "key_unavailable",
 };
 
 /* What X509_verify_cert() said; all others are TLS_FAILURE_CHAIN. */
@@ -228,12 +229,20 @@ static enum tls_failure failure_of_verdict(long verdict)
 	return TLS_FAILURE_CHAIN;
 }
 
+/* The first error of the queue is the cause; OpenSSL adds its own behind. */
+void tls_raise_key_failure(void)
+{
+	ERR_raise(ERR_LIB_USER, TLS_FAILURE_KEY);
+}
+
 enum tls_failure tls_failure_of(SSL *ssl)
 {
 	const unsigned long error = ERR_peek_error();
 	const int reason = ERR_GET_REASON(error);
 
 	ERR_clear_error();
+	if (ERR_GET_LIB(error) == ERR_LIB_USER)
+		return TLS_FAILURE_KEY;
 	if (ERR_GET_LIB(error) != ERR_LIB_SSL)
 		return TLS_FAILURE_PROTOCOL;
 	switch (reason) {

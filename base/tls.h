@@ -61,8 +61,11 @@ enum tls_failure {
 	TLS_FAILURE_CHAIN, /* too long, bad signature, other */
 	TLS_FAILURE_WEAK,  /* TLS 1.2 without extended master secret */
 	TLS_FAILURE_ALERT, /* the peer refused us */
+	TLS_FAILURE_KEY,   /* our key could not sign */
 	TLS_N_FAILURES,
 };
+/** A key that is not in this process says so while it signs: TLS_FAILURE_KEY. */
+void tls_raise_key_failure(void);
 /** Lower_snake_case name: "certificate_revoked". */
 const char *tls_failure_name(enum tls_failure failure);
 /** Classify after SSL_do_handshake failed with SSL_ERROR_SSL; empties the error queue.

@@ -40,6 +40,7 @@ struct pki_options {
 	long from_s, to_s; /* from now; 0, 0: valid for an hour */
 	const struct pki_leaf *issuer; /* an intermediate; NULL: the CA itself */
 	bool is_ca;
+	EVP_PKEY *key; /* taken; NULL: a new one of P-256 */
 };
 
 static inline void pki_extend(X509 *cert, X509 *issuer, int nid, const char *value)
@@ -54,12 +55,13 @@ static inline void pki_extend(X509 *cert, X509 *issuer, int nid, const char *val
 	X509_EXTENSION_free(extension);
 }
 
-/* An unsigned certificate of a new P-256 key. */
+/* An unsigned certificate, of a new P-256 key unless there is one. */
 static inline X509 *pki_draft(const char *name, long serial, EVP_PKEY **key)
 {
 	X509 *cert = X509_new();
 
-	*key = EVP_EC_gen("P-256");
+	if (!*key)
+		*key = EVP_EC_gen("P-256");
 	CU_ASSERT_FATAL(cert && *key);
 	X509_set_version(cert, X509_VERSION_3);
 	ASN1_INTEGER_set(X509_get_serialNumber(cert), serial);
@@ -115,6 +117,7 @@ static inline struct pki_leaf *pki_issue(struct pki *pki, const char *name,
 
 	CU_ASSERT_FATAL(pki->n_leaves <= PKI_LEAVES);
 	leaf->path = pki_path(pki, name);
+	leaf->key = options->key;
 	leaf->cert = pki_draft(name, (long)pki->n_leaves + 1, &leaf->key);
 	X509_set_issuer_name(leaf->cert, X509_get_subject_name(issuer));
 	X509_gmtime_adj(X509_getm_notBefore(leaf->cert),

@@ -50,6 +50,10 @@ def encode_vectors():
         ("provbox/1 grant payload", [b"a", b"", None, b"\0", b"\xff\xff\xff\xff"]),
         ("provbox/1 zone proof", [b"x" * 300, None, b"y"]),
         ("provbox/1 zone proof", [None, None, b"aaa", b"aaa"]),
+        # The input is the example of RFC 8446, 4.4.3.
+        ("provbox/1 signature", [
+            filled("spki"), b"\x04\x03",
+            b" " * 64 + b"TLS 1.3, server CertificateVerify\0" + b"\1" * 32]),
     ]
     return [{"label": label, "fields": [f if f is None else f.hex() for f in fields],
              "bytes": protocol.encode(label, fields).hex()} for label, fields in cases]
