@@ -28,6 +28,7 @@ base_libbase_a_SOURCES = \
 	base/metrics.c base/metrics.h \
 	base/process.c base/process.h \
 	base/roster.c base/roster.h \
+	base/sandbox.c base/sandbox.h \
 	base/slice.c base/slice.h \
 	base/supervisor.c base/supervisor.h base/supervisor_config.c \
 	base/systemd.c base/systemd.h \
@@ -52,6 +53,7 @@ check_PROGRAMS += \
 	test/unit/test_metrics \
 	test/unit/test_process \
 	test/unit/test_roster \
+	test/unit/test_sandbox \
 	test/unit/test_slice \
 	test/unit/test_supervisor \
 	test/unit/test_tls \

@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/codec.h"
+#include "base/sandbox.h"
 
 #define QUICK_MS       5000
 #define BACKOFF_MS     100
@@ -115,33 +115,44 @@ static void close_others(const struct process *process, int notify_fd)
 	close_range((unsigned)next, ~0u, 0);
 }
 
-static void drop_privileges(const struct process_user *user)
+static _Noreturn void give_up(const char *event)
 {
-	if (!user->is_switched)
-		return;
-	bool is_dropped = initgroups(user->name, user->gid) == 0 &&
-			  setresgid(user->gid, user->gid, user->gid) == 0 &&
-			  setresuid(user->uid, user->uid, user->uid) == 0;
-	if (is_dropped && (user->uid == 0 || setuid(0) != 0))
-		return;
-	log_error("privileges_kept", log_str("user", user->name),
-		  log_str("why", strerror(errno)));
+	log_error(event, log_str("why", strerror(errno)));
 	exit(SUPERVISOR_EXIT_FAILED);
 }
 
-/* After the change of user, which undoes the first two. */
-static void confine(pid_t supervisor)
+/* Whatever the process opens from here on, it finds nothing. */
+static void leave_files(void)
 {
-#ifndef __SANITIZE_ADDRESS__ /* the leak sanitizer traces the process it is in */
-	const struct rlimit none = { 0, 0 };
+	if (sandbox_leave_files())
+		return;
+	if (errno != EPERM)
+		give_up("root_kept");
+	log_warn("root_kept", log_str("hint", "root lacks CAP_SYS_CHROOT here"));
+}
 
-	setrlimit(RLIMIT_CORE, &none);
-	prctl(PR_SET_DUMPABLE, 0);
-#endif
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+static void drop_privileges(const struct process_user *user, unsigned rights)
+{
+	/* Groups stand in files, too. */
+	if (user->is_switched && initgroups(user->name, user->gid) != 0)
+		give_up("privileges_kept");
+	if (geteuid() == 0 && sandbox_is_strict(rights))
+		leave_files();
+	if (!user->is_switched)
+		return;
+	if (setresgid(user->gid, user->gid, user->gid) != 0 ||
+	    setresuid(user->uid, user->uid, user->uid) != 0 || setuid(0) == 0)
+		give_up("privileges_kept");
+}
+
+/* After the change of user, which undoes some of it. */
+static void confine(const struct process *process, pid_t supervisor)
+{
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != supervisor)
 		exit(SUPERVISOR_EXIT_FAILED); /* it has died meanwhile */
+	if (!sandbox_enter(process->role->rights, &process->state->forbidden_call))
+		give_up("sandbox_failed");
 }
 
 struct run {
@@ -159,10 +170,15 @@ static void on_terminate(void *arg)
 		loop_stop(run->worker->loop);
 }
 
-static int run_loop(struct run *run)
+/* While the process may still make descriptors. */
+static void open_loop(struct run *run)
 {
 	run->worker->loop = loop_new();
 	loop_on_signal(run->worker->loop, SIGTERM, on_terminate, run);
+}
+
+static int run_loop(struct run *run)
+{
 	if (!run->role->start(run->worker))
 		return SUPERVISOR_EXIT_FAILED;
 	/* The loop is not freed: what it alone knows of is not lost memory. */
@@ -188,8 +204,10 @@ static _Noreturn void run(struct process *process, const struct process_common *
 	metrics_use_slot(process->metrics_slot);
 	if (role->load && !role->load(worker->config, &worker->secrets))
 		exit(SUPERVISOR_EXIT_CONFIG);
-	drop_privileges(common->user);
-	confine(supervisor);
+	if (!role->is_blocking)
+		open_loop(&run);
+	drop_privileges(common->user, role->rights);
+	confine(process, supervisor);
 	if (!role->is_blocking)
 		exit(run_loop(&run));
 	exit(role->start(worker) ? 0 : SUPERVISOR_EXIT_FAILED);
@@ -223,6 +241,7 @@ bool process_start(struct process *process, const struct process_common *common)
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &before);
 	process->state->is_ready = false;
+	process->state->forbidden_call = -1;
 	pid_t pid = fork();
 	if (pid == 0)
 		run(process, common, supervisor, &before);
@@ -262,4 +281,31 @@ void process_status_text(int status, char *out, size_t size)
 		snprintf(out, size, "SIG%s", name);
 	else
 		snprintf(out, size, "signal_%d", WTERMSIG(status));
+}
+
+/* One line, whatever it died of. */
+void process_log_end(const struct process *process, pid_t pid, int status,
+		     enum log_level level)
+{
+	int number = process->state->forbidden_call;
+	bool is_forbidden = WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS;
+	char text[32], call[32] = "";
+
+	process_status_text(status, text, sizeof(text));
+	if (number >= 0)
+		sandbox_call_name(number, call, sizeof(call));
+	const struct log_field fields[] = {
+		log_str("role", process->role->name),
+		log_num("index", (int64_t)process->worker.index),
+		log_num("pid", pid),
+		log_str("status", text),
+		log_num("deaths", process->quick_deaths),
+		/* An attack, or our fault. */
+		log_str("reason", "call_forbidden"),
+		log_str("call", call),
+		log_num("number", number),
+	};
+	size_t n = sizeof(fields) / sizeof(fields[0]);
+	log_write(is_forbidden ? LOG_LEVEL_ERROR : level, "child_exit", fields,
+		  is_forbidden ? n : n - 3);
 }

@@ -25,7 +25,9 @@ struct process_state {
 	pid_t pid;          /* 0: not running */
 	int64_t started_ms; /* wall clock */
 	unsigned restarts;
-	bool is_ready; /* the one member that the process itself writes */
+	/* The process itself writes these. */
+	bool is_ready;
+	int forbidden_call; /* the system call that it dies of; -1: none */
 };
 
 struct process {
@@ -73,5 +75,13 @@ bool process_start(struct process *process, const struct process_common *common)
 int64_t process_backoff_ms(struct process *process, int64_t lived_ms);
 /** Write how it ended: "0", "78", "SIGKILL". */
 void process_status_text(int status, char *out, size_t size);
+/**
+ * Log its end, ev=child_exit: as an ERROR with the name of the call when it asked the
+ * kernel for what it has no right to.
+ * @param status  of waitpid()
+ * @param level   for all other ends
+ */
+void process_log_end(const struct process *process, pid_t pid, int status,
+		     enum log_level level);
 
 #endif

@@ -160,10 +160,8 @@ static void on_restart(void *arg)
 
 static void bury(struct process *process, int status)
 {
-	char text[32];
-
-	process_status_text(status, text, sizeof(text));
 	pid_t pid = process->pid;
+
 	process->pid = 0;
 	process->state->pid = 0;
 	process->state->is_ready = false;
@@ -173,11 +171,8 @@ static void bury(struct process *process, int status)
 	schedule(process);
 	bool is_hopeless = (self.phase == PHASE_STARTING && gave_up) ||
 			   process->quick_deaths >= ERROR_AT_DEATHS;
-	log_write(is_hopeless ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "child_exit",
-		  LOG_FIELDS(log_str("role", process->role->name),
-			     log_num("index", (int64_t)process->worker.index),
-			     log_num("pid", pid), log_str("status", text),
-			     log_num("deaths", process->quick_deaths)));
+	process_log_end(process, pid, status,
+			is_hopeless ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN);
 	/* What is wrong from the start is not better at the second try. */
 	if (self.phase == PHASE_STARTING && gave_up)
 		stop(WEXITSTATUS(status));
@@ -276,6 +271,7 @@ static size_t count_admin(const void *config)
 
 static const struct supervisor_role admin_role = {
 	.name = "admin",
+	.rights = SANDBOX_ACCEPT,
 	.count = count_admin,
 	.start = start_admin,
 	.stop = stop_admin,

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/metrics.h"
+#include "base/sandbox.h"
 
 #define SUPERVISOR_EXIT_FAILED      1
 #define SUPERVISOR_EXIT_USAGE       2
@@ -84,6 +85,7 @@ struct supervisor_role {
 	bool (*start)(struct worker *worker);
 	/* SIGTERM: end soon; call loop_stop() when done. NULL: stop at once. */
 	void (*stop)(struct worker *worker);
+	unsigned rights; /* of enum sandbox_right; 0: only what all have */
 	bool is_blocking;
 	bool is_answerer; /* has channels[1] of every process of roles that ask it */
 	/* Names of the roles that this one asks, NULL at the end; NULL: none. */

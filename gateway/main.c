@@ -26,7 +26,8 @@ static const struct supervisor_role roles[] = {
 	  .listeners = list_addresses,
 	  .load = airnet_load,
 	  .start = airnet_start,
-	  .stop = airnet_stop },
+	  .stop = airnet_stop,
+	  .rights = SANDBOX_ACCEPT | SANDBOX_DIAL_IP },
 };
 
 int main(int argc, char **argv)

@@ -57,6 +57,8 @@ AS_VAR_IF([enable_werror], [no], [], [PROVBOX_CFLAGS="$PROVBOX_CFLAGS -Werror"])
 
 provbox_sanitizers="-fsanitize=address,undefined -fno-sanitize-recover=all"
 provbox_sanitizers="$provbox_sanitizers -fno-omit-frame-pointer"
+AS_IF([test "x$enable_fuzz" != xno || test "x$enable_sanitize" != xno],
+      [PROVBOX_CPPFLAGS="$PROVBOX_CPPFLAGS -DPROVBOX_SANITIZED"])
 AS_IF([test "x$enable_fuzz" != xno], [
 	PROVBOX_CFLAGS="$PROVBOX_CFLAGS $provbox_sanitizers -fsanitize=fuzzer-no-link"
 	PROVBOX_LDFLAGS="$PROVBOX_LDFLAGS $provbox_sanitizers"

@@ -7,7 +7,10 @@
 #include "smsc/worker.h"
 
 static const struct supervisor_role roles[] = {
-	{ .name = "link", .start = smsc_worker_start, .stop = smsc_worker_stop },
+	{ .name = "link",
+	  .start = smsc_worker_start,
+	  .stop = smsc_worker_stop,
+	  .rights = SANDBOX_DATABASE },
 };
 
 static const struct supervisor_spec spec = {

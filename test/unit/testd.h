@@ -186,6 +186,7 @@ static void on_client(struct listener *listener, int fd, void *arg)
 	case 'n': worker_set_ready(client.worker, false); break;
 	case 'r': worker_set_ready(client.worker, true); break;
 	case 'x': exit(7);
+	case 'o': (void)!open("/dev/null", O_RDONLY); break;
 	}
 	answer_client(&client, SLICE(""));
 }
@@ -216,6 +217,7 @@ static const struct supervisor_role roles[] = {
 	  .listeners = list_addresses,
 	  .start = worker_start,
 	  .stop = worker_stop,
+	  .rights = SANDBOX_ACCEPT,
 	  .asks = (const char *const[]){ "oracle", NULL } },
 	{ .name = "oracle",
 	  .load = oracle_load,
