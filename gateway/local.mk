@@ -1,6 +1,7 @@
 # provbox-gateway and its unit tests.
 sbin_PROGRAMS += provbox-gateway
 provbox_gateway_SOURCES = \
+	gateway/access.c gateway/access.h \
 	gateway/airnet.c gateway/airnet.h \
 	gateway/authentication.c gateway/authentication.h \
 	gateway/forward.c gateway/forward.h \
@@ -12,7 +13,8 @@ provbox_gateway_SOURCES = \
 	gateway/refusal.c gateway/refusal.h \
 	gateway/report.c gateway/report.h \
 	gateway/route.c gateway/route.h \
-	gateway/session.c gateway/session.h
+	gateway/session.c gateway/session.h \
+	gateway/transaction.c gateway/transaction.h
 provbox_gateway_LDADD = $(AUTH_LIBS)
 
 check_PROGRAMS += \

@@ -1,15 +1,35 @@
 /*
- * An airnet session: one connection of one device, from handshake to end. Decides for
- * each request: authenticate, forward, answer, refuse. Forwards only for a device and a
- * server that both were authenticated.
+ * An airnet session: one connection of one device, from handshake to end. Learns who
+ * the device is, makes a transaction of each request, and tells why it ended.
  */
 #ifndef GATEWAY_SESSION_H
 #define GATEWAY_SESSION_H
 
+#include "gateway/access.h"
 #include "gateway/airnet.h"
+
+struct transaction;
+
+struct session {
+	TAILQ_ENTRY(session) entry;
+	struct airnet *airnet;
+	struct link *link;
+	struct auth_claims claims;                     /* gw, sid, dev, cred, binding */
+	char sid[BASE64URL_CHARS(AUTH_SID_BYTES) + 1]; /* as the server logs it */
+	bool is_verified;                /* the device's certificate and identifier */
+	enum auth_reason refusal;        /* why every request is refused */
+	enum auth_reason end;            /* why the session is ending */
+	struct access *accesses;         /* one for each route */
+	struct transaction *transaction; /* the present one, or NULL */
+	struct route *route;             /* of the last request, or NULL */
+	int64_t start_ms;
+	uint64_t n_requests;
+};
 
 /** Make a session of an accepted socket. @param fd taken */
 void session_accept(struct airnet *airnet, int fd);
+/** End it after the answer that follows; which says so. */
+void session_end_with(struct session *session, enum auth_reason reason);
 /** End every session: idle ones now, others after their answer. */
 void session_drain_all(struct airnet *airnet);
 /** Abort what is still there. @return how many sessions that were */
