@@ -16,6 +16,7 @@ static const struct {
 	{ "3F000", RESULT_UNAVAILABLE, "there is no schema; run `provctl db init`" },
 	{ "42883", RESULT_UNAVAILABLE,
 	  "the schema is of another version; run `provctl db status`" },
+	{ "PB002", RESULT_USAGE, NULL }, /* of our functions: the filter is wrong */
 	{ "42501", RESULT_CONFIG, "the DSN has the wrong role; see doc/database.md" },
 	{ "08", RESULT_UNAVAILABLE, "the connection broke" },
 	{ "53", RESULT_UNAVAILABLE, "the server is short of something" },
@@ -36,7 +37,9 @@ static enum result complain_of(PGconn *db, const PGresult *answer)
 	for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++) {
 		if (strncmp(state, meanings[i].state, strlen(meanings[i].state)) != 0)
 			continue;
-		complain("%s: %s", text ? text : state, meanings[i].advice);
+		const char *advice = meanings[i].advice;
+		complain("%s%s%s", text ? text : state, advice ? ": " : "",
+			 advice ? advice : "");
 		return meanings[i].result;
 	}
 	complain("%s", text ? text : state);

@@ -178,6 +178,9 @@ begin
 		values (digest, p_manifest ->> 'default_language') returning catalogue.version into version;
 		for f in select jsonb_array_elements(p_manifest -> 'features') loop
 			pos := pos + 1;
+			if concat(f ->> 'version', f ->> 'name', f ->> 'description') ~ '[\u0001-\u001f\u007f-\u009f]' then
+				raise 'feature %: version, name or description has control characters', pos using errcode = '22023';
+			end if;
 			perform content_begin(decode(f #>> '{content,sha256}', 'hex'),
 				(f #>> '{content,size}')::bigint, f #>> '{content,media_type}');
 			insert into feature (catalogue, id, position, version, name, description, kind, uri, content,

@@ -103,6 +103,11 @@ language sql immutable set search_path = provbox, pg_temp as $$
 			|| '¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà', '') as left_over) basic) rest
 $$;
 
+create table notice_state (
+	state text primary key
+);
+insert into notice_state values ('queued'), ('sending'), ('accepted'), ('delivered'), ('failed');
+
 -- concat_ref is the reference of a message in parts, counted per number; parts is null until it was first split.
 -- state is what the SMSC said of every part; acked is when bearerbox had every part.
 create table notice (
@@ -113,7 +118,7 @@ create table notice (
 	kind text not null check (kind in ('terms', 'accepted', 'status', 'reply')),
 	language text not null,
 	text text not null,
-	state text not null default 'queued' check (state in ('queued', 'sending', 'accepted', 'delivered', 'failed')),
+	state text not null default 'queued' references notice_state,
 	reason text references reason,
 	concat_ref int not null check (concat_ref between 0 and 255),
 	parts int check (parts between 1 and 20),

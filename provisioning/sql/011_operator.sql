@@ -123,19 +123,37 @@ $$;
 
 -- Requests and notices ------------------------------------------------------------------------------------------
 
+-- A state in a filter that there is not is a slip of the pen, and not an empty list.
+create function states_check(p_filter jsonb, p_states text[]) returns void
+language plpgsql immutable set search_path = provbox, pg_temp as $$
+declare
+	unknown text := (select string_agg(s, ', ') from regexp_split_to_table(p_filter ->> 'state', ',') s
+		where s <> all (p_states));
+begin
+	if unknown is not null then
+		raise 'no such state: %; there are %', unknown, array_to_string(p_states, ', ') using errcode = 'PB002';
+	end if;
+end
+$$;
+
 create function request_list(p_filter jsonb)
 returns table (id uuid, dev text, number text, state text, reason text, items text, catalogue int,
 	created timestamptz, changed timestamptz)
-language sql stable security definer set search_path = provbox, pg_temp as $$
-	select r.id, r.dev, masked(coalesce(o.msisdn, d.msisdn)), r.state, r.reason,
-		(select string_agg(i.feature || '=' || i.state, ' ' order by i.position) from item i where i.request = r.rid),
-		r.catalogue, r.created, r.changed
-	from request r join device d on d.dev = r.dev left join offer o on o.request = r.rid
-	where (not p_filter ? 'dev' or r.dev = p_filter ->> 'dev')
-		and (not p_filter ? 'id' or r.id::text = p_filter ->> 'id')
-		and (not p_filter ? 'state' or r.state = any (string_to_array(p_filter ->> 'state', ',')))
-		and (not p_filter ? 'reason' or r.reason = p_filter ->> 'reason')
-	order by r.rid desc limit coalesce((p_filter ->> 'limit')::int, 50)
+language plpgsql stable security definer set search_path = provbox, pg_temp as $$
+#variable_conflict use_column
+begin
+	perform states_check(p_filter, (select array_agg(state order by not is_open, state) from request_state));
+	return query
+		select r.id, r.dev, masked(coalesce(o.msisdn, d.msisdn)), r.state, r.reason,
+			(select string_agg(i.feature || '=' || i.state, ' ' order by i.position) from item i where i.request = r.rid),
+			r.catalogue, r.created, r.changed
+		from request r join device d on d.dev = r.dev left join offer o on o.request = r.rid
+		where (not p_filter ? 'dev' or r.dev = p_filter ->> 'dev')
+			and (not p_filter ? 'id' or r.id::text = p_filter ->> 'id')
+			and (not p_filter ? 'state' or r.state = any (string_to_array(p_filter ->> 'state', ',')))
+			and (not p_filter ? 'reason' or r.reason = p_filter ->> 'reason')
+		order by r.rid desc limit coalesce((p_filter ->> 'limit')::int, 50);
+end
 $$;
 
 -- The whole story of a request in time order: its events and what became of each part of each message.
@@ -166,14 +184,19 @@ $$;
 create function notice_list(p_filter jsonb)
 returns table (id bigint, request uuid, dev text, number text, kind text, language text, state text, reason text,
 	parts int, characters int, created timestamptz, changed timestamptz)
-language sql stable security definer set search_path = provbox, pg_temp as $$
-	select n.id, r.id, n.dev, masked(n.msisdn), n.kind, n.language, n.state, n.reason, n.parts, length(n.text),
-		n.created, n.changed
-	from notice n left join request r on r.rid = n.request
-	where (not p_filter ? 'dev' or n.dev = p_filter ->> 'dev')
-		and (not p_filter ? 'request' or r.id::text = p_filter ->> 'request')
-		and (not p_filter ? 'state' or n.state = any (string_to_array(p_filter ->> 'state', ',')))
-	order by n.id desc limit coalesce((p_filter ->> 'limit')::int, 50)
+language plpgsql stable security definer set search_path = provbox, pg_temp as $$
+#variable_conflict use_column
+begin
+	perform states_check(p_filter, (select array_agg(state order by state) from notice_state));
+	return query
+		select n.id, r.id, n.dev, masked(n.msisdn), n.kind, n.language, n.state, n.reason, n.parts, length(n.text),
+			n.created, n.changed
+		from notice n left join request r on r.rid = n.request
+		where (not p_filter ? 'dev' or n.dev = p_filter ->> 'dev')
+			and (not p_filter ? 'request' or r.id::text = p_filter ->> 'request')
+			and (not p_filter ? 'state' or n.state = any (string_to_array(p_filter ->> 'state', ',')))
+		order by n.id desc limit coalesce((p_filter ->> 'limit')::int, 50);
+end
 $$;
 
 -- Policy and status ---------------------------------------------------------------------------------------------
