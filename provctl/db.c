@@ -1,12 +1,9 @@
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
-
-#include <jansson.h>
 
 #include "provctl/file.h"
-#include "provctl/grid.h"
 #include "provctl/migrate.h"
+#include "provctl/rows.h"
 
 /* The database to connect to where another one is made. */
 #define MAINTENANCE_DATABASE "postgres"
@@ -119,10 +116,7 @@ static void status_print_json(const struct migrations *migrations)
 						      "sha256", m->sha256, "applied_at",
 						      m->applied_at));
 	}
-	char *text = json_dumps(list, 0);
-	grid_print_json(text);
-	free(text);
-	json_decref(list);
+	rows_print(list);
 }
 
 enum result db_status(struct context *ctx)

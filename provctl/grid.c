@@ -1,23 +1,12 @@
 #include "provctl/grid.h"
 
-#include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 
-/* From PostgreSQL's catalogue pg_type; these numbers do not change. */
-enum {
-	TYPE_BOOL = 16,
-	TYPE_INT8 = 20,
-	TYPE_INT4 = 23,
-	TYPE_FLOAT8 = 701,
-	TYPE_TEXT_ARRAY = 1009,
-	TYPE_TIMESTAMPTZ = 1184,
-	TYPE_JSONB = 3802,
-};
+#include "provctl/pg_type.h"
 
 static bool is_number(Oid type)
 {
-	return type == TYPE_INT8 || type == TYPE_INT4 || type == TYPE_FLOAT8;
+	return type == PG_INT8 || type == PG_INT4 || type == PG_FLOAT8;
 }
 
 /* Bytes of UTF-8 that end a control character of one or two bytes at the front; 0:
@@ -60,20 +49,19 @@ static const char *cell(struct arena *arena, const PGresult *rows, int row, int 
 	const char *raw = PQgetvalue(rows, row, column);
 	Oid type = PQftype(rows, column);
 
-	if (PQgetisnull(rows, row, column) ||
-	    (type == TYPE_JSONB && !strcmp(raw, "{}")))
+	if (PQgetisnull(rows, row, column) || (type == PG_JSONB && !strcmp(raw, "{}")))
 		return "-";
-	if (type == TYPE_BOOL)
+	if (type == PG_BOOL)
 		return *raw == 't' ? "yes" : "no";
 	char *text = harmless(arena, raw);
 	if (!text)
 		return "(too long)";
 	/* 2026-11-21 01:02:03.456789+00: to the millisecond; the zone is UTC anyway. */
-	if (type == TYPE_TIMESTAMPTZ)
+	if (type == PG_TIMESTAMPTZ)
 		text[strcspn(text, "+")] = '\0';
-	if (type == TYPE_TIMESTAMPTZ && strlen(text) > 23)
+	if (type == PG_TIMESTAMPTZ && strlen(text) > 23)
 		text[23] = '\0';
-	if (type == TYPE_TEXT_ARRAY)
+	if (type == PG_TEXT_ARRAY)
 		open_array(text);
 	return *text ? text : "-";
 }
@@ -136,12 +124,4 @@ void grid_print_record(struct arena *arena, const PGresult *rows, int row)
 	for (int column = 0; column < PQnfields(rows); column++)
 		printf("%-*s  %s\n", width, PQfname(rows, column),
 		       cell(arena, rows, row, column));
-}
-
-void grid_print_json(const char *text)
-{
-	json_t *value = json_loads(text ? text : "null", JSON_DECODE_ANY, NULL);
-	json_dumpf(value, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
-	putchar('\n');
-	json_decref(value);
 }

@@ -16,9 +16,5 @@
 void grid_print(struct arena *arena, const PGresult *rows);
 /** Print one row as lines of key and value. */
 void grid_print_record(struct arena *arena, const PGresult *rows, int row);
-/** Print a JSON text with indentation. */
-void grid_print_json(const char *text);
-/** What --json says of a command that has nothing else to say. */
-#define JSON_DONE "{\"done\": true}"
 
 #endif

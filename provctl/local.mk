@@ -8,14 +8,17 @@ provctl_provctl_SOURCES = \
 	provctl/database.c provctl/database.h \
 	provctl/db.c \
 	provctl/device.c \
+	provctl/devices.c provctl/devices.h \
 	provctl/file.c provctl/file.h \
 	provctl/grid.c provctl/grid.h \
 	provctl/main.c \
 	provctl/manifest.c provctl/manifest.h \
 	provctl/migrate.c provctl/migrate.h \
+	provctl/pg_type.h \
 	provctl/progress.c provctl/progress.h \
 	provctl/provctl.h \
-	provctl/request.c
+	provctl/request.c \
+	provctl/rows.c provctl/rows.h
 
 EXTRA_DIST += contrib/catalogue
 

@@ -9,6 +9,7 @@
 #include "provctl/database.h"
 #include "provctl/grid.h"
 #include "provctl/provctl.h"
+#include "provctl/rows.h"
 
 #define SQL_DIR_DEFAULT   PROVBOX_DATADIR "/provisioning/sql"
 #define DSN_DEFAULT       "dbname=provbox user=provbox_operator"
@@ -86,18 +87,11 @@ static enum result configure(struct context *ctx, struct config **config)
 
 /* ---- Commands that are a query ---- */
 
-/* No rows, or as JSON an empty array. */
-static bool is_empty(const PGresult *rows)
-{
-	return PQntuples(rows) == 0 || strcmp(PQgetvalue(rows, 0, 0), "[]") == 0;
-}
-
 static enum result run_query(struct context *ctx)
 {
 	const struct command *command = ctx->command;
 	struct param params[sizeof(ctx->words) / sizeof(ctx->words[0])];
 	size_t n = command->is_filter ? 1 : command->max_words;
-	const char *sql = command->query;
 	PGresult *rows;
 
 	for (size_t i = 0; i < n; i++)
@@ -107,21 +101,18 @@ static enum result run_query(struct context *ctx)
 		if (!params[0].value)
 			return RESULT_USAGE;
 	}
-	if (ctx->options[OPTION_JSON] && !command->is_silent)
-		sql = arena_printf(ctx->arena,
-				   "select coalesce(json_agg(t), '[]') from (%s) t",
-				   sql);
 	enum result result = database_open(ctx, ctx->dsn, NULL);
 	if (result == RESULT_OK)
-		result = database_query(ctx, sql, params, n, &rows);
+		result = database_query(ctx, command->query, params, n, &rows);
 	if (result != RESULT_OK)
 		return result;
-	if (command->missing && ctx->n_words > 0 && is_empty(rows)) {
+	if (command->missing && ctx->n_words > 0 && PQntuples(rows) == 0) {
 		complain("%s: %s", command->missing, ctx->words[0]);
 		result = RESULT_FAILED;
+	} else if (ctx->options[OPTION_JSON] && command->is_silent) {
+		rows_print_done();
 	} else if (ctx->options[OPTION_JSON]) {
-		grid_print_json(command->is_silent ? JSON_DONE
-						   : PQgetvalue(rows, 0, 0));
+		rows_print(rows_array(rows));
 	} else if (!command->is_silent) {
 		grid_print(ctx->arena, rows);
 	}

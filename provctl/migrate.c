@@ -87,7 +87,7 @@ enum result migrate_compare(struct context *ctx, struct migrations *migrations)
 		return result;
 	result = database_query(ctx,
 				"select name, sha256, to_char(applied_at at time zone"
-				" 'UTC', 'YYYY-MM-DD HH24:MI:SS')"
+				" 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
 				" from provbox.schema_list()",
 				NULL, 0, &rows);
 	if (result != RESULT_OK)

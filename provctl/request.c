@@ -1,10 +1,9 @@
 #include <stdio.h>
 
-#include <jansson.h>
-
 #include "base/codec.h"
 #include "provctl/database.h"
 #include "provctl/grid.h"
+#include "provctl/rows.h"
 
 static enum result show_story(struct context *ctx, const PGresult *found)
 {
@@ -16,28 +15,16 @@ static enum result show_story(struct context *ctx, const PGresult *found)
 			       PARAMS(TEXT(dev), TEXT(ctx->words[0])), &rows);
 	if (result != RESULT_OK)
 		return result;
-	grid_print_record(ctx->arena, found, 0);
-	puts("");
-	grid_print(ctx->arena, rows);
+	if (ctx->options[OPTION_JSON]) {
+		rows_print(json_pack("{so so}", "request", rows_object(found, 0),
+				     "story", rows_array(rows)));
+	} else {
+		grid_print_record(ctx->arena, found, 0);
+		puts("");
+		grid_print(ctx->arena, rows);
+	}
 	PQclear(rows);
 	return RESULT_OK;
-}
-
-static enum result show_json(struct context *ctx, const PGresult *found)
-{
-	const char *dev = PQgetvalue(found, 0, PQfnumber(found, "dev"));
-	const char *text;
-
-	enum result result = database_value(
-		ctx,
-		"select json_build_object('request', (select row_to_json(r)"
-		" from provbox.request_list(jsonb_build_object('dev', $1::text,"
-		" 'id', $2::text)) r), 'story', (select coalesce(json_agg(s), '[]')"
-		" from provbox.request_show($1, $2::uuid) s))",
-		PARAMS(TEXT(dev), TEXT(ctx->words[0])), &text);
-	if (result == RESULT_OK)
-		grid_print_json(text);
-	return result;
 }
 
 enum result request_show(struct context *ctx)
@@ -59,8 +46,7 @@ enum result request_show(struct context *ctx)
 	if (result != RESULT_OK)
 		return result;
 	if (PQntuples(found) == 1) {
-		result = ctx->options[OPTION_JSON] ? show_json(ctx, found)
-						   : show_story(ctx, found);
+		result = show_story(ctx, found);
 	} else {
 		complain(PQntuples(found)
 				 ? "several devices have a request of this id; "

@@ -12,6 +12,7 @@ from harness.postgres import SQL, Database
 from harness.schema import DEV, DEV2, NUMBER, Schema, device
 
 PROVCTL = paths.program("provctl")
+RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 EXAMPLE = paths.SOURCE / "contrib" / "catalogue"
 COMMANDS = ["db init", "db upgrade", "db status", "device import", "device show", "device block",
             "device unblock", "catalogue load", "catalogue list", "catalogue show",
@@ -84,7 +85,9 @@ def test_init_makes_everything_and_may_run_again(admin, cluster):
     assert admin.json("db", "init") == {"applied": 0, "version": version}
     assert admin.run("db", "upgrade")[0] == f"0 applied, schema is version {version}\n"
     operator = Provctl(cluster.dsn(admin.name, "provbox_operator"))
-    assert {row["state"] for row in operator.json("db", "status")} == {"applied"}
+    status = operator.json("db", "status")
+    assert {row["state"] for row in status} == {"applied"}
+    assert all(RFC3339.fullmatch(row["applied_at"]) for row in status)
     assert ["schema", "version", str(version)] in [
         list(row.values()) for row in operator.json("status")]
     owner = Database(cluster, admin.name).value(
@@ -278,6 +281,10 @@ def test_large_content_survives_an_interrupted_load(provctl, database, tmp_path)
                     "file": "absent"}]}, "No such file"),
     ({"features": [{"id": "B", "version": "1", "name": "Big", "kind": "module",
                     "file": "big"}]}, "violates check constraint"),
+    ({"features": [{"id": "big", "version": "1", "name": "Big\u001b[2J", "kind": "module",
+                    "file": "big"}]}, "feature 1: version, name or description has control"),
+    ({"features": [{"id": "big", "version": "1", "name": "Big", "kind": "module",
+                    "file": "big", "description": "two\u009blines"}]}, "feature 1: version, name"),
     ({"terms": []}, "terms in its default language"),
     ({"terms": [{"language": "en", "version": "1", "file": "big"}]}, "UTF-8")])
 def test_a_manifest_that_is_wrong_is_refused(provctl, database, tmp_path, change, complaint):
@@ -309,6 +316,32 @@ def test_a_request_tells_its_story(provctl, schema):
     assert [row["kind"] for row in provctl.json("notice", "list", "--request", request)] == [
         "status", "accepted", "terms"]
     assert len(provctl.json("notice", "list", "--limit=1")) == 1
+
+
+def test_every_time_in_json_is_rfc_3339(provctl, schema):
+    request = schema.offered("compass")
+    shown, device = provctl.json("request", "show", request), provctl.json("device", "show", DEV)
+    times = [shown["request"]["created"], shown["request"]["changed"],
+             device["device"]["created"], device["device"]["changed"],
+             *(step["at"] for step in shown["story"] + device["events"]),
+             *(row["created"] for what in ("request", "notice", "catalogue")
+               for row in provctl.json(what, "list"))]
+    assert len(times) > 8 and all(map(RFC3339.fullmatch, times)), times
+    (row,) = provctl.json("catalogue", "list")
+    assert (row["is_current"], row["languages"], row["version"]) == (True, ["el", "en"], 1)
+    assert device["device"]["features"] == [] and device["device"]["cred"] is None
+
+
+@pytest.mark.parametrize("words, legal", [
+    (("request", "list"), "received"), (("notice", "list"), "queued")])
+def test_a_state_that_there_is_not_is_a_usage_error(provctl, schema, words, legal):
+    schema.offered("compass")
+    for states in ("nonsense", f"{legal},nonsense", "", f"{legal},"):
+        out, errors = provctl.run(*words, "--state", states, status=2)
+        assert out == "" and "no such state: " in errors and legal in errors
+    listed = {state.strip() for state in errors.split("there are ")[1].split(",")}
+    assert len(listed) >= 5 and "nonsense" not in listed
+    assert provctl.run(*words, "--state", ",".join(listed))[0] != "(none)\n"
 
 
 def test_a_request_id_of_two_devices_needs_the_device(provctl, schema):
