@@ -12,13 +12,13 @@
 /* One worker is one process. */
 static struct airnet *own;
 
-/* The context of one leg; its key is in this process's memory alone. */
-static struct tls_context *load_leg(struct tls_settings settings, const char *key_path)
+/* The context of one leg; its key is in the keys child alone. */
+static struct tls_context *load_leg(struct signer *signer, struct tls_settings settings)
 {
 	struct tls_context *context = NULL;
 	char why[256];
 
-	settings.key = keys_load(key_path, why, sizeof(why));
+	settings.key = signer_key(signer, settings.chain_path, why, sizeof(why));
 	if (settings.key)
 		context = tls_context_new(&settings, why, sizeof(why));
 	EVP_PKEY_free(settings.key); /* the context has its own reference */
@@ -31,23 +31,22 @@ static bool load_tls(struct airnet *airnet)
 {
 	const struct gateway_config *config = airnet->config;
 
-	airnet->tls = load_leg(
-		(struct tls_settings){
-			.role = TLS_SERVER,
-			.chain_path = config->airnet_certificate,
-			.trust_path = config->airnet_trust,
-			.crl_path = config->airnet_crl,
-			.tls12 = config->airnet_tls12,
-		},
-		config->airnet_key);
+	airnet->signer = signer_new(SIGNER_TIMEOUT_MS);
+	airnet->tls = load_leg(airnet->signer,
+			       (struct tls_settings){
+				       .role = TLS_SERVER,
+				       .chain_path = config->airnet_certificate,
+				       .trust_path = config->airnet_trust,
+				       .crl_path = config->airnet_crl,
+				       .tls12 = config->airnet_tls12,
+			       });
 	airnet->landnet_tls = load_leg(
-		(struct tls_settings){
-			.role = TLS_CLIENT,
-			.chain_path = config->landnet_certificate,
-			.trust_path = config->landnet_trust,
-			.crl_path = config->landnet_crl,
-		},
-		config->landnet_key);
+		airnet->signer, (struct tls_settings){
+					.role = TLS_CLIENT,
+					.chain_path = config->landnet_certificate,
+					.trust_path = config->landnet_trust,
+					.crl_path = config->landnet_crl,
+				});
 	return airnet->tls && airnet->landnet_tls &&
 	       tls_spki_hash(tls_context_leaf(airnet->landnet_tls), airnet->gw);
 }
@@ -57,6 +56,7 @@ static void airnet_free(struct airnet *airnet)
 	route_table_free(airnet->routes);
 	tls_context_free(airnet->tls);
 	tls_context_free(airnet->landnet_tls);
+	signer_free(airnet->signer);
 	free(airnet->listeners);
 	free(airnet);
 }
@@ -108,6 +108,7 @@ bool airnet_start(struct worker *worker)
 
 	own = airnet;
 	airnet->loop = worker->loop;
+	signer_open(airnet->signer, worker->channels[0]);
 	TAILQ_INIT(&airnet->sessions);
 	open_routes(airnet);
 	airnet->link = (struct link_settings){

@@ -16,6 +16,7 @@ struct session;
 struct airnet {
 	struct loop *loop;
 	const struct gateway_config *config;
+	struct signer *signer;           /* has the keys of both */
 	struct tls_context *tls;         /* towards handsets */
 	struct tls_context *landnet_tls; /* towards servers */
 	uint8_t gw[SHA256_BYTES];        /* SPKI of our landnet certificate */
@@ -30,7 +31,7 @@ struct airnet {
 	size_t n_reporting; /* queues that still tell servers of ends */
 };
 
-/** supervisor_role.load: read keys, certificates, revocation lists and proof roots. */
+/** supervisor_role.load: read certificates, revocation lists and proof roots. */
 bool airnet_load(const void *config, void **airnet);
 /** supervisor_role.start: be a worker. */
 bool airnet_start(struct worker *worker);

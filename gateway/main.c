@@ -1,9 +1,12 @@
+#include "auth/auth.h"
 #include "base/log.h"
 #include "gateway/airnet.h"
 #include "gateway/gateway_config.h"
 #include "gateway/gateway_metrics.h"
 
 #define OPTIONS(config) ((const struct gateway_config *)(config))
+
+/* ---- worker: bridges sessions ---- */
 
 static size_t count_workers(const void *config)
 {
@@ -20,6 +23,32 @@ static size_t list_addresses(const void *config, const char **addresses, size_t 
 	return n;
 }
 
+/* ---- keys: holds the keys of both legs, has no socket ---- */
+
+static bool load_keys(const void *config, void **secrets)
+{
+	const struct keyring_key keys[] = {
+		{ OPTIONS(config)->airnet_certificate, OPTIONS(config)->airnet_key,
+		  TLS_SERVER, OPTIONS(config)->airnet_tls12 },
+		{ OPTIONS(config)->landnet_certificate, OPTIONS(config)->landnet_key,
+		  TLS_CLIENT, false },
+	};
+	char why[256];
+
+	*secrets = keyring_load(keys, sizeof(keys) / sizeof(keys[0]), why, sizeof(why));
+	if (!*secrets)
+		log_error("keys", log_str("why", why));
+	return *secrets != NULL;
+}
+
+static bool start_keys(struct worker *worker)
+{
+	worker_set_ready(worker, true);
+	child_serve(worker->channels, worker->n_channels, keyring_answer,
+		    worker->secrets);
+	return true;
+}
+
 static const struct supervisor_role roles[] = {
 	{ .name = "worker",
 	  .count = count_workers,
@@ -27,7 +56,13 @@ static const struct supervisor_role roles[] = {
 	  .load = airnet_load,
 	  .start = airnet_start,
 	  .stop = airnet_stop,
-	  .rights = SANDBOX_ACCEPT | SANDBOX_DIAL_IP },
+	  .rights = SANDBOX_ACCEPT | SANDBOX_DIAL_IP,
+	  .asks = (const char *const[]){ "keys", NULL } },
+	{ .name = "keys",
+	  .load = load_keys,
+	  .start = start_keys,
+	  .is_blocking = true,
+	  .is_answerer = true },
 };
 
 int main(int argc, char **argv)

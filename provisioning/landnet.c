@@ -129,7 +129,8 @@ static bool load_gateways(struct landnet *landnet)
 	return true;
 }
 
-static bool load_keys(struct landnet *landnet)
+/* Grant keys and certificates; the TLS key is in the keys child alone. */
+static bool load_credentials(struct landnet *landnet)
 {
 	const struct server_config *config = landnet->config;
 	struct tls_settings settings = {
@@ -142,9 +143,11 @@ static bool load_keys(struct landnet *landnet)
 	landnet->grants = grant_keys_load(config->grant_key_file, why, sizeof(why));
 	if (!landnet->grants)
 		return fail("grant_key_file", why);
-	settings.key = keys_load(config->key, why, sizeof(why));
+	landnet->signer = signer_new(SIGNER_TIMEOUT_MS);
+	settings.key =
+		signer_key(landnet->signer, config->certificate, why, sizeof(why));
 	if (!settings.key)
-		return fail("key", why);
+		return fail("certificate", why);
 	landnet->tls = tls_context_new(&settings, why, sizeof(why));
 	EVP_PKEY_free(settings.key); /* the context has its own reference */
 	return landnet->tls || fail("certificate", why);
@@ -154,6 +157,7 @@ static void landnet_free(struct landnet *landnet)
 {
 	grant_keys_free(landnet->grants);
 	tls_context_free(landnet->tls);
+	signer_free(landnet->signer);
 	free(landnet->gateways);
 	free(landnet);
 }
@@ -164,7 +168,7 @@ bool landnet_load(const void *config, void **secrets)
 	struct landnet *landnet = calloc(1, sizeof(*landnet));
 	BUG_ON(!landnet);
 	landnet->config = config;
-	if (load_gateways(landnet) && load_keys(landnet)) {
+	if (load_gateways(landnet) && load_credentials(landnet)) {
 		*secrets = landnet;
 		return true;
 	}
@@ -216,7 +220,9 @@ bool landnet_start(struct worker *worker)
 	BUG_ON(!server_config_srv(landnet->config, landnet->srv));
 	if (!open_database(landnet))
 		return false;
+	/* In the order of what the role asks. */
 	landnet->zone = child_caller_new(landnet->loop, worker->channels[0]);
+	signer_open(landnet->signer, worker->channels[1]);
 	landnet->listeners = calloc(worker->n_listeners, sizeof(*landnet->listeners));
 	BUG_ON(!landnet->listeners);
 	landnet->n_listeners = worker->n_listeners;

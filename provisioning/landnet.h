@@ -1,7 +1,7 @@
 /*
  * The landnet role: a worker that takes connections of gateways over mutual TLS, knows
- * each by its key, and hands every request to api.c. Holds the TLS key and the grant
- * keys; asks the zone for proofs.
+ * each by its key, and hands every request to api.c. Holds the grant keys; asks the
+ * zone for proofs and the keys child for signatures of handshakes.
  */
 #ifndef PROVISIONING_LANDNET_H
 #define PROVISIONING_LANDNET_H
@@ -27,6 +27,7 @@ struct landnet {
 	struct worker *worker;
 	char srv[AUTH_SRV_CHARS + 1];
 	struct grant_keys *grants;
+	struct signer *signer;
 	struct tls_context *tls;
 	struct gateway *gateways;
 	size_t n_gateways;

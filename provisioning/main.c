@@ -45,6 +45,27 @@ static bool start_zone(struct worker *worker)
 	return true;
 }
 
+/* ---- keys: holds the TLS key, has no socket and no database ---- */
+
+static bool load_keys(const void *config, void **secrets)
+{
+	const struct keyring_key key = { settings(config)->certificate,
+					 settings(config)->key, TLS_SERVER, false };
+	char why[256];
+	*secrets = keyring_load(&key, 1, why, sizeof(why));
+	if (!*secrets)
+		log_error("config", log_str("key", "key"), log_str("why", why));
+	return *secrets != NULL;
+}
+
+static bool start_keys(struct worker *worker)
+{
+	worker_set_ready(worker, true);
+	child_serve(worker->channels, worker->n_channels, keyring_answer,
+		    worker->secrets);
+	return true;
+}
+
 static const struct supervisor_role roles[] = {
 	{ .name = "landnet",
 	  .count = count_workers,
@@ -53,7 +74,7 @@ static const struct supervisor_role roles[] = {
 	  .start = landnet_start,
 	  .stop = landnet_stop,
 	  .rights = SANDBOX_ACCEPT | SANDBOX_DATABASE,
-	  .asks = (const char *const[]){ "zone", NULL } },
+	  .asks = (const char *const[]){ "zone", "keys", NULL } },
 	{ .name = "courier",
 	  .load = courier_load,
 	  .start = courier_start,
@@ -62,6 +83,11 @@ static const struct supervisor_role roles[] = {
 	{ .name = "zone",
 	  .load = load_zone,
 	  .start = start_zone,
+	  .is_blocking = true,
+	  .is_answerer = true },
+	{ .name = "keys",
+	  .load = load_keys,
+	  .start = start_keys,
 	  .is_blocking = true,
 	  .is_answerer = true },
 };
