@@ -29,6 +29,7 @@ base_libbase_a_SOURCES = \
 	base/process.c base/process.h \
 	base/roster.c base/roster.h \
 	base/sandbox.c base/sandbox.h \
+	base/sandbox_filter.c base/sandbox_filter.h \
 	base/slice.c base/slice.h \
 	base/supervisor.c base/supervisor.h base/supervisor_config.c \
 	base/systemd.c base/systemd.h \

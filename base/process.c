@@ -206,6 +206,7 @@ static _Noreturn void run(struct process *process, const struct process_common *
 		exit(SUPERVISOR_EXIT_CONFIG);
 	if (!role->is_blocking)
 		open_loop(&run);
+	sandbox_prepare();
 	drop_privileges(common->user, role->rights);
 	confine(process, supervisor);
 	if (!role->is_blocking)

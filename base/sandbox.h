@@ -35,6 +35,13 @@ enum sandbox_right {
 bool sandbox_is_strict(unsigned rights);
 
 /**
+ * Have libraries load now what they would look for later: time zone, random seeds,
+ * error texts, configuration, modules of the user database. The first of three steps,
+ * before sandbox_leave_files().
+ */
+void sandbox_prepare(void);
+
+/**
  * Make an empty, already removed directory the root and the working directory.
  *
  * Takes CAP_SYS_CHROOT, so that it comes before the change of user; descriptors stay
@@ -46,13 +53,13 @@ bool sandbox_leave_files(void) __attribute__((warn_unused_result));
 /**
  * Give up for good what @p rights do not name; after the change of user.
  *
- * Draws what libraries would load later (time zone, random seeds, error texts, user
- * database), then sets limits, no_new_privs, not dumpable, and the filter. A build with
- * sanitizers has all but limits, dumpable and filter, which their runtime contradicts.
+ * Sets limits, no_new_privs, not dumpable, and the filter. A build with sanitizers has
+ * no_new_privs alone: their runtime contradicts the rest.
  *
  * @param rights     of enum sandbox_right
  * @param forbidden  borrowed for ever, perhaps shared memory: gets the number of the
- *                   call of which the process then dies with SIGSYS
+ *                   call of which the process then dies with SIGSYS; NULL: nobody
+ *                   asks
  * @return false with errno when the kernel refuses; the process must then end
  * Cost: about a millisecond.
  */

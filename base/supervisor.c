@@ -360,6 +360,10 @@ static int run(const char *path)
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
+	if (!sandbox_enter(SANDBOX_SUPERVISE, NULL)) {
+		log_error("sandbox_failed", log_str("why", strerror(errno)));
+		return SUPERVISOR_EXIT_FAILED;
+	}
 	self.started_ms = time_now_ms();
 	if (!open_roster())
 		return SUPERVISOR_EXIT_UNAVAILABLE;

@@ -1,6 +1,77 @@
 #include "base/sandbox.h"
 
-#include "test/unit/test.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <openssl/rand.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+
+#include "base/child.h"
+#include "base/conn.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "test/unit/pki.h"
+
+/* ---- Rights, and processes that have them ---- */
+
+/* In the order of the columns below. */
+static const struct {
+	const char *name;
+	unsigned rights;
+} profiles[] = {
+	{ "none", 0 }, /* keys, zone */
+	{ "gateway worker", SANDBOX_ACCEPT | SANDBOX_DIAL_IP },
+	{ "landnet", SANDBOX_ACCEPT | SANDBOX_DATABASE },
+	{ "courier", SANDBOX_DATABASE | SANDBOX_RESOLVE },
+	{ "supervisor", SANDBOX_SUPERVISE },
+};
+#define N_PROFILES (sizeof(profiles) / sizeof(profiles[0]))
+
+#define WORKED    0
+#define NOT_LEFT  120
+#define NOT_BEGUN 121
+
+static int *forbidden; /* shared with the children */
+static void (*before)(
+	void); /* in a child that may still do everything; NULL: nothing */
+
+/* Wait status of a process with these rights that returns what @p act does. */
+static int status_of(unsigned rights, int (*act)(void))
+{
+	int status;
+
+	*forbidden = -1;
+	fflush(NULL);
+	pid_t pid = fork();
+	if (pid == 0) {
+		sandbox_prepare();
+		if (before)
+			before();
+		_exit(sandbox_enter(rights, forbidden) ? act() : NOT_BEGUN);
+	}
+	waitpid(pid, &status, 0);
+	return status;
+}
+
+static void makes_shared_memory(void)
+{
+	forbidden = mmap(NULL, sizeof(*forbidden), PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	CU_ASSERT_PTR_NOT_EQUAL_FATAL(forbidden, MAP_FAILED);
+}
 
 static void is_strict_unless_it_reads_files(void)
 {
@@ -10,4 +81,740 @@ static void is_strict_unless_it_reads_files(void)
 	CU_ASSERT_FALSE(sandbox_is_strict(SANDBOX_SUPERVISE));
 }
 
-TEST_MAIN("sandbox", TEST(is_strict_unless_it_reads_files))
+static void names_the_call(void)
+{
+	char name[32];
+
+	sandbox_call_name(SYS_openat, name, sizeof(name));
+	CU_ASSERT_STRING_EQUAL(name, "openat");
+	sandbox_call_name(99999, name, sizeof(name));
+	CU_ASSERT_STRING_EQUAL(name, "call_99999");
+}
+
+/* ---- What is asked of the kernel: 0, or errno ---- */
+
+static int result(long returned)
+{
+	return returned < 0 ? errno : WORKED;
+}
+
+static int read_file(void)
+{
+	return result(open("/dev/null", O_RDONLY));
+}
+
+static int write_file(void)
+{
+	return result(open("/dev/null", O_WRONLY));
+}
+
+static int make_file(void)
+{
+	return result(open("/tmp", O_TMPFILE | O_RDWR, 0600));
+}
+
+static int stat_file(void)
+{
+	struct stat st;
+
+	return result(stat("/", &st));
+}
+
+static int remove_file(void)
+{
+	return unlink("/nonexistent") != 0 && errno != ENOENT ? errno : WORKED;
+}
+
+static int socket_of(int family, int type)
+{
+	bool is_made = socket(family, type | SOCK_CLOEXEC, 0) >= 0;
+
+	return is_made || errno == EAFNOSUPPORT ? WORKED : errno;
+}
+
+static int socket_tcp(void)
+{
+	return socket_of(AF_INET, SOCK_STREAM);
+}
+
+static int socket_tcp6(void)
+{
+	return socket_of(AF_INET6, SOCK_STREAM);
+}
+
+static int socket_file(void)
+{
+	return socket_of(AF_UNIX, SOCK_STREAM);
+}
+
+static int socket_udp(void)
+{
+	return socket_of(AF_INET, SOCK_DGRAM);
+}
+
+static int socket_netlink(void)
+{
+	return socket_of(AF_NETLINK, SOCK_RAW);
+}
+
+static int make_pair(void)
+{
+	int fds[2];
+
+	return result(socketpair(AF_UNIX, SOCK_STREAM, 0, fds));
+}
+
+static int accept_nothing(void)
+{
+	return accept4(-1, NULL, NULL, SOCK_CLOEXEC) < 0 && errno == EBADF ? WORKED
+									   : errno;
+}
+
+static int connect_nothing(void)
+{
+	return connect(-1, NULL, 0) < 0 && errno == EBADF ? WORKED : errno;
+}
+
+static int bind_nothing(void)
+{
+	return bind(-1, NULL, 0) < 0 && errno == EBADF ? WORKED : errno;
+}
+
+static int execute(void)
+{
+	char *argv[] = { "true", NULL };
+
+	return result(execv("/bin/true", argv));
+}
+
+static int make_process(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(0);
+	return result(pid);
+}
+
+static void *in_thread(void *arg)
+{
+	return arg;
+}
+
+static int make_thread(void)
+{
+	pthread_t thread;
+	int error = pthread_create(&thread, NULL, in_thread, NULL);
+
+	return error ? error : pthread_join(thread, NULL);
+}
+
+static int clone_by_flags_in_memory(void)
+{
+	return syscall(SYS_clone3, NULL, 0) < 0 && errno == EINVAL ? WORKED : errno;
+}
+
+static int be_traced(void)
+{
+	return result(ptrace(PTRACE_TRACEME, 0, NULL, NULL));
+}
+
+static int read_parent(void)
+{
+	char byte;
+	struct iovec here = { &byte, 1 }, there = { forbidden, 1 };
+
+	return result(process_vm_readv(getppid(), &here, 1, &there, 1, 0));
+}
+
+static int signal_parent(void)
+{
+	return result(kill(getppid(), 0));
+}
+
+static int signal_thread_of_parent(void)
+{
+	return result(syscall(SYS_tgkill, getppid(), getppid(), 0));
+}
+
+static int map_code(void)
+{
+	void *p = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS,
+		       -1, 0);
+
+	return p == MAP_FAILED ? errno : WORKED;
+}
+
+static int make_code_of_data(void)
+{
+	void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		       -1, 0);
+
+	return result(mprotect(p, 4096, PROT_READ | PROT_EXEC));
+}
+
+static int survive_the_end(void)
+{
+	return signal(SIGSYS, SIG_IGN) == SIG_ERR ? errno : WORKED;
+}
+
+/* The kernel drops the upper half of the number. */
+static int survive_the_end_by_a_trick(void)
+{
+	return result(syscall(SYS_rt_sigaction, (1L << 32) | SIGSYS, NULL, NULL, 8));
+}
+
+static int raise_a_limit(void)
+{
+	const struct rlimit limit = { 0, 0 };
+
+	return result(setrlimit(RLIMIT_CORE, &limit));
+}
+
+static int be_dumpable(void)
+{
+	return result(prctl(PR_SET_DUMPABLE, 1));
+}
+
+static int leave_the_root(void)
+{
+	return chroot("/nonexistent") < 0 && errno == ENOENT ? WORKED : errno;
+}
+
+static int push_into_terminal(void)
+{
+	return result(ioctl(STDIN_FILENO, TIOCSTI, "x"));
+}
+
+static int make_user_namespace(void)
+{
+	return result(unshare(CLONE_NEWUSER));
+}
+
+static int clone_into_namespace(void)
+{
+	return result(syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, 0));
+}
+
+/* Whatever the arguments: it must not come so far. */
+#define PLAIN_CALL(name)                                           \
+	static int call_##name(void)                               \
+	{                                                          \
+		return result(syscall(SYS_##name, 0, 0, 0, 0, 0)); \
+	}
+PLAIN_CALL(mount)
+PLAIN_CALL(setns)
+PLAIN_CALL(bpf)
+PLAIN_CALL(keyctl)
+PLAIN_CALL(add_key)
+PLAIN_CALL(init_module)
+PLAIN_CALL(finit_module)
+PLAIN_CALL(perf_event_open)
+PLAIN_CALL(userfaultfd)
+PLAIN_CALL(io_uring_setup)
+PLAIN_CALL(memfd_create)
+PLAIN_CALL(execveat)
+PLAIN_CALL(process_vm_writev)
+PLAIN_CALL(open_by_handle_at)
+PLAIN_CALL(kexec_load)
+PLAIN_CALL(clock_settime)
+
+/* ---- Who may what ---- */
+
+/* A column for each profile. K: it dies, P: EPERM, N: ENOSYS, +: it works, -: the
+ * filter lets it pass, the rest is up to the kernel. */
+static const struct {
+	const char *name;
+	int (*act)(void);
+	const char *expected;
+	int number; /* of the call it dies of */
+} attempts[] = {
+	{ "read a file", read_file, "KK+++", SYS_openat },
+	{ "write a file", write_file, "KKPP+", SYS_openat },
+	{ "make a file", make_file, "KKPP-", SYS_openat },
+	{ "look at a file", stat_file, "KK+++", SYS_newfstatat },
+	{ "remove a file", remove_file, "KKPP+", -1 },
+	{ "TCP socket", socket_tcp, "K++++", SYS_socket },
+	{ "TCP socket, IPv6", socket_tcp6, "K++++", SYS_socket },
+	{ "Unix socket", socket_file, "KK+++", SYS_socket },
+	{ "UDP socket", socket_udp, "KKP++", SYS_socket },
+	{ "netlink socket", socket_netlink, "KKP++", SYS_socket },
+	{ "socket pair", make_pair, "KKP++", SYS_socketpair },
+	{ "accept", accept_nothing, "K++P+", SYS_accept4 },
+	{ "connect", connect_nothing, "K++++", SYS_connect },
+	{ "bind", bind_nothing, "KKP++", SYS_bind },
+	{ "execute", execute, "KKKKK", SYS_execve },
+	{ "execute a descriptor", call_execveat, "KKKKK", SYS_execveat },
+	{ "fork", make_process, "KKPP+", SYS_clone },
+	{ "thread", make_thread, "KKP++", -1 },
+	{ "clone3", clone_by_flags_in_memory, "KKNNN", SYS_clone3 },
+	{ "be traced", be_traced, "KKKKK", SYS_ptrace },
+	{ "read a process", read_parent, "KKKKK", SYS_process_vm_readv },
+	{ "write a process", call_process_vm_writev, "KKKKK", SYS_process_vm_writev },
+	{ "signal a process", signal_parent, "KKPP+", SYS_kill },
+	{ "signal a thread", signal_thread_of_parent, "KKPP+", SYS_tgkill },
+	{ "map code", map_code, "KKP++", SYS_mmap },
+	{ "make code of data", make_code_of_data, "KKPP+", SYS_mprotect },
+	{ "survive", survive_the_end, "KKPP+", SYS_rt_sigaction },
+	{ "survive by a trick", survive_the_end_by_a_trick, "KKPP-", SYS_rt_sigaction },
+	{ "set a limit", raise_a_limit, "KKPP+", SYS_prlimit64 },
+	{ "be dumpable", be_dumpable, "KKPP+", SYS_prctl },
+	{ "change root", leave_the_root, "KKPP-", SYS_chroot },
+	{ "push into a terminal", push_into_terminal, "KKKKK", SYS_ioctl },
+	{ "user namespace", make_user_namespace, "KKKKK", SYS_unshare },
+	{ "clone into one", clone_into_namespace, "KKKKK", SYS_clone },
+	{ "mount", call_mount, "KKKKK", SYS_mount },
+	{ "setns", call_setns, "KKKKK", SYS_setns },
+	{ "bpf", call_bpf, "KKKKK", SYS_bpf },
+	{ "keyctl", call_keyctl, "KKKKK", SYS_keyctl },
+	{ "add_key", call_add_key, "KKKKK", SYS_add_key },
+	{ "init_module", call_init_module, "KKKKK", SYS_init_module },
+	{ "finit_module", call_finit_module, "KKKKK", SYS_finit_module },
+	{ "perf_event_open", call_perf_event_open, "KKKKK", SYS_perf_event_open },
+	{ "userfaultfd", call_userfaultfd, "KKKKK", SYS_userfaultfd },
+	{ "io_uring_setup", call_io_uring_setup, "KKKKK", SYS_io_uring_setup },
+	{ "memfd_create", call_memfd_create, "KKKKK", SYS_memfd_create },
+	{ "open_by_handle_at", call_open_by_handle_at, "KKKKK", SYS_open_by_handle_at },
+	{ "kexec_load", call_kexec_load, "KKKKK", SYS_kexec_load },
+	{ "clock_settime", call_clock_settime, "KKKKK", SYS_clock_settime },
+};
+
+static bool is_as_expected(int status, char expected)
+{
+	bool is_killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS;
+	int error = WIFEXITED(status) ? WEXITSTATUS(status) : NOT_LEFT;
+
+	switch (expected) {
+	case 'K': return is_killed;
+	case 'P': return error == EPERM;
+	case 'N': return error == ENOSYS;
+	case '+': return error == WORKED;
+	default: return error < NOT_LEFT;
+	}
+}
+
+static void permits_what_a_role_needs_and_nothing_else(void)
+{
+	for (size_t i = 0; i < sizeof(attempts) / sizeof(attempts[0]); i++)
+		for (size_t j = 0; j < N_PROFILES; j++) {
+			char expected = attempts[i].expected[j];
+			int status = status_of(profiles[j].rights, attempts[i].act);
+			bool is_good = is_as_expected(status, expected);
+
+			if (expected == 'K' && attempts[i].number >= 0)
+				is_good &= *forbidden == attempts[i].number;
+			else if (expected != 'K')
+				is_good &= *forbidden == -1;
+			CU_ASSERT_TRUE(is_good);
+			if (!is_good)
+				fprintf(stderr,
+					"%s, %s: %c wanted, status %#x, call %d\n",
+					attempts[i].name, profiles[j].name, expected,
+					(unsigned)status, *forbidden);
+		}
+}
+
+#ifdef __x86_64__
+/* getpid() as 32-bit programs ask for it, and as x32 ones do. */
+static int speak_32_bits(void)
+{
+	long answer;
+
+	__asm__ volatile("int $0x80"
+			 : "=a"(answer)
+			 : "a"(20L)
+			 : "memory", "r8", "r9", "r10", "r11");
+	return answer == getpid() ? WORKED : ENOSYS;
+}
+
+static int speak_x32(void)
+{
+	return result(syscall(0x40000000 + SYS_getpid));
+}
+
+static void understands_one_dialect(void)
+{
+	for (size_t j = 0; j < N_PROFILES; j++) {
+		int status = status_of(profiles[j].rights, speak_32_bits);
+		/* SIGSEGV: the kernel itself does not understand it. */
+		CU_ASSERT_TRUE(WIFSIGNALED(status));
+		status = status_of(profiles[j].rights, speak_x32);
+		CU_ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+	}
+}
+#else
+static void understands_one_dialect(void)
+{
+}
+#endif
+
+/* ---- What must go on working in the strictest ---- */
+
+static int write_log(void)
+{
+	struct tm tm;
+	time_t now = time(NULL);
+	char text[64];
+
+	log_open("test/sandbox", LOG_LEVEL_ERROR);
+	log_warn("hidden");
+	log_write(LOG_LEVEL_ERROR, "shown", LOG_FIELDS(log_str("why", strerror(EIO))));
+	return localtime_r(&now, &tm) &&
+			       strftime(text, sizeof(text), "%F %T %Z", &tm) > 0
+		       ? WORKED
+		       : EIO;
+}
+
+static int use_memory(void)
+{
+	void *blocks[100];
+
+	for (size_t i = 0; i < 100; i++) {
+		blocks[i] = malloc(i % 2 ? 1 << 20 : 1 << 10);
+		if (!blocks[i])
+			return ENOMEM;
+		memset(blocks[i], 1, i % 2 ? 1 << 20 : 1 << 10);
+	}
+	void *large = malloc(100 << 20);
+	large = realloc(large, 120 << 20);
+	memset(large, 1, 120 << 20);
+	free(large);
+	for (size_t i = 0; i < 100; i++)
+		free(blocks[i]);
+	return WORKED;
+}
+
+static int compare_bytes(const void *a, const void *b)
+{
+	return memcmp(a, b, 100);
+}
+
+static int draw_and_sort(void)
+{
+	static unsigned char rows[1000][100]; /* so many that qsort() asks for memory */
+
+	for (size_t i = 0; i < 1000; i++)
+		if (RAND_bytes(rows[i], 100) != 1 || RAND_priv_bytes(rows[i], 8) != 1)
+			return EIO;
+	qsort(rows, 1000, 100, compare_bytes);
+	json_t *object = json_object();
+	json_object_set_new(object, "a", json_real(0.5));
+	char *text = json_dumps(object, 0);
+	return text && strcmp(text, "{\"a\": 0.5}") == 0 ? WORKED : EIO;
+}
+
+static struct loop *loop;
+static int n_ticks;
+
+static void on_tick(void *arg)
+{
+	if (++n_ticks == 3)
+		raise(SIGTERM); /* the supervisor wants an end */
+	else
+		timer_start(arg, 2);
+}
+
+static void on_term(void *arg)
+{
+	loop_stop(arg);
+}
+
+static void open_loop(void)
+{
+	loop = loop_new();
+	loop_on_signal(loop, SIGTERM, on_term, loop);
+}
+
+static int run_loop(void)
+{
+	struct timer timer;
+
+	timer_init(&timer, loop, on_tick, &timer);
+	timer_start(&timer, 1);
+	loop_run(loop);
+	loop_free(loop); /* gives the signal back */
+	return n_ticks == 3 ? WORKED : EIO;
+}
+
+static void goes_on_working(void)
+{
+	static int (*const acts[])(void) = { write_log, use_memory, draw_and_sort };
+
+	for (size_t j = 0; j < N_PROFILES; j++) {
+		for (size_t i = 0; i < sizeof(acts) / sizeof(acts[0]); i++) {
+			CU_ASSERT_EQUAL(status_of(profiles[j].rights, acts[i]), 0);
+			CU_ASSERT_EQUAL(*forbidden, -1);
+		}
+		before = open_loop;
+		CU_ASSERT_EQUAL(status_of(profiles[j].rights, run_loop), 0);
+		CU_ASSERT_EQUAL(*forbidden, -1);
+		before = NULL;
+	}
+}
+
+static int channel[2];
+
+static ssize_t answer(void *arg, struct slice question, uint8_t *out, size_t cap)
+{
+	(void)arg, (void)question;
+	if (cap > 0)
+		out[0] = 42;
+	raise(SIGTERM);
+	return 1;
+}
+
+static int serve(void)
+{
+	child_serve(&channel[1], 1, answer, NULL);
+	return WORKED;
+}
+
+static void answers_questions(void)
+{
+	uint8_t byte = 0;
+
+	CU_ASSERT_EQUAL_FATAL(child_channel(channel), 0);
+	pid_t asker = fork();
+	if (asker == 0)
+		_exit(child_ask_and_wait(channel[0], SLICE("?"), 10000, &byte, 1) ==
+					      1 &&
+				      byte == 42
+			      ? 0
+			      : 1);
+	int status = -1;
+	CU_ASSERT_EQUAL(status_of(0, serve), 0);
+	waitpid(asker, &status, 0);
+	CU_ASSERT_EQUAL(status, 0);
+	close(channel[0]);
+	close(channel[1]);
+}
+
+/* An abort is told apart from an attack. */
+static int abort_by_assertion(void)
+{
+	close(STDERR_FILENO); /* it has something to say */
+	BUG_ON(true);
+}
+
+static int abort_by_broken_heap(void)
+{
+	void (*volatile release)(void *) = free; /* the compiler would complain */
+	void *p = malloc(100);
+
+	close(STDERR_FILENO);
+	release(p);
+	release(p);
+	return WORKED;
+}
+
+static void aborts_as_ever(void)
+{
+	static int (*const acts[])(void) = { abort_by_assertion, abort_by_broken_heap };
+
+	for (size_t j = 0; j < N_PROFILES; j++)
+		for (size_t i = 0; i < sizeof(acts) / sizeof(acts[0]); i++) {
+			int status = status_of(profiles[j].rights, acts[i]);
+			CU_ASSERT_TRUE(WIFSIGNALED(status));
+			CU_ASSERT_EQUAL(WTERMSIG(status), SIGABRT);
+			CU_ASSERT_EQUAL(*forbidden, -1);
+		}
+}
+
+/* ---- TLS ---- */
+
+static struct tls_context *contexts[2];
+
+static struct tls_context *context(enum tls_role role, const struct pki *pki,
+				   const struct pki_leaf *leaf)
+{
+	char why[256];
+	struct tls_context *made =
+		tls_context_new(&(struct tls_settings){ .role = role,
+							.chain_path = leaf->path,
+							.key = leaf->key,
+							.trust_path = pki->ca_path,
+							.crl_path = pki->crl_path,
+							.tls12 = true },
+				why, sizeof(why));
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(made);
+	return made;
+}
+
+static struct conn *ends[2];
+static int n_open;
+
+static void on_conn(struct conn *conn, enum conn_event event, void *arg)
+{
+	(void)arg;
+	if (event == CONN_OPEN) {
+		evbuffer_add(conn_tx(conn), "hello", 5);
+		conn_flush(conn);
+	}
+	n_open += event == CONN_READABLE;
+	if (n_open == 2 || event == CONN_FAILED)
+		loop_stop(loop);
+}
+
+static int listening = -1;
+
+/* Both ends in one process: it listens, dials and accepts itself. */
+static int shake_hands(void)
+{
+	struct conn_settings settings = { .tls = contexts[0] };
+	struct sockaddr_in address;
+	socklen_t size = sizeof(address);
+
+	getsockname(listening, (void *)&address, &size);
+	settings = (struct conn_settings){ .tls = contexts[1],
+					   .server_name = "gw.example.com" };
+	ends[1] = conn_connect(loop, (void *)&address, size, &settings, on_conn, NULL);
+	int fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	settings = (struct conn_settings){ .tls = contexts[0] };
+	ends[0] = conn_accept(loop, fd, &settings, on_conn, NULL);
+	loop_run(loop);
+	return n_open == 2 ? WORKED : EIO;
+}
+
+static void shakes_hands_in_the_gateway(void)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET,
+				       .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	struct pki *pki = pki_new("Airnet");
+	const struct pki_leaf *server =
+		pki_issue(pki, "server",
+			  &(struct pki_options){ .san = "DNS:gw.example.com",
+						 .eku = "serverAuth" });
+	const struct pki_leaf *client =
+		pki_issue(pki, "client", &(struct pki_options){ .eku = "clientAuth" });
+
+	pki_write_crl(pki, 3600);
+	contexts[0] = context(TLS_SERVER, pki, server);
+	contexts[1] = context(TLS_CLIENT, pki, client);
+	listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	CU_ASSERT_EQUAL(bind(listening, (void *)&address, sizeof(address)), 0);
+	CU_ASSERT_EQUAL(listen(listening, 1), 0);
+	before = open_loop;
+	CU_ASSERT_EQUAL(status_of(SANDBOX_ACCEPT | SANDBOX_DIAL_IP, shake_hands), 0);
+	CU_ASSERT_EQUAL(*forbidden, -1);
+	before = NULL;
+	close(listening);
+	tls_context_free(contexts[0]);
+	tls_context_free(contexts[1]);
+	pki_free(pki);
+}
+
+/* ---- Names, limits, the root ---- */
+
+static int look_up_names(void)
+{
+	struct addrinfo *found = NULL;
+	int number = getaddrinfo("127.0.0.1", "5432", NULL, &found);
+	int name = getaddrinfo("localhost", "5432", NULL, &found);
+
+	return number == 0 && name == 0 ? WORKED : EIO;
+}
+
+static int look_up_number(void)
+{
+	struct addrinfo *found = NULL;
+
+	return getaddrinfo("127.0.0.1", "5432", NULL, &found) == 0 ? WORKED : EIO;
+}
+
+static void looks_up_names(void)
+{
+	CU_ASSERT_EQUAL(status_of(SANDBOX_DATABASE, look_up_number), 0);
+	CU_ASSERT_EQUAL(status_of(SANDBOX_DATABASE | SANDBOX_RESOLVE, look_up_names),
+			0);
+}
+
+/* Rows of limits that were not set to nothing. */
+static int count_unlimited(void)
+{
+	static const int resources[] = { RLIMIT_CORE, RLIMIT_FSIZE, RLIMIT_NPROC,
+					 RLIMIT_MEMLOCK, RLIMIT_MSGQUEUE };
+	struct rlimit now;
+	int n = 0;
+
+	for (size_t i = 0; i < sizeof(resources) / sizeof(resources[0]); i++)
+		n += getrlimit(resources[i], &now) != 0 || now.rlim_max != 0;
+	return n;
+}
+
+static void log_to_pipe(void)
+{
+	int fds[2];
+
+	if (pipe(fds) != 0 || dup2(fds[1], STDOUT_FILENO) < 0 ||
+	    dup2(fds[1], STDERR_FILENO) < 0)
+		abort();
+}
+
+static void log_to_file(void)
+{
+	int fd = open("/tmp", O_TMPFILE | O_RDWR, 0600);
+
+	if (dup2(fd, STDERR_FILENO) < 0)
+		abort();
+}
+
+static int write_to_file(void)
+{
+	return result(write(STDERR_FILENO, "line\n", 5));
+}
+
+static void limits_itself(void)
+{
+	before = log_to_pipe;
+	CU_ASSERT_EQUAL(status_of(0, count_unlimited), 0);
+	CU_ASSERT_EQUAL(status_of(SANDBOX_ACCEPT | SANDBOX_DATABASE, count_unlimited),
+			0);
+	/* Threads count as processes. */
+	CU_ASSERT_EQUAL(status_of(SANDBOX_DATABASE | SANDBOX_RESOLVE, count_unlimited),
+			W_EXITCODE(1, 0));
+	before = log_to_file;
+	CU_ASSERT_EQUAL(status_of(0, write_to_file), 0);
+	before = NULL;
+}
+
+static void leave_files(void)
+{
+	if (!sandbox_leave_files())
+		abort();
+}
+
+/* 0: nothing is there, and nothing can be put there. */
+static int find_files(void)
+{
+	struct stat st;
+	time_t now = time(NULL);
+	struct tm tm;
+
+	if (stat("/tmp", &st) == 0 || stat("../../tmp", &st) == 0 ||
+	    open("/file", O_CREAT | O_WRONLY, 0600) >= 0 || errno != ENOENT)
+		return EEXIST;
+	return localtime_r(&now, &tm) ? WORKED : EIO;
+}
+
+static void leaves_all_files(void)
+{
+	if (geteuid() != 0) {
+		CU_ASSERT_FALSE(sandbox_leave_files());
+		CU_ASSERT_EQUAL(errno, EPERM);
+		return;
+	}
+	before = leave_files;
+	CU_ASSERT_EQUAL(status_of(SANDBOX_SUPERVISE, find_files), 0);
+	before = NULL;
+}
+
+#ifdef PROVBOX_SANITIZED /* which contradicts the rest */
+TEST_MAIN("sandbox", TEST(is_strict_unless_it_reads_files), TEST(names_the_call))
+#else
+TEST_MAIN("sandbox", TEST(makes_shared_memory), TEST(is_strict_unless_it_reads_files),
+	  TEST(names_the_call), TEST(permits_what_a_role_needs_and_nothing_else),
+	  TEST(understands_one_dialect), TEST(goes_on_working), TEST(answers_questions),
+	  TEST(aborts_as_ever), TEST(shakes_hands_in_the_gateway), TEST(looks_up_names),
+	  TEST(limits_itself), TEST(leaves_all_files))
+#endif

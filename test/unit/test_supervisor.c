@@ -182,6 +182,24 @@ static void starts_again_what_dies(void)
 	CU_ASSERT_EQUAL(stop(), 0);
 }
 
+/* An attack on a worker, or our fault: somebody must look. */
+static void complains_of_a_forbidden_call(void)
+{
+#ifndef PROVBOX_SANITIZED
+	start("workers = 1");
+	CU_ASSERT_TRUE_FATAL(wait_output("ev=ready", 1));
+	ask_worker("o");
+	CU_ASSERT_TRUE(wait_output("ERROR testd", 1));
+	CU_ASSERT_TRUE(wait_output("ev=child_exit role=echo index=0", 1));
+	CU_ASSERT_TRUE(
+		wait_output("status=SIGSYS deaths=1 reason=call_forbidden call=openat "
+			    "number=",
+			    1));
+	CU_ASSERT_PTR_NOT_NULL(strstr(ask_worker("a"), "open sesame"));
+	CU_ASSERT_EQUAL(stop(), 0);
+#endif
+}
+
 static void complains_of_what_dies_again_and_again(void)
 {
 	start("behaviour = crashing");
@@ -329,7 +347,7 @@ static void processes_give_up_the_rights_of_root(void)
 		CU_ASSERT_EQUAL(status_of(pid, "Gid:"), (long)nobody->pw_gid);
 		CU_ASSERT_NOT_EQUAL(status_of(pid, "Groups:"), FOREIGN_GROUP);
 		CU_ASSERT_EQUAL(status_of(pid, "NoNewPrivs:"), 1);
-#ifndef __SANITIZE_ADDRESS__
+#ifndef PROVBOX_SANITIZED
 		char path[64];
 		struct stat st;
 		snprintf(path, sizeof(path), "/proc/%d/mem", (int)pid);
@@ -389,6 +407,7 @@ int main(int argc, char **argv)
 		TEST(runs_its_roles_and_ends_clean),
 		TEST(shows_itself_to_the_admin),
 		TEST(starts_again_what_dies),
+		TEST(complains_of_a_forbidden_call),
 		TEST(complains_of_what_dies_again_and_again),
 		TEST(ends_when_a_process_gives_up_at_the_start),
 		TEST(says_where_it_cannot_listen),
