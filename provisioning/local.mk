@@ -24,9 +24,10 @@ sbin_PROGRAMS += provbox-server
 provbox_server_SOURCES = provisioning/main.c
 provbox_server_LDADD = $(SERVER_LIBS)
 
-check_PROGRAMS += test/unit/test_admission test/unit/test_server_config \
-	test/unit/test_server_header test/unit/test_server_route
+check_PROGRAMS += test/unit/test_admission test/unit/test_content \
+	test/unit/test_server_config test/unit/test_server_header test/unit/test_server_route
 test_unit_test_admission_LDADD = $(SERVER_LIBS)
+test_unit_test_content_LDADD = $(SERVER_LIBS)
 test_unit_test_server_config_LDADD = $(SERVER_LIBS)
 test_unit_test_server_header_LDADD = $(SERVER_LIBS)
 test_unit_test_server_route_LDADD = $(SERVER_LIBS)
