@@ -42,12 +42,14 @@ static inline bool cluster_find(struct cluster *c)
 	return ok && (geteuid() != 0 || getpwnam("postgres"));
 }
 
-/* Start a program of the server, as postgres when we are root, its output to a log. */
-static inline pid_t cluster_spawn(const struct cluster *c, const char *program,
-				  char *const *args)
+/*
+ * Start the program of the server that args[0] names, as postgres when we are root, its
+ * output to a log. It is told its path: initdb looks for postgres beside itself.
+ */
+static inline pid_t cluster_spawn(const struct cluster *c, char **args)
 {
 	char path[256], log[128];
-	snprintf(path, sizeof(path), "%s/%s", c->bin, program);
+	snprintf(path, sizeof(path), "%s/%s", c->bin, args[0]);
 	snprintf(log, sizeof(log), "%s/log", c->folder);
 	pid_t pid = fork();
 	if (pid != 0)
@@ -59,6 +61,7 @@ static inline pid_t cluster_spawn(const struct cluster *c, const char *program,
 	prctl(PR_SET_PDEATHSIG, SIGQUIT); /* a test that crashes leaves no server */
 	if (!freopen(log, "a", stdout) || dup2(1, 2) < 0 || chdir("/") != 0)
 		_exit(1);
+	args[0] = path;
 	execv(path, args);
 	_exit(1);
 }
@@ -70,7 +73,7 @@ static inline void cluster_start(struct cluster *c)
 	snprintf(sockets, sizeof(sockets), "%s", c->folder);
 	char *args[] = { "postgres",          "-D", data, "-k", sockets, "-c",
 			 "listen_addresses=", "-F", NULL };
-	c->postmaster = cluster_spawn(c, "postgres", args);
+	c->postmaster = cluster_spawn(c, args);
 	/* The socket is there a little before it accepts; the caller connects again. */
 	snprintf(socket_path, sizeof(socket_path), "%s/.s.PGSQL.5432", c->folder);
 	for (int i = 0; i < 500 && access(socket_path, F_OK) != 0; i++)
@@ -101,7 +104,7 @@ static inline bool cluster_open(struct cluster *c)
 	char *args[] = { "initdb",   "-D", data,   "-A",         "trust", "-U",
 			 "postgres", "-E", "UTF8", "--locale=C", "-N",    NULL };
 	int status = -1;
-	pid_t pid = cluster_spawn(c, "initdb", args);
+	pid_t pid = cluster_spawn(c, args);
 	if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)
 		return false;
 	snprintf(c->dsn, sizeof(c->dsn), "host=%s user=postgres dbname=postgres",
