@@ -5,7 +5,6 @@ map lets the user who runs the tests be every role of Provbox, so that no passwo
 exists. As root the server runs as `postgres`: initdb refuses root.
 """
 
-import getpass
 import hashlib
 import os
 import pathlib
@@ -19,6 +18,8 @@ import psycopg2.extras
 
 from harness import paths, process
 
+# Who we are by our uid, as PostgreSQL sees it: after `su`, $USER is still the user before.
+OUR_NAME = pwd.getpwuid(os.getuid()).pw_name
 OS_USER = "postgres" if os.getuid() == 0 else None
 ADMINISTRATOR = "postgres"
 ROLES = ("provbox_server", "provbox_smsc", "provbox_operator")
@@ -69,7 +70,7 @@ class Cluster:
         (self.data / "pg_hba.conf").write_text("local all all peer map=tests\n")
         (self.data / "pg_ident.conf").write_text(
             "".join(f"tests {user} {role}\n"
-                    for user in sorted({getpass.getuser(), ADMINISTRATOR})
+                    for user in sorted({OUR_NAME, ADMINISTRATOR})
                     for role in (ADMINISTRATOR, *ROLES)))
 
     def start(self):
