@@ -326,14 +326,14 @@ static int provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *co
  * longer loaded by itself as soon as another one is. */
 static bool provider_load(void)
 {
-	static bool is_loaded;
+	static OSSL_PROVIDER *basis, *ours;
 
-	if (!is_loaded)
-		is_loaded = OSSL_PROVIDER_load(NULL, "default") &&
-			    OSSL_PROVIDER_add_builtin(NULL, NAME, provider_init) == 1 &&
-			    OSSL_PROVIDER_load(NULL, NAME) &&
-			    EVP_set_default_properties(NULL, "?provider=default") == 1;
-	return is_loaded;
+	if (!basis)
+		basis = OSSL_PROVIDER_load(NULL, "default");
+	if (!ours && basis && EVP_set_default_properties(NULL, "?provider=default") &&
+	    OSSL_PROVIDER_add_builtin(NULL, NAME, provider_init) == 1)
+		ours = OSSL_PROVIDER_load(NULL, NAME);
+	return ours != NULL;
 }
 
 EVP_PKEY *signer_provider_key(struct signer *signer, const EVP_PKEY *public,

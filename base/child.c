@@ -252,19 +252,17 @@ static ssize_t wait_frame(int fd, int64_t deadline, struct frame *frame)
 	struct pollfd readable = { .fd = fd, .events = POLLIN };
 
 	for (;;) {
-		ssize_t n = frame_receive(fd, frame);
+		int64_t left = deadline - monotonic_ms();
+		int ready = poll(&readable, 1, left > 0 ? (int)left : 0);
+		ssize_t n = ready > 0 ? frame_receive(fd, frame) : -1;
 		if (n >= 0)
 			return n;
-		if (errno == 0) /* closed */
+		if (ready > 0 && errno == 0) /* closed */
 			errno = EPIPE;
+		if (ready == 0)
+			errno = ETIMEDOUT;
 		if (errno != EAGAIN && errno != EINTR)
 			return -1;
-		int64_t left = deadline - monotonic_ms();
-		if (left <= 0) {
-			errno = ETIMEDOUT;
-			return -1;
-		}
-		(void)poll(&readable, 1, (int)left); /* the next round tells */
 	}
 }
 

@@ -42,6 +42,12 @@ def test_a_key_of_another_certificate(configured):
     p = configured.pki
     configured.gateway.config["airnet_key"] = p.gateway_landnet.key_path
     refused(configured, configured.gateway, p.gateway_airnet.path)
+    configured.gateway.config.update(airnet_key=p.gateway_airnet.key_path,
+                                     landnet_key=p.gateway_airnet.key_path)
+    refused(configured, configured.gateway, p.gateway_landnet.path)
+    configured.server.config["key"] = p.gateway_landnet.key_path
+    refused(configured, configured.server, p.server_landnet.path)
+    configured.server.config["key"] = p.server_landnet.key_path
     configured.server.config["proof_key"] = p.server_landnet.key_path
     refused(configured, configured.server, p.proof_leaf.path)
 
