@@ -90,6 +90,7 @@ static const struct row {
 	{ "certificate_chain", OUTCOME_NOT_AUTHENTICATED, GATEWAY_UNTRUSTED CARE },
 	{ "tls_weak", OUTCOME_NOT_AUTHENTICATED, GATEWAY_UNTRUSTED CARE },
 	{ "tls_alert", OUTCOME_NOT_AUTHENTICATED, NOT_ACCEPTED CARE },
+	{ "key_unavailable", OUTCOME_FAILED, "This phone cannot use its key. " CARE },
 
 	/* who may come in */
 	{ "authentication_failed", OUTCOME_NOT_AUTHENTICATED, NOT_ACCEPTED CARE },
