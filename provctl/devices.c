@@ -89,8 +89,10 @@ json_t *devices_read(struct arena *arena, const char *path)
 
 	if (!file_read(arena, path, &text))
 		return NULL;
-	struct slice head = slice_trim(text);
-	bool is_json = head.n > 0 && (head.p[0] == '[' || head.p[0] == '{');
+	size_t head = 0;
+	while (head < text.n && strchr(" \t\r\n", text.p[head]) && text.p[head])
+		head++;
+	bool is_json = head < text.n && (text.p[head] == '[' || text.p[head] == '{');
 	return is_json ? devices_of_json(path, text)
 		       : devices_of_csv(arena, path, text);
 }

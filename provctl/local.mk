@@ -22,5 +22,28 @@ provctl_provctl_SOURCES = \
 
 EXTRA_DIST += contrib/catalogue
 
-check_PROGRAMS += test/unit/test_csv
+check_PROGRAMS += \
+	test/unit/test_command_line \
+	test/unit/test_csv \
+	test/unit/test_database \
+	test/unit/test_devices \
+	test/unit/test_grid \
+	test/unit/test_manifest \
+	test/unit/test_migrate \
+	test/unit/test_rows
 test_unit_test_csv_SOURCES = test/unit/test_csv.c provctl/csv.c provctl/csv.h
+test_unit_test_command_line_SOURCES = test/unit/test_command_line.c \
+	provctl/command_line.c provctl/command_line.h
+test_unit_test_database_SOURCES = test/unit/test_database.c provctl/database.c \
+	provctl/database.h
+test_unit_test_devices_SOURCES = test/unit/test_devices.c provctl/devices.c \
+	provctl/devices.h provctl/csv.c provctl/csv.h provctl/file.c provctl/file.h
+test_unit_test_grid_SOURCES = test/unit/test_grid.c provctl/grid.c provctl/grid.h
+test_unit_test_manifest_SOURCES = test/unit/test_manifest.c provctl/manifest.c \
+	provctl/manifest.h provctl/file.c provctl/file.h
+test_unit_test_migrate_SOURCES = test/unit/test_migrate.c provctl/migrate.c \
+	provctl/migrate.h provctl/database.c provctl/database.h provctl/file.c \
+	provctl/file.h
+test_unit_test_rows_SOURCES = test/unit/test_rows.c provctl/rows.c provctl/rows.h
+
+EXTRA_DIST += test/unit/operator.h

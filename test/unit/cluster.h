@@ -20,6 +20,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <libpq-fe.h>
+
 /** Exit status by which automake counts a test as skipped. */
 #define TEST_SKIPPED 77
 
@@ -73,11 +75,24 @@ static inline void cluster_start(struct cluster *c)
 	snprintf(sockets, sizeof(sockets), "%s", c->folder);
 	char *args[] = { "postgres",          "-D", data, "-k", sockets, "-c",
 			 "listen_addresses=", "-F", NULL };
+<<<<<<< Updated upstream
 	c->postmaster = cluster_spawn(c, args);
 	/* The socket is there a little before it accepts; the caller connects again. */
+=======
+	c->postmaster = cluster_spawn(c, "postgres", args);
+	/* The socket is there a little before it accepts: see cluster_wait(). */
+>>>>>>> Stashed changes
 	snprintf(socket_path, sizeof(socket_path), "%s/.s.PGSQL.5432", c->folder);
 	for (int i = 0; i < 500 && access(socket_path, F_OK) != 0; i++)
 		usleep(10000);
+}
+
+/** Wait until it takes connections. */
+static inline bool cluster_wait(const struct cluster *c)
+{
+	for (int i = 0; i < 1000 && PQping(c->dsn) != PQPING_OK; i++)
+		usleep(10000);
+	return PQping(c->dsn) == PQPING_OK;
 }
 
 /** Immediate shutdown: connections break, nothing is waited for. */
