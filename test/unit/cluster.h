@@ -75,13 +75,8 @@ static inline void cluster_start(struct cluster *c)
 	snprintf(sockets, sizeof(sockets), "%s", c->folder);
 	char *args[] = { "postgres",          "-D", data, "-k", sockets, "-c",
 			 "listen_addresses=", "-F", NULL };
-<<<<<<< Updated upstream
 	c->postmaster = cluster_spawn(c, args);
-	/* The socket is there a little before it accepts; the caller connects again. */
-=======
-	c->postmaster = cluster_spawn(c, "postgres", args);
 	/* The socket is there a little before it accepts: see cluster_wait(). */
->>>>>>> Stashed changes
 	snprintf(socket_path, sizeof(socket_path), "%s/.s.PGSQL.5432", c->folder);
 	for (int i = 0; i < 500 && access(socket_path, F_OK) != 0; i++)
 		usleep(10000);
