@@ -8,6 +8,7 @@ exists. As root the server runs as `postgres`: initdb refuses root.
 import hashlib
 import os
 import pathlib
+import pwd
 import re
 import shutil
 import subprocess
