@@ -9,6 +9,7 @@ import hashlib
 import os
 import pathlib
 import pwd
+import pwd
 import re
 import shutil
 import subprocess
