@@ -28,6 +28,9 @@ struct admin {
 	struct listener *listener;
 	LIST_HEAD(, peer) peers;
 	size_t n_peers;
+	loop_fn *on_drained; /* NULL: not draining */
+	void *arg;
+	bool is_drained; /* on_drained() is due */
 };
 
 /* ---- The socket ---- */
@@ -57,17 +60,24 @@ static const char *socket_path(const char *address)
 	return slice_starts(text, SLICE("unix:")) ? address + strlen("unix:") : NULL;
 }
 
-int admin_listen(const char *address, uid_t uid, gid_t gid)
+bool admin_give(const char *address, uid_t uid, gid_t gid)
 {
 	const char *path = socket_path(address);
 
+	if (!path || chown(path, uid, gid) == 0)
+		return true;
+	log_error("admin_failed", log_str("address", address),
+		  log_str("why", strerror(errno)));
+	return false;
+}
+
+int admin_listen(const char *address, uid_t uid, gid_t gid)
+{
 	mode_t mask = umask(0117);
 	int fd = listener_open(address);
 	umask(mask);
-	if (fd < 0 || !path || chown(path, uid, gid) == 0)
+	if (fd < 0 || admin_give(address, uid, gid))
 		return fd;
-	log_error("admin_failed", log_str("address", address),
-		  log_str("why", strerror(errno)));
 	close(fd);
 	return -1;
 }
@@ -172,6 +182,22 @@ static void peer_free(struct peer *peer)
 	free(peer);
 }
 
+static void on_drained(void *arg)
+{
+	struct admin *admin = arg;
+
+	admin->on_drained(admin->arg);
+}
+
+/* In a turn of its own: the last peer may just be telling that it has gone. */
+static void check_drained(struct admin *admin)
+{
+	if (!admin->on_drained || !LIST_EMPTY(&admin->peers) || admin->is_drained)
+		return;
+	admin->is_drained = true;
+	loop_defer(admin->loop, on_drained, admin);
+}
+
 /* The answer is whole from the start: nothing is left to do. */
 static void on_exchange(struct exchange *exchange, enum exchange_event event, void *arg)
 {
@@ -190,7 +216,9 @@ static void on_link(struct link *link, enum link_event event, struct exchange *e
 		exchange_on(exchange, on_exchange, peer);
 		answer(peer->admin, exchange);
 	} else if (event == LINK_CLOSED) {
+		struct admin *admin = peer->admin;
 		peer_free(peer);
+		check_drained(admin);
 	}
 }
 
@@ -232,6 +260,19 @@ struct admin *admin_new(struct loop *loop, int fd,
 	admin->settings = *settings;
 	admin->listener = listener_new(loop, fd, on_accept, admin);
 	return admin;
+}
+
+void admin_drain(struct admin *admin, loop_fn *fn, void *arg)
+{
+	struct peer *peer;
+
+	listener_finish(admin->listener);
+	admin->listener = NULL;
+	admin->on_drained = fn;
+	admin->arg = arg;
+	LIST_FOREACH (peer, &admin->peers, next)
+		link_drain(peer->link);
+	check_drained(admin);
 }
 
 void admin_free(struct admin *admin)

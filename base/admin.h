@@ -32,12 +32,18 @@ bool admin_is_local(const char *address);
  */
 int admin_listen(const char *address, uid_t uid, gid_t gid)
 	__attribute__((warn_unused_result));
+/** The socket file, if it is one, belongs to others now. @return false after logging
+ * why it cannot */
+bool admin_give(const char *address, uid_t uid, gid_t gid)
+	__attribute__((warn_unused_result));
 /** Close it, and remove the socket file. */
 void admin_unlisten(const char *address, int fd);
 
 /** Answer on @p fd (borrowed) until admin_free(). */
 struct admin *admin_new(struct loop *loop, int fd,
 			const struct admin_settings *settings);
+/** Take no one new, answer those who ask; @p fn when they have gone, then free it. */
+void admin_drain(struct admin *admin, loop_fn *fn, void *arg);
 void admin_free(struct admin *admin);
 
 #endif

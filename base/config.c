@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/codec.h"
 #include "base/config_scan.h"
 #include "base/config_value.h"
 #include "base/log.h"
@@ -20,6 +21,7 @@ struct config {
 	const struct config_spec *spec;
 	struct arena *arena;
 	void *top;
+	uint8_t digest[SHA256_BYTES];
 };
 
 /* Where an option was set: libconfuse forgets it, and that it was set before. */
@@ -404,8 +406,10 @@ struct config *config_read(const struct config_spec *spec, const char *path,
 	config->top = arena_alloc(config->arena, spec->sections[0].size);
 	BUG_ON(!config->top);
 	char *text = load(&reader);
-	if (text)
+	if (text) {
+		sha256(slice_of(text), config->digest);
 		read_text(&reader, text, config->top);
+	}
 	free(text);
 	free(reader.marks);
 	reading = NULL;
@@ -426,6 +430,11 @@ void config_free(struct config *config)
 const void *config_get(const struct config *config)
 {
 	return config->top;
+}
+
+const uint8_t *config_digest(const struct config *config)
+{
+	return config->digest;
 }
 
 /* ---- Back to text ---- */

@@ -92,6 +92,8 @@ struct config *config_read(const struct config_spec *spec, const char *path,
 void config_free(struct config *config);
 /** The top struct; borrowed for the life of the config. */
 const void *config_get(const struct config *config);
+/** SHA-256 of the file as it was read: SHA256_BYTES, borrowed. */
+const uint8_t *config_digest(const struct config *config);
 /** Write the effective settings in the syntax of the file, defaults included. */
 void config_dump(const struct config *config, FILE *out);
 /** Write all keys with defaults and help, one line each, for --help-config and the

@@ -68,7 +68,7 @@ struct link *link_connect(struct loop *loop, const struct sockaddr *address,
 /** Borrowed: to be asked, never to be closed or freed. */
 struct conn *link_conn(struct link *link);
 /**
- * Why the link closed, one word; static. "closed" (by us, or agreed), "eof",
+ * Why the link closed, one word; static. "closed" (by us, or agreed), "drained", "eof",
  * "truncated", "idle_timeout", "head_timeout", "body_timeout", "surplus_bytes",
  * "interim_responses", "short_body", "cancelled", a name of http_error_name() or of
  * conn_failure_name().
@@ -81,6 +81,13 @@ bool link_is_ready(const struct link *link);
 /** End after the current exchange (server: answers `Connection: close`), or now if
  * idle. */
 void link_close(struct link *link);
+/**
+ * Server: end soon, but cut nobody off. The exchange in progress and, on a link that
+ * has seen none yet, the first one are the last. A link between two exchanges ends when
+ * LINK_DRAIN_IDLE_MS have passed since the last: its peer might just be asking.
+ */
+void link_drain(struct link *link);
+#define LINK_DRAIN_IDLE_MS 250
 /** Abort now; an exchange in progress fails without an event. No more events. After
  * LINK_CLOSED: free; answers that are still queued go out. */
 void link_free(struct link *link);

@@ -71,6 +71,7 @@ struct link {
 	unsigned n_interim;  /* 1xx responses before the final one */
 	bool is_peer_ended;  /* no more bytes will come */
 	bool is_closing;     /* ends when the exchange is over */
+	bool is_draining;    /* closes with the next exchange */
 	bool is_graceful;    /* in the end, what is queued still goes out */
 	bool is_progressing; /* body bytes have come since the last look */
 	bool is_advancing;   /* in link_advance() */
@@ -79,7 +80,7 @@ struct link {
 	 * only when it would be too late. */
 	enum link_wait wait;
 	struct timer timer;
-	int64_t due_ms, fires_ms;
+	int64_t since_ms, due_ms, fires_ms;
 };
 
 /** Something has been noted: look at the link in a turn of its own. */

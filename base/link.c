@@ -84,6 +84,25 @@ void link_close(struct link *link)
 	link_wake(link);
 }
 
+/* A link in the middle of a head has begun an exchange. */
+void link_drain(struct link *link)
+{
+	int64_t *limit_ms = &link->timeouts_ms[LINK_WAITS_FOR_EXCHANGE];
+	int64_t wanted_ms = link->count > 0 ? LINK_DRAIN_IDLE_MS
+					    : link->timeouts_ms[LINK_WAITS_FOR_HEAD];
+
+	link->is_draining = true;
+	if (link->state == LINK_IN_EXCHANGE)
+		link->is_closing = true;
+	if (wanted_ms < *limit_ms)
+		*limit_ms = wanted_ms;
+	if (link->wait != LINK_WAITS_FOR_EXCHANGE || link->state != LINK_IN_IDLE)
+		return;
+	link->due_ms = link->fires_ms = link->since_ms + *limit_ms;
+	int64_t left_ms = link->due_ms - loop_now_ms(link->loop);
+	timer_start(&link->timer, left_ms > 0 ? left_ms : 0);
+}
+
 /* ---- Telling the owners ---- */
 
 static void tell(struct link *link, enum link_event event)
@@ -147,6 +166,8 @@ static bool step_idle(struct link *link)
 	if (has_bytes(link)) {
 		switch (link_read_request(link)) {
 		case LINK_READ_DONE:
+			if (link->is_draining)
+				link->is_closing = true;
 			tell(link, LINK_REQUEST);
 			BUG_ON(link->state == LINK_IN_EXCHANGE && !link->exchange->fn);
 			return true;
@@ -284,6 +305,7 @@ static void watch(struct link *link)
 	if (wait == LINK_WAITS_FOR_NOTHING)
 		return;
 	now_ms = loop_now_ms(link->loop);
+	link->since_ms = now_ms;
 	link->due_ms = now_ms + link->timeouts_ms[wait];
 	if (timer_is_pending(&link->timer) && link->fires_ms <= link->due_ms)
 		return;
@@ -300,6 +322,8 @@ static void expire(struct link *link)
 	};
 	const char *reason = reasons[link->wait];
 
+	if (link->wait == LINK_WAITS_FOR_EXCHANGE && link->is_draining)
+		reason = "drained";
 	if (link->wait == LINK_WAITS_FOR_EXCHANGE)
 		link_end(link, reason, true);
 	else if (link->is_server)

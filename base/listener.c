@@ -29,12 +29,9 @@ static bool is_transient(int error)
 	       error == EPERM;
 }
 
-static void on_connection(evutil_socket_t fd, short what, void *arg)
+static void accept_some(struct listener *listener, int fd, int n)
 {
-	struct listener *listener = arg;
-
-	(void)what;
-	for (int i = 0; i < ACCEPT_PER_TURN && !listener->is_freed; i++) {
+	for (int i = 0; i < n && !listener->is_freed; i++) {
 		int peer = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (peer >= 0) {
@@ -51,6 +48,12 @@ static void on_connection(evutil_socket_t fd, short what, void *arg)
 		timer_start(&listener->pause, PAUSE_MS);
 		return;
 	}
+}
+
+static void on_connection(evutil_socket_t fd, short what, void *arg)
+{
+	(void)what;
+	accept_some(arg, fd, ACCEPT_PER_TURN);
 }
 
 static void on_pause_over(void *arg)
@@ -74,6 +77,12 @@ struct listener *listener_new(struct loop *loop, int fd, listener_fn *fn, void *
 	timer_init(&listener->pause, loop, on_pause_over, listener);
 	BUG_ON(event_add(&listener->readable, NULL) != 0);
 	return listener;
+}
+
+void listener_finish(struct listener *listener)
+{
+	accept_some(listener, listener->fd, BACKLOG);
+	listener_free(listener);
 }
 
 void listener_free(struct listener *listener)

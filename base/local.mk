@@ -3,6 +3,8 @@ base_libbase_a_SOURCES = \
 	base/address.c base/address.h \
 	base/admin.c base/admin.h \
 	base/arena.c base/arena.h \
+	base/board.c base/board.h \
+	base/check.c base/check.h \
 	base/child.c base/child.h \
 	base/codec.c base/codec.h \
 	base/command.c base/command.h \
@@ -11,11 +13,13 @@ base_libbase_a_SOURCES = \
 	base/config_value.c base/config_value.h \
 	base/conn.c base/conn.h \
 	base/conn_io.c base/conn_private.h \
+	base/daemon.c base/daemon.h \
 	base/db.c base/db.h \
 	base/db_backend.c base/db_private.h \
 	base/db_value.c \
 	base/dsn.c base/dsn.h \
 	base/exchange.c base/exchange.h base/exchange_private.h \
+	base/generation.c base/generation.h \
 	base/http.c base/http.h \
 	base/http_body.c base/http_chars.h \
 	base/http_head.c base/http_target.c base/http_write.c \
@@ -26,11 +30,15 @@ base_libbase_a_SOURCES = \
 	base/log.c base/log.h \
 	base/loop.c base/loop.h \
 	base/metrics.c base/metrics.h \
+	base/orders.c base/orders.h \
 	base/process.c base/process.h \
+	base/reload.c base/reload.h \
 	base/roster.c base/roster.h \
 	base/sandbox.c base/sandbox.h \
 	base/sandbox_filter.c base/sandbox_filter.h \
 	base/slice.c base/slice.h \
+	base/sockets.c base/sockets.h \
+	base/status.c base/status.h \
 	base/supervisor.c base/supervisor.h base/supervisor_config.c \
 	base/systemd.c base/systemd.h \
 	base/tls.c base/tls.h \
@@ -46,6 +54,7 @@ check_PROGRAMS += \
 	test/unit/test_db \
 	test/unit/test_dsn \
 	test/unit/test_exchange \
+	test/unit/test_generation \
 	test/unit/test_http \
 	test/unit/test_json \
 	test/unit/test_link \

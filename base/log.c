@@ -28,6 +28,8 @@ static struct {
 	enum log_level level;
 	pid_t pid;
 	bool is_journal;
+	char *error; /* the last one is left here, too */
+	size_t error_size;
 } sink = { .program = "provbox", .level = LOG_LEVEL_INFO };
 
 struct line {
@@ -171,6 +173,22 @@ static void put_field(struct line *line, const struct log_field *field)
 		put(line, SLICE("..."));
 }
 
+void log_keep_error(char *out, size_t size)
+{
+	sink.error = out;
+	sink.error_size = size;
+}
+
+static void keep_error(struct slice text)
+{
+	if (!sink.error || sink.error_size == 0)
+		return;
+	if (text.n > sink.error_size - 1)
+		text.n = sink.error_size - 1;
+	memcpy(sink.error, text.p, text.n);
+	sink.error[text.n] = '\0';
+}
+
 static void write_line(struct line *line)
 {
 	size_t done = 0;
@@ -201,10 +219,14 @@ void log_write(enum log_level level, const char *event, const struct log_field *
 	}
 	if (sink.pid == 0)
 		sink.pid = getpid();
-	put_format(&line, "%s %s[%d] ev=%s", level_names[level], sink.program,
-		   (int)sink.pid, event);
+	put_format(&line, "%s %s[%d] ", level_names[level], sink.program,
+		   (int)sink.pid);
+	size_t start = line.n;
+	put_format(&line, "ev=%s", event);
 	for (size_t i = 0; i < n_fields; i++)
 		put_field(&line, &fields[i]);
+	if (level == LOG_LEVEL_ERROR)
+		keep_error(slice_make(line.p + start, line.n - start));
 	write_line(&line);
 	errno = saved_errno;
 }

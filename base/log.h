@@ -87,6 +87,12 @@ static inline struct log_field log_masked(const char *key, struct slice value)
 		if (condition)                                   \
 			log_bug(#condition, __FILE__, __LINE__); \
 	} while (0)
+/**
+ * From now on also leave the last ERROR of this process at @p out, cut to @p size, from
+ * "ev=" on.
+ * @param out  borrowed for ever; NULL: no longer
+ */
+void log_keep_error(char *out, size_t size);
 _Noreturn void log_bug(const char *what, const char *file, int line);
 
 #endif

@@ -10,9 +10,11 @@
 static struct {
 	const struct metric *table;
 	size_t n, n_slots;
-	size_t stride;   /* of a slot, in values: whole cache lines */
-	int64_t *values; /* shared */
-	int64_t *own;    /* this process's slot */
+	size_t stride; /* of a slot, in values: whole cache lines */
+	/* Shared: a line with how many slots were ever used, then the slots. */
+	size_t *n_used;
+	int64_t *values;
+	int64_t *own; /* this process's slot */
 } shared;
 
 void metrics_open(const struct metric *table, size_t n, size_t n_slots)
@@ -24,21 +26,50 @@ void metrics_open(const struct metric *table, size_t n, size_t n_slots)
 	shared.n = n;
 	shared.n_slots = n_slots;
 	shared.stride = (n + per_line - 1) / per_line * per_line;
-	shared.values = mmap(NULL, n_slots * shared.stride * sizeof(int64_t),
-			     PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	BUG_ON(shared.values == MAP_FAILED);
+	void *memory =
+		mmap(NULL, CACHE_LINE + n_slots * shared.stride * sizeof(int64_t),
+		     PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	BUG_ON(memory == MAP_FAILED);
+	shared.n_used = memory;
+	shared.values = (int64_t *)memory + per_line;
 	shared.own = shared.values;
+	*shared.n_used = 1;
+}
+
+static int64_t *slot_at(size_t slot)
+{
+	BUG_ON(slot >= shared.n_slots);
+	return shared.values + slot * shared.stride;
+}
+
+/* A slot that was never used need not be read. */
+static void mark_used(size_t slot)
+{
+	size_t n = __atomic_load_n(shared.n_used, __ATOMIC_RELAXED);
+
+	while (n <= slot &&
+	       !__atomic_compare_exchange_n(shared.n_used, &n, slot + 1, true,
+					    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
+}
+
+void metrics_retire_slot(size_t slot)
+{
+	if (!shared.values)
+		return;
+	int64_t *values = slot_at(slot);
+	for (size_t i = 0; i < shared.n; i++)
+		if (shared.table[i].type == METRIC_GAUGE)
+			__atomic_store_n(&values[i], 0, __ATOMIC_RELAXED);
 }
 
 void metrics_use_slot(size_t slot)
 {
 	if (!shared.values)
 		return;
-	BUG_ON(slot >= shared.n_slots);
-	shared.own = shared.values + slot * shared.stride;
-	for (size_t i = 0; i < shared.n; i++)
-		if (shared.table[i].type == METRIC_GAUGE)
-			__atomic_store_n(&shared.own[i], 0, __ATOMIC_RELAXED);
+	shared.own = slot_at(slot);
+	mark_used(slot);
+	metrics_retire_slot(slot);
 }
 
 /* A slot has one writer: load and store need no locked instruction. */
@@ -59,7 +90,8 @@ int64_t metrics_sum(size_t metric)
 	if (!shared.values)
 		return 0;
 	BUG_ON(metric >= shared.n);
-	for (size_t i = 0; i < shared.n_slots; i++)
+	size_t n_used = __atomic_load_n(shared.n_used, __ATOMIC_RELAXED);
+	for (size_t i = 0; i < n_used; i++)
 		sum += __atomic_load_n(&shared.values[i * shared.stride + metric],
 				       __ATOMIC_RELAXED);
 	return sum;

@@ -27,11 +27,14 @@ struct metric {
  * Map the shared slots; call once, in the supervisor, before any fork. This process
  * then has slot 0. Before it nothing is counted, so that modules run without it.
  * @param table    borrowed for ever
- * @param n_slots  processes that will write
+ * @param n_slots  processes that may write at a time; unused ones cost nothing
  */
 void metrics_open(const struct metric *table, size_t n, size_t n_slots);
-/** Choose this process's slot, and zero its gauges (its predecessor died). */
+/** Choose this process's slot, and zero its gauges. Counters go on from where the last
+ * process of this slot left them. */
 void metrics_use_slot(size_t slot);
+/** The process of a slot has died: zero its gauges; what it counted stays. */
+void metrics_retire_slot(size_t slot);
 /** Add to a metric of this process; negative for gauges only. O(1), no system call. */
 void metrics_add(size_t metric, int64_t n);
 /** Over all processes, those that have died included. */

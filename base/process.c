@@ -6,12 +6,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/codec.h"
+#include "base/orders.h"
 #include "base/sandbox.h"
 
 #define QUICK_MS       5000
@@ -25,16 +25,6 @@ static struct {
 	int notify_fd;
 	char program[64]; /* as in the log */
 } self;
-
-struct process_state *process_states_new(size_t n)
-{
-	struct process_state *states =
-		mmap(NULL, n * sizeof(*states), PROT_READ | PROT_WRITE,
-		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-	BUG_ON(states == MAP_FAILED);
-	return states;
-}
 
 void worker_set_ready(struct worker *worker, bool is_ready)
 {
@@ -82,6 +72,7 @@ static void reset_signals(void)
 		{ SIGTERM, SIG_DFL }, { SIGCHLD, SIG_DFL },
 		{ SIGINT, SIG_IGN }, /* of the terminal: the supervisor decides */
 		{ SIGHUP, SIG_IGN },  { SIGPIPE, SIG_IGN },
+		{ SIGUSR1, SIG_IGN }, /* until orders_hear() */
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
@@ -155,34 +146,22 @@ static void confine(const struct process *process, pid_t supervisor)
 		give_up("sandbox_failed");
 }
 
-struct run {
-	struct worker *worker;
-	const struct supervisor_role *role;
-};
-
-static void on_terminate(void *arg)
-{
-	struct run *run = arg;
-
-	if (run->role->stop)
-		run->role->stop(run->worker);
-	else
-		loop_stop(run->worker->loop);
-}
-
 /* While the process may still make descriptors. */
-static void open_loop(struct run *run)
+static void open_loop(struct process *process, struct board *board)
 {
-	run->worker->loop = loop_new();
-	loop_on_signal(run->worker->loop, SIGTERM, on_terminate, run);
+	process->worker.loop = loop_new();
+	orders_hear(process, board);
 }
 
-static int run_loop(struct run *run)
+static int run_loop(struct process *process)
 {
-	if (!run->role->start(run->worker))
+	struct worker *worker = &process->worker;
+
+	if (!process->role->start(worker))
 		return SUPERVISOR_EXIT_FAILED;
+	orders_begin();
 	/* The loop is not freed: what it alone knows of is not lost memory. */
-	loop_run(run->worker->loop);
+	loop_run(worker->loop);
 	return 0;
 }
 
@@ -191,7 +170,6 @@ static _Noreturn void run(struct process *process, const struct process_common *
 {
 	const struct supervisor_role *role = process->role;
 	struct worker *worker = &process->worker;
-	struct run run = { worker, role };
 
 	loop_forget(common->loop);
 	reset_signals();
@@ -200,17 +178,18 @@ static _Noreturn void run(struct process *process, const struct process_common *
 	self.notify_fd = common->notify_fd;
 	set_title(process, common);
 	log_open(self.program, process_log_level(worker->config));
+	log_keep_error(process->state->why, sizeof(process->state->why));
 	close_others(process, common->notify_fd);
 	metrics_use_slot(process->metrics_slot);
 	if (role->load && !role->load(worker->config, &worker->secrets))
 		exit(SUPERVISOR_EXIT_CONFIG);
 	if (!role->is_blocking)
-		open_loop(&run);
+		open_loop(process, common->board);
 	sandbox_prepare();
 	drop_privileges(common->user, role->rights);
 	confine(process, supervisor);
 	if (!role->is_blocking)
-		exit(run_loop(&run));
+		exit(run_loop(process));
 	exit(role->start(worker) ? 0 : SUPERVISOR_EXIT_FAILED);
 }
 
@@ -242,6 +221,7 @@ bool process_start(struct process *process, const struct process_common *common)
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &before);
 	process->state->is_ready = false;
+	process->state->why[0] = '\0';
 	process->state->forbidden_call = -1;
 	pid_t pid = fork();
 	if (pid == 0)

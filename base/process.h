@@ -8,6 +8,7 @@
 
 #include <sys/types.h>
 
+#include "base/board.h"
 #include "base/supervisor.h"
 
 /** Whom to become. */
@@ -18,20 +19,9 @@ struct process_user {
 	gid_t gid;
 };
 
-/** A row of memory that all processes of the daemon share: what /status tells. */
-struct process_state {
-	const char *role; /* a constant, the same in all of them */
-	size_t index;
-	pid_t pid;          /* 0: not running */
-	int64_t started_ms; /* wall clock */
-	unsigned restarts;
-	/* The process itself writes these. */
-	bool is_ready;
-	int forbidden_call; /* the system call that it dies of; -1: none */
-};
-
 struct process {
 	const struct supervisor_role *role;
+	size_t role_index;    /* in the table of roles */
 	struct worker worker; /* all but loop and secrets */
 	struct process_state *state;
 	size_t metrics_slot;
@@ -39,11 +29,13 @@ struct process {
 	int64_t started_ms;    /* monotonic */
 	unsigned quick_deaths; /* in a row */
 	struct timer restart;
+	void *owner; /* the generation that it is of */
 };
 
-/** What all processes of a daemon have in common. */
+/** What all processes of a generation have in common. */
 struct process_common {
-	struct loop *loop; /* the supervisor's */
+	struct loop *loop;   /* the supervisor's */
+	struct board *board; /* as in all processes of the daemon */
 	const struct process_user *user;
 	int notify_fd; /* eventfd: a state has changed */
 	char *title;   /* memory of the command line */
@@ -52,8 +44,6 @@ struct process_common {
 
 /** The level that a daemon's config asks for. */
 enum log_level process_log_level(const void *config);
-/** Shared memory for @p n states. */
-struct process_state *process_states_new(size_t n);
 /**
  * Look up the user to become. Started by another than root we stay who we are, and any
  * name will do.

@@ -3,19 +3,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/child.h"
-#include "base/conn.h"
 
 #define MAX_ADDRESSES 64
-
-struct builder {
-	struct roster *roster;
-	const struct supervisor_spec *spec;
-	const struct supervisor_role *roles;
-	size_t n_roles;
-	const void *config;
-};
 
 static void *allocate(size_t n, size_t size)
 {
@@ -30,60 +22,89 @@ static size_t count_of(const struct supervisor_role *role, const void *config)
 	return role->count ? role->count(config) : 1;
 }
 
-static void add_processes(struct builder *builder)
+/* Metrics of small daemons stay close together, whichever generation they are of. */
+static size_t metrics_slot(size_t place, size_t process)
 {
-	struct roster *roster = builder->roster;
+	return 1 + process * BOARD_GENERATIONS + place; /* 0 is the supervisor's */
+}
 
-	for (size_t i = 0; i < builder->n_roles; i++)
-		roster->n += count_of(&builder->roles[i], builder->config);
-	roster->processes = allocate(roster->n, sizeof(*roster->processes));
-	roster->states = process_states_new(roster->n);
-	struct process *process = roster->processes;
-	for (size_t i = 0; i < builder->n_roles; i++) {
-		const struct supervisor_role *role = &builder->roles[i];
-		size_t count = count_of(role, builder->config);
-		for (size_t index = 0; index < count; index++, process++) {
-			size_t slot = (size_t)(process - roster->processes);
-			process->role = role;
-			process->metrics_slot = slot + 1; /* 0 is the supervisor's */
-			process->state = &roster->states[slot];
-			process->state->role = role->name;
-			process->state->index = index;
-			process->worker.spec = builder->spec;
-			process->worker.config = builder->config;
-			process->worker.index = index;
-		}
+static void add_process(struct roster *roster, const struct roster_parts *parts,
+			size_t role, size_t index)
+{
+	struct process *process = &roster->processes[roster->n];
+
+	*process = (struct process){
+		.role = &parts->roles[role],
+		.role_index = role,
+		.metrics_slot = metrics_slot(parts->place, roster->n),
+		.state = &parts->states[roster->n],
+		.worker = { .spec = parts->spec,
+			    .config = parts->config,
+			    .index = index },
+	};
+	*process->state = (struct process_state){
+		.role = process->role->name,
+		.index = index,
+	};
+	roster->n++;
+}
+
+static bool add_processes(struct roster *roster, const struct roster_parts *parts)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < parts->n_roles; i++)
+		n += count_of(&parts->roles[i], parts->config);
+	if (n > BOARD_PROCESSES) {
+		log_error("too_many_processes", log_num("n", (int64_t)n),
+			  log_num("most", BOARD_PROCESSES));
+		return false;
 	}
+	roster->processes = allocate(n, sizeof(*roster->processes));
+	for (size_t i = 0; i < parts->n_roles; i++) {
+		size_t count = count_of(&parts->roles[i], parts->config);
+		for (size_t index = 0; index < count; index++)
+			add_process(roster, parts, i, index);
+	}
+	return true;
 }
 
-/* A socket for each worker slot; of a Unix socket there is only one, for all. */
-static int open_listener(const char *address, const struct process *first,
-			 const struct process *process, size_t i)
+/* As many slots as an address ever had workers: what waits in the sockets of those that
+ * are no more is served by those that are. */
+static size_t count_slots(const struct sockets *sockets, const char *const *addresses,
+			  size_t n, size_t n_workers)
 {
-	if (first == process)
-		return listener_open(address);
-	if (strncmp(address, "unix:", 5) == 0)
-		return first->worker.listeners[i];
-	return listener_join(address);
+	size_t n_slots = n_workers;
+
+	for (size_t i = 0; i < n; i++) {
+		size_t count = sockets_count(sockets, addresses[i]);
+		if (count > n_slots)
+			n_slots = count;
+	}
+	return n_slots;
 }
 
-static bool add_listeners(struct builder *builder, struct process *process,
-			  const struct process *first)
+static bool add_listeners(struct process *process, const struct roster_parts *parts)
 {
 	const struct supervisor_role *role = process->role;
+	struct worker *worker = &process->worker;
 	const char *addresses[MAX_ADDRESSES];
 
 	if (!role->listeners)
 		return true;
-	size_t n = role->listeners(builder->config, addresses, MAX_ADDRESSES);
-	int *fds = allocate(n, sizeof(*fds));
-	process->worker.listeners = fds;
-	for (; process->worker.n_listeners < n; process->worker.n_listeners++) {
-		size_t i = process->worker.n_listeners;
-		fds[i] = open_listener(addresses[i], first, process, i);
-		if (fds[i] < 0)
-			return false;
-	}
+	size_t n = role->listeners(parts->config, addresses, MAX_ADDRESSES);
+	size_t n_workers = count_of(role, parts->config);
+	size_t n_slots = count_slots(parts->sockets, addresses, n, n_workers);
+	int *fds = allocate(n * (n_slots / n_workers + 1), sizeof(*fds));
+	worker->listeners = fds;
+	for (size_t slot = worker->index; slot < n_slots; slot += n_workers)
+		for (size_t i = 0; i < n; i++) {
+			int fd = sockets_get(parts->sockets, addresses[i], slot,
+					     (unsigned)parts->place);
+			if (fd < 0)
+				return false;
+			fds[worker->n_listeners++] = fd;
+		}
 	return true;
 }
 
@@ -117,6 +138,8 @@ static bool add_channel(struct roster *roster, struct process *asker, const char
 		log_error("channel_failed", log_str("why", strerror(errno)));
 		return false;
 	}
+	roster->ends[roster->n_ends++] = fds[0];
+	roster->ends[roster->n_ends++] = fds[1];
 	add_end(asker, fds[0], n_channels);
 	for (size_t i = 0; i < roster->n; i++) {
 		struct process *process = &roster->processes[i];
@@ -136,6 +159,7 @@ static bool add_channels(struct roster *roster)
 
 	for (size_t i = 0; i < roster->n; i++)
 		n_channels += count_asks(roster->processes[i].role);
+	roster->ends = allocate(2 * n_channels, sizeof(*roster->ends));
 	for (size_t i = 0; i < roster->n; i++) {
 		struct process *asker = &roster->processes[i];
 		size_t n = count_asks(asker->role);
@@ -148,55 +172,26 @@ static bool add_channels(struct roster *roster)
 	return true;
 }
 
-bool roster_open(struct roster *roster, const struct supervisor_spec *spec,
-		 const struct supervisor_role *roles, size_t n_roles,
-		 const void *config)
+bool roster_open(struct roster *roster, const struct roster_parts *parts)
 {
-	struct builder builder = { roster, spec, roles, n_roles, config };
-	const struct process *first = NULL;
-
 	*roster = (struct roster){ .n = 0 };
-	add_processes(&builder);
-	for (size_t i = 0; i < roster->n; i++) {
-		struct process *process = &roster->processes[i];
-		if (!first || first->role != process->role)
-			first = process;
-		if (!add_listeners(&builder, process, first))
+	if (!add_processes(roster, parts))
+		return false;
+	for (size_t i = 0; i < roster->n; i++)
+		if (!add_listeners(&roster->processes[i], parts))
 			return false;
-	}
 	return add_channels(roster);
 }
 
-static bool is_ready(const struct process_state *state)
+void roster_close(struct roster *roster)
 {
-	return state->pid && __atomic_load_n(&state->is_ready, __ATOMIC_ACQUIRE);
-}
-
-const struct process_state *roster_find_unready(const struct roster *roster)
-{
-	for (size_t i = 0; i < roster->n; i++)
-		if (!is_ready(&roster->states[i]))
-			return &roster->states[i];
-	return NULL;
-}
-
-static json_t *describe(const struct process_state *state, int64_t now_ms)
-{
-	json_t *object = json_pack(
-		"{s:s, s:I, s:I, s:b, s:I, s:I}", "role", state->role, "index",
-		(json_int_t)state->index, "pid", (json_int_t)state->pid, "ready",
-		(int)is_ready(state), "restarts", (json_int_t)state->restarts,
-		"uptime_ms", (json_int_t)(state->pid ? now_ms - state->started_ms : 0));
-
-	BUG_ON(!object);
-	return object;
-}
-
-json_t *roster_describe(const struct roster *roster, int64_t now_ms)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < roster->n; i++)
-		json_array_append_new(list, describe(&roster->states[i], now_ms));
-	return list;
+	for (size_t i = 0; i < roster->n_ends; i++)
+		close(roster->ends[i]);
+	free(roster->ends);
+	for (size_t i = 0; i < roster->n; i++) {
+		free((void *)(uintptr_t)roster->processes[i].worker.listeners);
+		free((void *)(uintptr_t)roster->processes[i].worker.channels);
+	}
+	free(roster->processes);
+	*roster = (struct roster){ .n = 0 };
 }

@@ -1,8 +1,8 @@
 /*
- * A daemon: a supervisor that reads the config, opens the listening sockets and
- * channels once, starts its roles as processes, restarts what dies with a
- * back-off, and ends all of them on SIGTERM. Workers are single-threaded, one
- * loop each. Knows nothing of what they do.
+ * A daemon: a supervisor that reads the config, opens the listening sockets, starts its
+ * roles as processes, restarts what dies with a back-off, follows SIGHUP with a new
+ * generation of processes, and drains all of them on SIGTERM. Workers are
+ * single-threaded, one loop each. Knows nothing of what they do.
  */
 #ifndef BASE_SUPERVISOR_H
 #define BASE_SUPERVISOR_H
@@ -27,6 +27,8 @@ struct supervisor_config {
 	 * supervisor itself stays who it is, so that it can start them again. */
 	char *user;
 	char *log_level;
+	int64_t drain_timeout_ms;
+	int64_t reload_timeout_ms;
 };
 
 /** Checks of struct config_key for user and log_level. */
@@ -34,33 +36,52 @@ bool supervisor_check_user(const void *config, char *why, size_t why_size);
 bool supervisor_check_level(const void *config, char *why, size_t why_size);
 
 /** The rows of struct supervisor_config in a daemon's table of keys. */
-#define SUPERVISOR_KEYS(admin_address)                                              \
-	{ .name = "admin",                                                          \
-	  .offset = offsetof(struct supervisor_config, admin),                      \
-	  .fallback = (admin_address),                                              \
-	  .help = "Admin listener, \"unix:/path\" or loopback \"ip:port\"; empty: " \
-		  "none." },                                                        \
-		{ .name = "user",                                                   \
-		  .offset = offsetof(struct supervisor_config, user),               \
-		  .fallback = "provbox",                                            \
-		  .check = supervisor_check_user,                                   \
-		  .help = "User to become when started as root." },                 \
-	{                                                                           \
-		.name = "log_level",                                                \
-		.offset = offsetof(struct supervisor_config, log_level),            \
-		.fallback = "info", .check = supervisor_check_level,                \
-		.help = "error, warn, info or debug."                               \
+#define SUPERVISOR_KEYS(admin_address)                                                \
+	{ .name = "admin",                                                            \
+	  .offset = offsetof(struct supervisor_config, admin),                        \
+	  .fallback = (admin_address),                                                \
+	  .help = "Admin listener, \"unix:/path\" or loopback \"ip:port\"; empty: "   \
+		  "none." },                                                          \
+		{ .name = "user",                                                     \
+		  .offset = offsetof(struct supervisor_config, user),                 \
+		  .fallback = "provbox",                                              \
+		  .check = supervisor_check_user,                                     \
+		  .help = "User to become when started as root." },                   \
+		{ .name = "drain_timeout",                                            \
+		  .type = CONFIG_DURATION,                                            \
+		  .offset = offsetof(struct supervisor_config, drain_timeout_ms),     \
+		  .fallback = "30s",                                                  \
+		  .min = 10,                                                          \
+		  .max = 3600000,                                                     \
+		  .help = "How long exchanges may go on when they are to end; then "  \
+			  "they "                                                     \
+			  "are cut." },                                               \
+		{ .name = "reload_timeout",                                           \
+		  .type = CONFIG_DURATION,                                            \
+		  .offset = offsetof(struct supervisor_config, reload_timeout_ms),    \
+		  .fallback = "30s",                                                  \
+		  .min = 10,                                                          \
+		  .max = 3600000,                                                     \
+		  .help = "How long a new generation may take to be ready; then the " \
+			  "old one stays." },                                         \
+	{                                                                             \
+		.name = "log_level",                                                  \
+		.offset = offsetof(struct supervisor_config, log_level),              \
+		.fallback = "info", .check = supervisor_check_level,                  \
+		.help = "error, warn, info or debug."                                 \
 	}
 
 /** What a process of a role is given. Borrowed for the life of the process. */
 struct worker {
 	const struct supervisor_spec *spec;
-	const void *config;   /* top struct of the daemon's config; it begins with a
-				 struct supervisor_config */
-	size_t index;         /* 0.. within its role */
-	struct loop *loop;    /* NULL in roles with blocking = true */
-	const int *listeners; /* this worker's SO_REUSEPORT set, non-blocking, in config
-				 order */
+	const void *config; /* top struct of the daemon's config; it begins with a
+			       struct supervisor_config */
+	size_t index;       /* 0.. within its role */
+	struct loop *loop;  /* NULL in roles with blocking = true */
+	/* This worker's SO_REUSEPORT set, non-blocking, in config order; again in that
+	 * order, those of workers that a reload took away: of address i % the number of
+	 * addresses. */
+	const int *listeners;
 	size_t n_listeners;
 	/* Channels between roles that ask each other, see struct supervisor_role. */
 	const int *channels; /* asker: one for each of its asks, in that order;
@@ -83,8 +104,18 @@ struct supervisor_role {
 	/* Run the process. With a loop: set up and return true, the loop then runs;
 	 * false: could not start (logged). Blocking roles do their work and return. */
 	bool (*start)(struct worker *worker);
-	/* SIGTERM: end soon; call loop_stop() when done. NULL: stop at once. */
+	/* End: take what waits to be accepted and nothing new, give up the listeners
+	 * (their descriptors are closed afterwards), end what is idle, and call
+	 * loop_stop() when the rest is through. NULL: stop at once. */
 	void (*stop)(struct worker *worker);
+	/* Not through in time: end what is left. Returns how many exchanges that cuts.
+	 * The process then ends. NULL: nothing is lost. */
+	size_t (*cut)(struct worker *worker);
+	/* For what may be done by one generation at a time: called once, at some time
+	 * after start(), when no process of an older generation is left in the role.
+	 * Until then a process that stands by says that it is ready. NULL: side by
+	 * side. */
+	void (*take_over)(struct worker *worker);
 	unsigned rights; /* of enum sandbox_right; 0: only what all have */
 	bool is_blocking;
 	bool is_answerer; /* has channels[1] of every process of roles that ask it */
@@ -114,6 +145,9 @@ struct supervisor_spec {
  * changes, ev=child_exit when a process ends, ev=stopped at the end. Until the first
  * ev=ready a process that exits with an error ends the daemon with its status; after
  * it, and after crashes, it is started again.
+ *
+ * SIGHUP: ev=reload, then ev=reloaded or ev=reload_failed, which changes nothing.
+ * SIGTERM and SIGINT: drain and exit with 0; the second one cuts what is left.
  */
 int supervisor_main(const struct supervisor_spec *spec, int argc, char **argv);
 

@@ -6,9 +6,6 @@
 #include "gateway/gateway_metrics.h"
 #include "gateway/session.h"
 
-/* How long exchanges in progress may take when the worker is told to end. */
-#define STOP_MS 4000
-
 /* One worker is one process. */
 static struct airnet *own;
 
@@ -134,7 +131,6 @@ static void on_stopped(void *arg)
 	struct airnet *airnet = arg;
 	struct loop *loop = airnet->loop;
 
-	timer_cancel(&airnet->stop);
 	for (size_t i = 0; i < airnet->config->routes.n; i++)
 		report_queue_free(airnet->reports[i]);
 	free(airnet->reports);
@@ -161,29 +157,24 @@ void airnet_session_gone(struct airnet *airnet)
 		report_queue_finish(airnet->reports[i], on_reports_sent, airnet);
 }
 
-/* The supervisor has little patience left. */
-static void on_stop_timeout(void *arg)
-{
-	struct airnet *airnet = arg;
-	size_t n = session_cut_all(airnet);
-
-	log_warn("stop_cut", log_num("sessions", (int64_t)n));
-	loop_stop(airnet->loop);
-}
-
+/* Before a worker is told to end it may not even have started. */
 void airnet_stop(struct worker *worker)
 {
 	struct airnet *airnet = own;
 
 	(void)worker;
-	if (!airnet || airnet->is_stopping)
+	if (!airnet)
 		return;
 	airnet->is_stopping = true;
 	for (size_t i = 0; i < airnet->n_listeners; i++)
-		listener_free(airnet->listeners[i]);
+		listener_finish(airnet->listeners[i]);
 	airnet->n_listeners = 0;
-	timer_init(&airnet->stop, airnet->loop, on_stop_timeout, airnet);
-	timer_start(&airnet->stop, STOP_MS);
 	session_drain_all(airnet);
 	airnet_session_gone(airnet);
+}
+
+size_t airnet_cut(struct worker *worker)
+{
+	(void)worker;
+	return own ? session_cut_all(own) : 0;
 }

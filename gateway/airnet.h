@@ -27,7 +27,6 @@ struct airnet {
 	size_t n_listeners;
 	TAILQ_HEAD(, session) sessions;
 	bool is_stopping;
-	struct timer stop;  /* then the rest is cut */
 	size_t n_reporting; /* queues that still tell servers of ends */
 };
 
@@ -37,6 +36,8 @@ bool airnet_load(const void *config, void **airnet);
 bool airnet_start(struct worker *worker);
 /** supervisor_role.stop: take no one new, end sessions at their answer boundary. */
 void airnet_stop(struct worker *worker);
+/** supervisor_role.cut: end the sessions that are left. */
+size_t airnet_cut(struct worker *worker);
 /** A session is over. */
 void airnet_session_gone(struct airnet *airnet);
 

@@ -56,6 +56,7 @@ static const struct supervisor_role roles[] = {
 	  .load = airnet_load,
 	  .start = airnet_start,
 	  .stop = airnet_stop,
+	  .cut = airnet_cut,
 	  .rights = SANDBOX_ACCEPT | SANDBOX_DIAL_IP,
 	  .asks = (const char *const[]){ "keys", NULL } },
 	{ .name = "keys",

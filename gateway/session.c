@@ -158,7 +158,7 @@ void session_drain_all(struct airnet *airnet)
 	TAILQ_FOREACH (session, &airnet->sessions, entry) {
 		if (session->end == REASON_NONE)
 			session->end = REASON_DRAINED;
-		link_close(session->link);
+		link_drain(session->link);
 	}
 }
 
@@ -167,7 +167,8 @@ size_t session_cut_all(struct airnet *airnet)
 	struct session *session;
 	size_t n = 0;
 
-	for (; (session = TAILQ_FIRST(&airnet->sessions)); n++) {
+	while ((session = TAILQ_FIRST(&airnet->sessions))) {
+		n += session->transaction != NULL;
 		session_log_end(session, session_end_reason(session));
 		session_free(session);
 	}

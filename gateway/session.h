@@ -30,9 +30,10 @@ struct session {
 void session_accept(struct airnet *airnet, int fd);
 /** End it after the answer that follows; which says so. */
 void session_end_with(struct session *session, enum auth_reason reason);
-/** End every session: idle ones now, others after their answer. */
+/** End every session: idle ones now, others after their answer, new ones after their
+ * first. */
 void session_drain_all(struct airnet *airnet);
-/** Abort what is still there. @return how many sessions that were */
+/** Abort what is still there. @return how many requests that cut */
 size_t session_cut_all(struct airnet *airnet);
 
 #endif

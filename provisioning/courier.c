@@ -35,6 +35,7 @@ struct courier {
 	struct timer poll, sweep;
 	int64_t poll_ms;
 	bool is_leasing;
+	bool is_stopping;
 	size_t n_effects;  /* leased and not yet stored */
 	int64_t due, dead; /* as last counted into the gauges */
 };
@@ -48,6 +49,13 @@ struct effect {
 	unsigned status;
 };
 
+/* Nothing is in hand when it is to end: that is the end. */
+static void courier_rest(const struct courier *courier)
+{
+	if (courier->is_stopping && !courier->is_leasing && courier->n_effects == 0)
+		loop_stop(courier->loop);
+}
+
 /* ---- What came of an effect ---- */
 
 static void effect_free(struct effect *effect)
@@ -55,8 +63,10 @@ static void effect_free(struct effect *effect)
 	struct courier *courier = effect->courier;
 	courier->n_effects--;
 	free(effect);
+	courier_rest(courier);
 	/* There may be more where it came from. */
-	timer_start(&courier->poll, 0);
+	if (!courier->is_stopping)
+		timer_start(&courier->poll, 0);
 }
 
 static bool is_db_ok(enum db_status status)
@@ -146,6 +156,8 @@ static void effect_begin(struct courier *courier, const PGresult *row, int n)
 
 static void poll_later(struct courier *courier)
 {
+	if (courier->is_stopping)
+		return;
 	timer_start(&courier->poll, courier->poll_ms);
 	courier->poll_ms =
 		courier->poll_ms * 2 < POLL_CAP_MS ? courier->poll_ms * 2 : POLL_CAP_MS;
@@ -161,6 +173,7 @@ static void on_leased(void *arg, enum db_status status, const PGresult *result)
 	if (n > 0)
 		courier->poll_ms = POLL_FIRST_MS;
 	poll_later(courier);
+	courier_rest(courier);
 }
 
 static void on_poll(void *arg)
@@ -319,8 +332,19 @@ bool courier_start(struct worker *worker)
 	return true;
 }
 
-/* What is in hand is leased: it is sent again, under the same key, by the next. */
+/* What is in hand is finished, and nothing more is leased. */
 void courier_stop(struct worker *worker)
 {
-	loop_stop(worker->loop);
+	struct courier *courier = worker->secrets;
+	courier->is_stopping = true;
+	timer_cancel(&courier->poll);
+	timer_cancel(&courier->sweep);
+	courier_rest(courier);
+}
+
+/* What is in hand is leased: it is sent again, under the same key, by the next. */
+size_t courier_cut(struct worker *worker)
+{
+	const struct courier *courier = worker->secrets;
+	return courier->n_effects;
 }

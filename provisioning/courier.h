@@ -13,5 +13,6 @@
 bool courier_load(const void *config, void **secrets);
 bool courier_start(struct worker *worker);
 void courier_stop(struct worker *worker);
+size_t courier_cut(struct worker *worker);
 
 #endif

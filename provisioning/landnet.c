@@ -6,9 +6,6 @@
 #include "provisioning/api.h"
 #include "provisioning/server_metrics.h"
 
-/* How long requests in progress may take when the worker is told to end. */
-#define STOP_MS 4000
-
 #define DATABASE_QUEUE 1000
 
 /* ---- Connections ---- */
@@ -204,19 +201,12 @@ static bool open_database(struct landnet *landnet)
 	return true;
 }
 
-static void on_stop_timeout(void *arg)
-{
-	struct landnet *landnet = arg;
-	loop_stop(landnet->loop);
-}
-
 bool landnet_start(struct worker *worker)
 {
 	struct landnet *landnet = worker->secrets;
 	landnet->worker = worker;
 	landnet->loop = worker->loop;
 	LIST_INIT(&landnet->peers);
-	timer_init(&landnet->stop, landnet->loop, on_stop_timeout, landnet);
 	BUG_ON(!server_config_srv(landnet->config, landnet->srv));
 	if (!open_database(landnet))
 		return false;
@@ -235,16 +225,23 @@ bool landnet_start(struct worker *worker)
 void landnet_stop(struct worker *worker)
 {
 	struct landnet *landnet = worker->secrets;
-	struct peer *peer, *next;
+	struct peer *peer;
 	for (size_t i = 0; i < landnet->n_listeners; i++)
-		listener_free(landnet->listeners[i]);
+		listener_finish(landnet->listeners[i]);
 	landnet->n_listeners = 0;
 	landnet->is_stopping = true;
-	timer_start(&landnet->stop, STOP_MS);
-	for (peer = LIST_FIRST(&landnet->peers); peer; peer = next) {
-		next = LIST_NEXT(peer, entry);
-		link_close(peer->link);
-	}
+	LIST_FOREACH (peer, &landnet->peers, entry)
+		link_drain(peer->link);
 	if (LIST_EMPTY(&landnet->peers))
 		loop_stop(landnet->loop);
+}
+
+size_t landnet_cut(struct worker *worker)
+{
+	struct landnet *landnet = worker->secrets;
+	struct peer *peer;
+	size_t n = 0;
+	for (; (peer = LIST_FIRST(&landnet->peers)); peer_free(peer))
+		n += peer->call != NULL;
+	return n;
 }

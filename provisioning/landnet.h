@@ -37,7 +37,6 @@ struct landnet {
 	size_t n_listeners;
 	LIST_HEAD(, peer) peers;
 	bool is_stopping;
-	struct timer stop;
 };
 
 /** A connection of a gateway. */
@@ -54,5 +53,6 @@ struct peer {
 bool landnet_load(const void *config, void **secrets);
 bool landnet_start(struct worker *worker);
 void landnet_stop(struct worker *worker);
+size_t landnet_cut(struct worker *worker);
 
 #endif

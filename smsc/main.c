@@ -9,7 +9,9 @@
 static const struct supervisor_role roles[] = {
 	{ .name = "link",
 	  .start = smsc_worker_start,
+	  .take_over = smsc_worker_take_over,
 	  .stop = smsc_worker_stop,
+	  .cut = smsc_worker_cut,
 	  .rights = SANDBOX_DATABASE },
 };
 

@@ -8,8 +8,8 @@
 #include "smsc/smsc_metrics.h"
 #include "smsc/statements.h"
 
-#define SWEEP_MS        250
-#define STOP_TIMEOUT_MS 2000
+#define SWEEP_MS    250
+#define HANDOVER_MS 2000
 
 /* The one worker of this process. */
 static struct smsc_worker {
@@ -24,13 +24,24 @@ static struct smsc_worker {
 	struct timer sweep;
 	int64_t unreported;     /* as the gauge has it */
 	int64_t ack_timeout_ms; /* doubled while bearerbox answers nothing at all */
-	int64_t stop_by_ms;     /* 0: not stopping */
+	int64_t handover_by_ms; /* until then we count as ready without a link */
+	bool is_ready;
+	bool is_stopping;
 	bool is_bearerbox_ending;
 } the;
 
+/* bearerbox has our predecessor's connection, or had it a moment ago. */
+static bool is_handing_over(void)
+{
+	return !the.link || loop_now_ms(the.worker->loop) < the.handover_by_ms;
+}
+
 static void tell_ready(void)
 {
-	worker_set_ready(the.worker, db_is_ready(the.db) && boxlink_is_up(the.link));
+	bool is_linked = the.link && boxlink_is_up(the.link);
+
+	the.is_ready = db_is_ready(the.db) && (is_linked || is_handing_over());
+	worker_set_ready(the.worker, the.is_ready);
 }
 
 static void on_link_up(void *arg)
@@ -105,11 +116,18 @@ static void leave_bearerbox(void)
 		the.ack_timeout_ms = the.config->lease_ms / 2;
 }
 
+/* Nothing that we said is without its answer: what bearerbox still sends us it keeps
+ * for whoever comes next. */
+static bool is_silent(void)
+{
+	return notices_are_idle(the.notices) &&
+	       (!boxlink_is_up(the.link) || window_oldest_unacked_ms(the.window) < 0);
+}
+
 /* Nothing is under way any more, so that nothing will be sent twice. */
 static bool has_come_to_rest(void)
 {
-	return notices_are_idle(the.notices) && store_count(the.store) == 0 &&
-	       (!boxlink_is_up(the.link) || window_oldest_unacked_ms(the.window) < 0);
+	return is_silent() && store_count(the.store) == 0;
 }
 
 /* bearerbox has messages that the database failed; perhaps it takes them now. */
@@ -125,10 +143,12 @@ static void on_sweep(void *arg)
 	int64_t now_ms = loop_now_ms(the.worker->loop);
 	int64_t oldest_ms = window_oldest_unacked_ms(the.window);
 	(void)arg;
-	if (the.stop_by_ms > 0 && (has_come_to_rest() || now_ms >= the.stop_by_ms)) {
+	if (the.is_stopping && has_come_to_rest()) {
 		loop_stop(the.worker->loop);
 		return;
 	}
+	if (the.is_stopping && is_silent())
+		boxlink_hold(the.link);
 	if (oldest_ms >= 0 && now_ms - oldest_ms > the.ack_timeout_ms)
 		leave_bearerbox();
 	else if (the.is_bearerbox_ending && has_come_to_rest())
@@ -142,7 +162,8 @@ static void on_sweep(void *arg)
 		notices_advance(the.notices);
 	}
 	update_gauge();
-	timer_start(&the.sweep, the.stop_by_ms > 0 ? SWEEP_MS / 10 : SWEEP_MS);
+	tell_ready();
+	timer_start(&the.sweep, the.is_stopping ? SWEEP_MS / 10 : SWEEP_MS);
 }
 
 static bool open_db(void)
@@ -186,10 +207,20 @@ bool smsc_worker_start(struct worker *worker)
 	the.worker = worker;
 	the.config = worker->config;
 	the.ack_timeout_ms = the.config->ack_timeout_ms;
+	timer_init(&the.sweep, worker->loop, on_sweep, NULL);
 	if (!open_db())
 		return false;
 	the.window = window_new((size_t)the.config->window);
 	the.store = store_new(worker->loop, the.db, the.config->give_up_ms);
+	db_on_ready(the.db, on_db_ready, NULL);
+	return true;
+}
+
+/* A reload: our predecessor has left bearerbox, which knows boxes by their name. */
+void smsc_worker_take_over(struct worker *worker)
+{
+	if (the.is_ready)
+		the.handover_by_ms = loop_now_ms(worker->loop) + HANDOVER_MS;
 	open_link();
 	const struct notices_parts out = { the.config, the.db, the.link, the.window,
 					   the.store };
@@ -198,16 +229,22 @@ bool smsc_worker_start(struct worker *worker)
 					   the.notices };
 	the.incoming = incoming_new(worker->loop, &in);
 	store_on_progress(the.store, on_store_progress, NULL);
-	db_on_ready(the.db, on_db_ready, NULL);
-	timer_init(&the.sweep, worker->loop, on_sweep, NULL);
 	timer_start(&the.sweep, SWEEP_MS);
-	return true;
 }
 
 void smsc_worker_stop(struct worker *worker)
 {
-	(void)worker;
-	the.stop_by_ms = loop_now_ms(the.worker->loop) + STOP_TIMEOUT_MS;
+	if (!the.link) {
+		loop_stop(worker->loop);
+		return;
+	}
+	the.is_stopping = true;
 	notices_stop(the.notices);
 	timer_start(&the.sweep, 0);
+}
+
+size_t smsc_worker_cut(struct worker *worker)
+{
+	(void)worker;
+	return the.link && !has_come_to_rest() ? 1 : 0;
 }

@@ -6,8 +6,10 @@
 
 #include "base/supervisor.h"
 
-/** supervisor_role.start and .stop of the role `link`. */
+/** What the role `link` gives the supervisor. */
 bool smsc_worker_start(struct worker *worker);
+void smsc_worker_take_over(struct worker *worker);
 void smsc_worker_stop(struct worker *worker);
+size_t smsc_worker_cut(struct worker *worker);
 
 #endif

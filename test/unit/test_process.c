@@ -69,21 +69,5 @@ static void looks_up_the_user_to_become(void)
 	CU_ASSERT_FALSE(user.is_switched);
 }
 
-static void states_are_seen_by_all_processes(void)
-{
-	struct process_state *states = process_states_new(3);
-	int status;
-
-	pid_t pid = fork();
-	if (pid == 0) {
-		states[2].is_ready = true;
-		_exit(0);
-	}
-	waitpid(pid, &status, 0);
-	CU_ASSERT_TRUE(states[2].is_ready);
-	CU_ASSERT_FALSE(states[1].is_ready);
-}
-
 TEST_MAIN("process", TEST(waits_longer_for_what_dies_quickly),
-	  TEST(tells_how_a_process_ended), TEST(looks_up_the_user_to_become),
-	  TEST(states_are_seen_by_all_processes))
+	  TEST(tells_how_a_process_ended), TEST(looks_up_the_user_to_become))

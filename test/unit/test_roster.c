@@ -45,9 +45,17 @@ static void channels_are_in_the_order_of_the_asks(void)
 {
 	static const size_t counts[N_PROCESSES] = { 2, 2, 1, 3, 2, 0 };
 	static const struct supervisor_spec spec = { .program = "testd" };
+	static struct process_state states[BOARD_PROCESSES];
+	struct sockets sockets = { NULL, 0 };
+	const struct roster_parts parts = {
+		.spec = &spec,
+		.roles = roles,
+		.n_roles = sizeof(roles) / sizeof(roles[0]),
+		.sockets = &sockets,
+		.states = states,
+	};
 
-	CU_ASSERT_TRUE_FATAL(roster_open(&roster, &spec, roles,
-					 sizeof(roles) / sizeof(roles[0]), NULL));
+	CU_ASSERT_TRUE_FATAL(roster_open(&roster, &parts));
 	CU_ASSERT_EQUAL_FATAL(roster.n, N_PROCESSES);
 	for (size_t i = 0; i < N_PROCESSES; i++)
 		CU_ASSERT_EQUAL_FATAL(roster.processes[i].worker.n_channels, counts[i]);
@@ -56,6 +64,7 @@ static void channels_are_in_the_order_of_the_asks(void)
 	CU_ASSERT_TRUE(are_joined(ASKER_1, 0, SECOND, 1));
 	CU_ASSERT_TRUE(are_joined(ASKER_1, 1, FIRST, 1));
 	CU_ASSERT_TRUE(are_joined(OTHER, 0, FIRST, 2));
+	roster_close(&roster);
 }
 
 TEST_MAIN("roster", TEST(channels_are_in_the_order_of_the_asks))

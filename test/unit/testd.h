@@ -34,6 +34,7 @@ struct settings {
 	int64_t workers;
 	char *key;
 	char *behaviour;
+	bool has_keeper;
 };
 
 #define AT(member) .offset = offsetof(struct settings, member)
@@ -47,6 +48,11 @@ static const struct config_key keys[] = {
 	  .help = "How many." },
 	{ .name = "key", .type = CONFIG_SECRET, AT(key), .help = "The secret." },
 	{ .name = "behaviour", AT(behaviour), .fallback = "good", .help = "How." },
+	{ .name = "keeper",
+	  .type = CONFIG_BOOL,
+	  AT(has_keeper),
+	  .fallback = "no",
+	  .help = "Whether there is one." },
 	SUPERVISOR_KEYS(""),
 };
 static const struct config_section sections[] = {
@@ -127,14 +133,18 @@ static bool oracle_start(struct worker *worker)
 
 enum {
 	ASKED,
+	HELD,
 	N_METRICS
 };
 static const struct metric metrics[N_METRICS] = {
 	{ "testd_asked_total", NULL, METRIC_COUNTER, "Questions." },
+	{ "testd_held", NULL, METRIC_GAUGE, "Clients that are held." },
 };
 
 static struct child_caller *caller;
-static struct listener *listeners[2];
+static struct listener *listeners[8];
+static size_t n_listeners, n_held;
+static bool is_stopping;
 
 struct client {
 	int fd;
@@ -165,6 +175,38 @@ static void ask_oracle(const struct client *client, struct slice question)
 		on_answer(asking, false, SLICE(""));
 }
 
+/* A held client is answered when it says one more thing. */
+struct held {
+	struct client client;
+	struct event readable;
+};
+
+static void on_held(evutil_socket_t fd, short what, void *arg)
+{
+	struct held *held = arg;
+
+	(void)fd;
+	(void)what;
+	answer_client(&held->client, SLICE("held"));
+	event_del(&held->readable);
+	metrics_add(HELD, -1);
+	if (--n_held == 0 && is_stopping)
+		loop_stop(held->client.worker->loop);
+	free(held);
+}
+
+static void hold(const struct client *client)
+{
+	struct held *held = malloc(sizeof(*held));
+
+	held->client = *client;
+	event_assign(&held->readable, loop_base(client->worker->loop), client->fd,
+		     EV_READ, on_held, held);
+	event_add(&held->readable, NULL);
+	metrics_add(HELD, 1);
+	n_held++;
+}
+
 /* One letter is the request; the answer is a line. */
 static void on_client(struct listener *listener, int fd, void *arg)
 {
@@ -183,6 +225,7 @@ static void on_client(struct listener *listener, int fd, void *arg)
 		metrics_add(ASKED, 1);
 		ask_oracle(&client, SLICE("fds"));
 		return;
+	case 'h': hold(&client); return;
 	case 'n': worker_set_ready(client.worker, false); break;
 	case 'r': worker_set_ready(client.worker, true); break;
 	case 'x': exit(7);
@@ -198,17 +241,63 @@ static bool worker_start(struct worker *worker)
 	if (behaves(worker->config, "crashing") && worker->index == 0)
 		raise(SIGKILL);
 	caller = child_caller_new(worker->loop, worker->channels[0]);
-	for (size_t i = 0; i < worker->n_listeners; i++)
+	n_listeners = worker->n_listeners;
+	for (size_t i = 0; i < n_listeners; i++)
 		listeners[i] = listener_new(worker->loop, worker->listeners[i],
 					    on_client, worker);
-	worker_set_ready(worker, true);
+	worker_set_ready(worker, !behaves(worker->config, "unready"));
 	return true;
 }
 
 static void worker_stop(struct worker *worker)
 {
-	if (!behaves(worker->config, "stubborn"))
+	while (behaves(worker->config, "stuck"))
+		usleep(1000);
+	for (size_t i = 0; i < n_listeners; i++)
+		listener_finish(listeners[i]);
+	is_stopping = true;
+	if (n_held == 0)
 		loop_stop(worker->loop);
+}
+
+static size_t worker_cut(struct worker *worker)
+{
+	(void)worker;
+	return n_held;
+}
+
+/* ---- What only one generation at a time may do ---- */
+
+static struct timer leaving;
+
+static void on_left(void *arg)
+{
+	log_info("keeper_left", log_num("keeper", getpid()));
+	loop_stop(arg);
+}
+
+static size_t count_keepers(const void *config)
+{
+	return ((const struct settings *)config)->has_keeper ? 1 : 0;
+}
+
+static bool keeper_start(struct worker *worker)
+{
+	timer_init(&leaving, worker->loop, on_left, worker->loop);
+	worker_set_ready(worker, true);
+	return true;
+}
+
+static void keeper_take_over(struct worker *worker)
+{
+	(void)worker;
+	log_info("keeper_acts", log_num("keeper", getpid()));
+}
+
+static void keeper_stop(struct worker *worker)
+{
+	(void)worker;
+	timer_start(&leaving, 100);
 }
 
 static const struct supervisor_role roles[] = {
@@ -217,8 +306,14 @@ static const struct supervisor_role roles[] = {
 	  .listeners = list_addresses,
 	  .start = worker_start,
 	  .stop = worker_stop,
+	  .cut = worker_cut,
 	  .rights = SANDBOX_ACCEPT,
 	  .asks = (const char *const[]){ "oracle", NULL } },
+	{ .name = "keeper",
+	  .count = count_keepers,
+	  .start = keeper_start,
+	  .take_over = keeper_take_over,
+	  .stop = keeper_stop },
 	{ .name = "oracle",
 	  .load = oracle_load,
 	  .start = oracle_start,
@@ -358,7 +453,7 @@ static int wait_end(void)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
-static int run_with(const char *option)
+static inline int run_with(const char *option)
 {
 	char *argv[] = { "testd", "-c", (char *)(uintptr_t)in_directory("testd.conf"),
 			 (char *)(uintptr_t)option, NULL };

@@ -1,0 +1,71 @@
+#include "base/check.h"
+
+#include <stdlib.h>
+
+#include "base/admin.h"
+#include "base/process.h"
+
+static bool check_admin(const void *config, const char *path, FILE *errors)
+{
+	const char *address = ((const struct supervisor_config *)config)->admin;
+
+	if (!address[0] || admin_is_local(address))
+		return true;
+	fprintf(errors,
+		"%s: the admin listener %s is neither unix:/path nor ip:port of "
+		"loopback\n",
+		path, address);
+	return false;
+}
+
+/* The daemon's own checks, each line with the file's name. */
+static bool check_whole(const struct supervisor_spec *spec, const void *config,
+			const char *path, FILE *errors)
+{
+	char *text = NULL;
+	size_t size = 0;
+
+	if (!spec->check)
+		return true;
+	FILE *found = open_memstream(&text, &size);
+	BUG_ON(!found);
+	bool is_good = spec->check(config, found);
+	fclose(found);
+	struct slice rest = slice_make(text, size), line;
+	while (slice_next(&rest, '\n', &line))
+		if (line.n > 0)
+			fprintf(errors, "%s: %.*s\n", path, (int)line.n, line.p);
+	free(text);
+	return is_good;
+}
+
+struct config *check_read(const struct supervisor_spec *spec, const char *path,
+			  FILE *errors)
+{
+	struct config *config = config_read(spec->config, path, errors);
+
+	if (!config)
+		return NULL;
+	if (check_admin(config_get(config), path, errors) &
+	    check_whole(spec, config_get(config), path, errors))
+		return config;
+	config_free(config);
+	return NULL;
+}
+
+bool check_loads(const struct supervisor_spec *spec, const void *config)
+{
+	static void **loaded; /* known until the end: it is not lost memory */
+	bool is_good = true;
+
+	log_open(spec->program, process_log_level(config));
+	loaded = calloc(spec->n_roles, sizeof(*loaded));
+	BUG_ON(!loaded);
+	for (size_t i = 0; i < spec->n_roles; i++) {
+		const struct supervisor_role *role = &spec->roles[i];
+
+		if (role->load)
+			is_good &= role->load(config, &loaded[i]);
+	}
+	return is_good;
+}

@@ -1,0 +1,24 @@
+/*
+ * Whether a daemon can run with a configuration: the file, what its values mean
+ * together, and with -t what each role must load.
+ */
+#ifndef BASE_CHECK_H
+#define BASE_CHECK_H
+
+#include <stdio.h>
+
+#include "base/supervisor.h"
+
+/**
+ * Read and check the configuration.
+ * @param errors  a line "file:line: why" for each error, without the line where it is
+ *                of several
+ * @return owned by the caller, or NULL after at least one line
+ */
+struct config *check_read(const struct supervisor_spec *spec, const char *path,
+			  FILE *errors);
+/** Whether every role can load what it needs; the others are logged. Nothing of it is
+ * used: for a process that ends after it. */
+bool check_loads(const struct supervisor_spec *spec, const void *config);
+
+#endif

@@ -1,0 +1,72 @@
+#include "base/reload.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "base/systemd.h"
+
+/* Source: sd_notify(3), RELOADING=1. */
+static void tell_systemd(void)
+{
+	struct timespec now;
+	char text[64];
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
+		 (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
+	systemd_notify(text);
+}
+
+void reload_begin(struct board *board, uint64_t number)
+{
+	board->reload.result = RELOAD_RUNNING;
+	tell_systemd();
+	log_info("reload", log_num("generation", (int64_t)number));
+}
+
+/* One line of plain text: it goes into JSON, and may quote what stands in a file. */
+static void write_why(struct board_reload *reload, const char *why)
+{
+	size_t n = 0;
+
+	for (; *why && n < sizeof(reload->why) - 3; why++) {
+		if (*why == '\n' && why[1]) {
+			reload->why[n++] = ';';
+			reload->why[n++] = ' ';
+		} else if (*why != '\n') {
+			reload->why[n++] = *why >= 0x20 && *why < 0x7f ? *why : '?';
+		}
+	}
+	reload->why[n] = '\0';
+}
+
+static void log_lines(const char *why)
+{
+	struct slice rest = slice_of(why), line;
+
+	while (slice_next(&rest, '\n', &line))
+		if (line.n > 0)
+			log_error("config_error", log_slice("why", line));
+}
+
+void reload_end(struct board *board, uint64_t number, enum reload_result result,
+		const char *why)
+{
+	board->reload.at_ms = time_now_ms();
+	board->reload.result = result;
+	board->n_reloads[result]++;
+	write_why(&board->reload, why);
+	if (result == RELOAD_REFUSED)
+		log_lines(why);
+	if (result == RELOAD_DONE)
+		log_info("reloaded", log_num("generation", (int64_t)number));
+	else
+		log_error("reload_failed", log_num("generation", (int64_t)number),
+			  log_str("result", board_result_name(result)),
+			  log_str("why", result == RELOAD_REFUSED
+						 ? "the configuration is wrong"
+						 : board->reload.why));
+	systemd_notify("READY=1");
+}
