@@ -15,6 +15,7 @@ from harness.schema import DEV
 
 # Of the sanitizers: address space that nothing is in.
 REGION_BYTES_MAX = 1 << 30
+ONLY_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root may look")
 UNAVAILABLE = 'provbox_gateway_handshake_failures_total{reason="key_unavailable"}'
 
 
@@ -114,7 +115,7 @@ def held(pid, leaves):
     return found
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may look")
+@ONLY_ROOT
 def test_no_worker_holds_a_key_while_it_uses_it(edge):
     p = edge.pki
     leaves = {"airnet": p.gateway_airnet, "landnet": p.gateway_landnet,
@@ -137,6 +138,7 @@ def test_nobody_of_the_same_user_may_look(edge):
             open(f"/proc/{pid}/mem", "rb").close()
 
 
+@ONLY_ROOT
 def test_the_keys_child_has_no_socket_but_its_channels(edge):
     for daemon in (edge.gateway, edge.server):
         folder = pathlib.Path(f"/proc/{pid_of(daemon, 'keys')}/fd")

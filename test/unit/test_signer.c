@@ -416,6 +416,22 @@ static void a_key_of_another_certificate_does_not_load(void)
 	world_free(&w);
 }
 
+static void secret_numbers_are_in_locked_memory_and_leave_it(void)
+{
+	EVP_PKEY *keys[] = { cert_key("P-256"), cert_key("P-384"), ed25519(), rsa() };
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		struct world w = world_new(keys[i], NULL, TIMEOUT_MS);
+		size_t before = CRYPTO_secure_used();
+
+		keyring_free(w.keyring);
+		/* Of the P-256 key of the client it is 32 bytes. */
+		CU_ASSERT_TRUE(before - CRYPTO_secure_used() >= 64);
+		w.keyring = NULL;
+		world_free(&w);
+	}
+}
+
 /* ---- A child that is not there ---- */
 
 static void a_dead_child_fails_the_handshake_and_the_next_one_works(void)
@@ -467,6 +483,7 @@ TEST_MAIN("signer", TEST(every_key_signs_for_both_sides),
 	  TEST(a_key_signs_by_its_own_schemes_alone),
 	  TEST(what_is_no_question_is_refused),
 	  TEST(a_key_of_another_certificate_does_not_load),
+	  TEST(secret_numbers_are_in_locked_memory_and_leave_it),
 	  TEST(a_dead_child_fails_the_handshake_and_the_next_one_works),
 	  TEST(a_late_answer_is_nobody_elses),
 	  TEST(without_a_channel_nothing_is_signed))
