@@ -40,6 +40,13 @@ static const struct {
 };
 #define N_PROFILES (sizeof(profiles) / sizeof(profiles[0]))
 
+/* The runtime of the sanitizers contradicts the sandbox: there is none. */
+#ifdef PROVBOX_SANITIZED
+static const bool is_sanitized = true;
+#else
+static const bool is_sanitized = false;
+#endif
+
 #define WORKED    0
 #define NOT_LEFT  120
 #define NOT_BEGUN 121
@@ -395,6 +402,8 @@ static bool is_as_expected(int status, char expected)
 
 static void permits_what_a_role_needs_and_nothing_else(void)
 {
+	if (is_sanitized)
+		return;
 	for (size_t i = 0; i < sizeof(attempts) / sizeof(attempts[0]); i++)
 		for (size_t j = 0; j < N_PROFILES; j++) {
 			char expected = attempts[i].expected[j];
@@ -434,6 +443,8 @@ static int speak_x32(void)
 
 static void understands_one_dialect(void)
 {
+	if (is_sanitized)
+		return;
 	for (size_t j = 0; j < N_PROFILES; j++) {
 		int status = status_of(profiles[j].rights, speak_32_bits);
 		/* SIGSEGV: the kernel itself does not understand it. */
@@ -611,6 +622,8 @@ static void aborts_as_ever(void)
 {
 	static int (*const acts[])(void) = { abort_by_assertion, abort_by_broken_heap };
 
+	if (is_sanitized)
+		return;
 	for (size_t j = 0; j < N_PROFILES; j++)
 		for (size_t i = 0; i < sizeof(acts) / sizeof(acts[0]); i++) {
 			int status = status_of(profiles[j].rights, acts[i]);
@@ -766,6 +779,8 @@ static int write_to_file(void)
 
 static void limits_itself(void)
 {
+	if (is_sanitized)
+		return;
 	before = log_to_pipe;
 	CU_ASSERT_EQUAL(status_of(0, count_unlimited), 0);
 	CU_ASSERT_EQUAL(status_of(SANDBOX_ACCEPT | SANDBOX_DATABASE, count_unlimited),
@@ -799,6 +814,8 @@ static int find_files(void)
 
 static void leaves_all_files(void)
 {
+	if (is_sanitized)
+		return;
 	if (geteuid() != 0) {
 		CU_ASSERT_FALSE(sandbox_leave_files());
 		CU_ASSERT_EQUAL(errno, EPERM);
@@ -809,12 +826,8 @@ static void leaves_all_files(void)
 	before = NULL;
 }
 
-#ifdef PROVBOX_SANITIZED /* which contradicts the rest */
-TEST_MAIN("sandbox", TEST(is_strict_unless_it_reads_files), TEST(names_the_call))
-#else
 TEST_MAIN("sandbox", TEST(makes_shared_memory), TEST(is_strict_unless_it_reads_files),
 	  TEST(names_the_call), TEST(permits_what_a_role_needs_and_nothing_else),
 	  TEST(understands_one_dialect), TEST(goes_on_working), TEST(answers_questions),
 	  TEST(aborts_as_ever), TEST(shakes_hands_in_the_gateway), TEST(looks_up_names),
 	  TEST(limits_itself), TEST(leaves_all_files))
-#endif
