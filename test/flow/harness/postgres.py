@@ -9,7 +9,6 @@ import hashlib
 import os
 import pathlib
 import pwd
-import pwd
 import re
 import shutil
 import subprocess
