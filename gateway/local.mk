@@ -18,15 +18,26 @@ provbox_gateway_SOURCES = \
 provbox_gateway_LDADD = $(AUTH_LIBS)
 
 check_PROGRAMS += \
+	test/unit/test_access \
 	test/unit/test_forward \
 	test/unit/test_gateway_config \
 	test/unit/test_pool \
+	test/unit/test_refusal \
+	test/unit/test_report \
 	test/unit/test_route
 EXTRA_DIST += test/unit/gateway_stage.h
 
 pool_parts = gateway/gateway_metrics.c gateway/pool.c
 test_unit_test_pool_SOURCES = test/unit/test_pool.c gateway/landnet.c $(pool_parts)
 test_unit_test_pool_LDADD = $(AUTH_LIBS)
+test_unit_test_access_SOURCES = test/unit/test_access.c gateway/access.c
+test_unit_test_access_LDADD = $(AUTH_LIBS)
+test_unit_test_refusal_SOURCES = test/unit/test_refusal.c gateway/refusal.c \
+	$(pool_parts)
+test_unit_test_refusal_LDADD = $(AUTH_LIBS)
+test_unit_test_report_SOURCES = test/unit/test_report.c gateway/report.c \
+	gateway/landnet.c $(pool_parts)
+test_unit_test_report_LDADD = $(AUTH_LIBS)
 test_unit_test_route_SOURCES = test/unit/test_route.c gateway/route.c \
 	gateway/gateway_config.c $(pool_parts)
 test_unit_test_route_LDADD = $(AUTH_LIBS)

@@ -17,6 +17,7 @@
 #include "base/exchange.h"
 #include "base/log.h"
 #include "gateway/gateway_metrics.h"
+#include "gateway/route.h"
 #include "test/unit/test.h"
 
 #define STAGE_DEADLINE_MS 10000
@@ -33,7 +34,7 @@ struct stage {
 	size_t n_links;                  /* accepted so far */
 	size_t n_requests;
 	char last_head[4096]; /* fields of the last request, "name: value\n" each */
-	char last_body[256];
+	char last_body[4096];
 	bool is_hasty; /* answers without waiting for the body */
 	/* how to answer; NULL: not at all */
 	void (*answer)(struct stage *stage, struct exchange *exchange);
@@ -152,6 +153,14 @@ static inline void stage_run(struct stage *stage)
 	CU_ASSERT_FALSE(stage->is_late);
 }
 
+/** Run until a condition holds; a hang fails the test. */
+#define STAGE_RUN_UNTIL(stage, condition)                                       \
+	do {                                                                    \
+		while (!(condition) && !(stage)->is_late)                       \
+			event_base_loop(loop_base((stage)->loop), EVLOOP_ONCE); \
+		CU_ASSERT_FALSE((stage)->is_late);                              \
+	} while (0)
+
 static inline void stage_stop_listening(struct stage *stage)
 {
 	listener_free(stage->listener);
@@ -169,6 +178,33 @@ static inline void stage_close(struct stage *stage)
 		stage_stop_listening(stage);
 	timer_cancel(&stage->deadline);
 	loop_free(stage->loop);
+}
+
+/** A route to the server, zeroed but for what is set here; its pool is the caller's to
+ * free. @param address  borrowed, one */
+static inline void stage_route_open(struct stage *stage, struct route *route,
+				    const char *const *address)
+{
+	*route = (struct route){ .srv = "prov.example.com:8443",
+				 .host = "prov.example.com" };
+	route->pool = pool_new(stage->loop, &(struct pool_settings){
+						    .srv = route->srv,
+						    .host = route->host,
+						    .addresses = address,
+						    .n_addresses = 1,
+						    .link = stage_link_settings(),
+						    .size = 2,
+					    });
+}
+
+/** Count from here on. */
+static inline void stage_metrics_open(void)
+{
+	static bool is_open;
+
+	if (!is_open)
+		metrics_open(gateway_metrics(), GATEWAY_N_METRICS, 1);
+	is_open = true;
 }
 
 /** Answer with the right exchange number. */
