@@ -9,19 +9,16 @@
 
 #include <openssl/core_dispatch.h>
 #include <openssl/core_names.h>
-#include <openssl/err.h>
 #include <openssl/params.h>
 #include <openssl/provider.h>
 #include <openssl/rsa.h>
 #include <stdlib.h>
 
-#include "base/log.h"
-
 #define NAME        "provbox-signer"
 #define PROPERTY    "provider=" NAME
 #define PARAM_OWNER "provbox-owner"
 
-/* Casts as OSSL_DISPATCH wants them. */
+/* A row of OSSL_DISPATCH. */
 #define ENTRY(id, function)                      \
 	{                                        \
 		(id), (void (*)(void))(function) \
