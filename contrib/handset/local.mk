@@ -43,6 +43,7 @@ handset_tests = \
 	test/unit/test_gsm7 \
 	test/unit/test_handset_sms \
 	test/unit/test_install \
+	test/unit/test_keypad \
 	test/unit/test_messages \
 	test/unit/test_options \
 	test/unit/test_program \
@@ -54,6 +55,7 @@ check_PROGRAMS += $(handset_tests)
 test_unit_test_gsm7_LDADD = $(HANDSET_LIBS)
 test_unit_test_handset_sms_LDADD = $(HANDSET_LIBS)
 test_unit_test_install_LDADD = $(HANDSET_LIBS)
+test_unit_test_keypad_LDADD = $(HANDSET_LIBS)
 test_unit_test_messages_LDADD = $(HANDSET_LIBS)
 test_unit_test_options_LDADD = $(HANDSET_LIBS)
 test_unit_test_program_LDADD = $(HANDSET_LIBS)

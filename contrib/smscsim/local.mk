@@ -11,6 +11,15 @@ contrib_smscsim_smscsim_SOURCES = \
 	contrib/smscsim/sms.c contrib/smscsim/sms.h
 contrib_smscsim_smscsim_LDADD = $(BASE_LIBS) $(SMPP34_LIBS)
 
-check_PROGRAMS += test/unit/test_sms
+check_PROGRAMS += \
+	test/unit/test_mailbox \
+	test/unit/test_sms \
+	test/unit/test_smscsim_session
 test_unit_test_sms_SOURCES = test/unit/test_sms.c contrib/smscsim/sms.c \
 	contrib/smscsim/sms.h
+test_unit_test_mailbox_SOURCES = test/unit/test_mailbox.c \
+	contrib/smscsim/mailbox.c contrib/smscsim/mailbox.h
+test_unit_test_smscsim_session_SOURCES = test/unit/test_smscsim_session.c \
+	contrib/smscsim/pdu.c contrib/smscsim/pdu.h \
+	contrib/smscsim/session.c contrib/smscsim/session.h
+test_unit_test_smscsim_session_LDADD = $(BASE_LIBS) $(SMPP34_LIBS)
