@@ -71,5 +71,5 @@ check_PROGRAMS += \
 
 fuzz_targets += test/fuzz/fuzz_http
 
-EXTRA_DIST += test/unit/cluster.h test/unit/exchange_world.h \
+EXTRA_DIST += test/unit/attempts.h test/unit/cluster.h test/unit/exchange_world.h \
 	test/unit/http_vector.h test/unit/pki.h test/unit/testd.h

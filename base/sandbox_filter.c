@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -59,12 +61,20 @@ struct call {
 			ARG(0, INT, signum) \
 		}                           \
 	}
-#define SOCKET(family, type)                                   \
-	{                                                      \
-		"socket",                                      \
-		{                                              \
-			ARG(0, INT, family), ARG(1, 0xf, type) \
-		}                                              \
+#define SOCKET(family, type, protocol)                          \
+	{                                                       \
+		"socket",                                       \
+		{                                               \
+			ARG(0, INT, family), ARG(1, 0xf, type), \
+				ARG(2, INT & ~(protocol), 0)    \
+		}                                               \
+	}
+#define OPTIONS(level)                     \
+	{                                  \
+		"setsockopt",              \
+		{                          \
+			ARG(1, INT, level) \
+		}                          \
 	}
 
 /* Of every process: a loop on the descriptors that it holds. */
@@ -103,7 +113,8 @@ static const struct call calls_of_all[] = {
 	{ "getsockname" },
 	{ "getpeername" },
 	{ "getsockopt" },
-	{ "setsockopt" },
+	OPTIONS(SOL_SOCKET),
+	OPTIONS(IPPROTO_TCP),
 	{ "fstat" },
 	{ "newfstatat", { ARG(3, AT_EMPTY_PATH, AT_EMPTY_PATH) } },
 	/* memory, never executed */
@@ -167,13 +178,13 @@ static const struct call calls_accept[] = {
 
 /* To whom stands in memory, where a filter cannot look. */
 static const struct call calls_dial_ip[] = {
-	SOCKET(AF_INET, SOCK_STREAM),
-	SOCKET(AF_INET6, SOCK_STREAM),
+	SOCKET(AF_INET, SOCK_STREAM, IPPROTO_TCP),
+	SOCKET(AF_INET6, SOCK_STREAM, IPPROTO_TCP),
 	{ "connect" },
 };
 
 static const struct call calls_dial_file[] = {
-	SOCKET(AF_UNIX, SOCK_STREAM),
+	SOCKET(AF_UNIX, SOCK_STREAM, 0),
 	{ "connect" },
 };
 
@@ -207,11 +218,13 @@ static const struct call calls_resolve[] = {
 	{ "eventfd2" },
 	{ "dup" },
 	/* name servers, and which families there are routes for */
-	SOCKET(AF_INET, SOCK_DGRAM),
-	SOCKET(AF_INET6, SOCK_DGRAM),
-	SOCKET(AF_UNIX, SOCK_DGRAM),
-	SOCKET(AF_NETLINK, SOCK_RAW),
-	SOCKET(AF_UNIX, SOCK_STREAM),
+	SOCKET(AF_INET, SOCK_DGRAM, IPPROTO_UDP),
+	SOCKET(AF_INET6, SOCK_DGRAM, IPPROTO_UDP),
+	SOCKET(AF_UNIX, SOCK_DGRAM, 0),
+	SOCKET(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE),
+	SOCKET(AF_UNIX, SOCK_STREAM, 0),
+	OPTIONS(IPPROTO_IP),
+	OPTIONS(IPPROTO_IPV6),
 	{ "bind" },
 	{ "connect" },
 	{ "sendmmsg" },
