@@ -49,8 +49,8 @@ void sandbox_prepare(void)
 
 /* ---- The root ---- */
 
-/* Nothing can ever be put into a directory that is removed. Whoever is killed in between
- * leaves an empty one that only root may enter. */
+/* Nothing can ever be put into a directory that is removed. Whoever is killed in
+ * between leaves an empty one that only root may enter. */
 static int open_removed(void)
 {
 	static const char *const places[] = { "/run/provbox-XXXXXX",
