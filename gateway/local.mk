@@ -19,6 +19,7 @@ provbox_gateway_LDADD = $(AUTH_LIBS)
 
 check_PROGRAMS += \
 	test/unit/test_access \
+	test/unit/test_authentication \
 	test/unit/test_forward \
 	test/unit/test_gateway_config \
 	test/unit/test_pool \
@@ -32,6 +33,9 @@ test_unit_test_pool_SOURCES = test/unit/test_pool.c gateway/landnet.c $(pool_par
 test_unit_test_pool_LDADD = $(AUTH_LIBS)
 test_unit_test_access_SOURCES = test/unit/test_access.c gateway/access.c
 test_unit_test_access_LDADD = $(AUTH_LIBS)
+test_unit_test_authentication_SOURCES = test/unit/test_authentication.c \
+	gateway/authentication.c gateway/landnet.c $(pool_parts)
+test_unit_test_authentication_LDADD = $(AUTH_LIBS)
 test_unit_test_refusal_SOURCES = test/unit/test_refusal.c gateway/refusal.c \
 	$(pool_parts)
 test_unit_test_refusal_LDADD = $(AUTH_LIBS)
