@@ -50,7 +50,7 @@ void command_line_help(const struct command *command)
 		printf("%*s%s\n", 29 - width, "", commands[i].help);
 	}
 	if (!command)
-		puts("\nConfiguration: " CONFIG_PATH_DEFAULT
+		puts("Configuration: " CONFIG_PATH_DEFAULT
 		     ", or -c FILE. --json prints JSON.\n"
 		     "Exit status: 0 done, 1 failed, 2 wrong usage, 69 database away, "
 		     "78 wrong configuration.");

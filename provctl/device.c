@@ -174,8 +174,21 @@ enum result device_block(struct context *ctx)
 		PARAMS(TEXT(ctx->words[0]), TEXT(ctx->options[OPTION_REASON])));
 }
 
+enum result device_limit(struct context *ctx)
+{
+	return run_on_device(
+		ctx, "select provbox.device_limit($1, $2)",
+		PARAMS(TEXT(ctx->words[0]), TEXT(ctx->options[OPTION_REASON])));
+}
+
 enum result device_unblock(struct context *ctx)
 {
 	return run_on_device(ctx, "select provbox.device_unblock($1)",
 			     PARAMS(TEXT(ctx->words[0])));
+}
+
+enum result device_trust(struct context *ctx)
+{
+	return run_on_device(ctx, "select provbox.device_trust($1, $2)",
+			     PARAMS(TEXT(ctx->words[0]), TEXT(ctx->words[1])));
 }

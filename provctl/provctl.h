@@ -75,6 +75,8 @@ enum result device_import(struct context *ctx);
 enum result device_show(struct context *ctx);
 enum result device_block(struct context *ctx);
 enum result device_unblock(struct context *ctx);
+enum result device_limit(struct context *ctx);
+enum result device_trust(struct context *ctx);
 enum result catalogue_load(struct context *ctx);
 enum result request_show(struct context *ctx);
 

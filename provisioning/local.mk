@@ -46,4 +46,5 @@ nobase_dist_pkgdata_DATA += \
 	provisioning/sql/009_device_api.sql \
 	provisioning/sql/010_mo.sql \
 	provisioning/sql/011_operator.sql \
-	provisioning/sql/012_rights.sql
+	provisioning/sql/012_control.sql \
+	provisioning/sql/013_rights.sql

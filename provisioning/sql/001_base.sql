@@ -57,6 +57,8 @@ insert into setting (key, kind, shape, value, meaning) values
 ('backoff_first', 'interval', '', '1 second', 'wait after the first failure; doubles'),
 ('backoff_cap', 'interval', '', '1 hour', 'longest wait between attempts'),
 ('give_up', 'interval', '', '24 hours', 'age at which a failing effect is dead'),
+('credential_life', 'interval', '', '10 minutes',
+	'how long a credential is live after its last authentication; at least the life of a grant, 10 minutes'),
 ('authentication_events_per_hour', 'int', '', '20', 'refused authentications stored per device and hour'),
 ('billing_source', 'text', '^\S{1,200}$', 'https://provbox.example.com/', 'source of the CloudEvents'),
 ('billing_type_prefix', 'text', '^[a-z0-9.-]{1,100}$', 'com.example.provbox', 'head of the type of the CloudEvents');

@@ -1,18 +1,25 @@
 -- Devices, accounts, the policy for devices that are not there, and the events that tell every story.
 set local search_path = provbox, pg_temp;
 
--- What happens to a device for a reason. The epoch counts changes, so that a grant given under an older rule is dead.
+-- An epoch names the time from one change of a device, or of a rule, to the next. No two things ever have the same, so
+-- that a grant given under one of them is dead under all others.
+create sequence epoch;
+
+-- What happens to a device for a reason.
 create table policy (
 	subject text not null check (subject in ('device')),
 	reason text not null references reason,
 	outcome text not null check (outcome in ('prevent', 'limited', 'register')),
-	epoch bigint not null default 1,
+	epoch bigint not null default nextval('epoch'),
 	primary key (subject, reason)
 );
-insert into policy (subject, reason, outcome) values ('device', 'device_unknown', 'prevent');
+insert into policy (subject, reason, outcome) values
+('device', 'device_unknown', 'prevent'),
+('device', 'device_clone', 'prevent');
 
 -- dev is the canonical URN (RFC 7254, RFC 8464). Number, model and subscriber are null only for a device that the
--- policy registered. cred pins the credential: the SHA-256 of the device's certificate.
+-- policy registered. cred pins the credential: the SHA-256 of the device's certificate. reason tells why the standing is
+-- what it is; a device that is limited or blocked has its former standing kept.
 create table device (
 	dev text primary key check (dev ~ '^urn:(gsma:imei:[0-9]{8}-[0-9]{6}-0|device-id:meid:[0-9a-f]{14})$'),
 	msisdn text check (msisdn ~ '^\+[1-9][0-9]{6,14}$'),
@@ -20,13 +27,14 @@ create table device (
 	firmware text check (length(firmware) <= 100),
 	standing text not null default 'unprovisioned'
 		check (standing in ('active', 'unprovisioned', 'limited', 'blocked')),
-	epoch bigint not null default 1,
+	reason text references reason,
+	former_standing text check (former_standing in ('active', 'unprovisioned')),
+	epoch bigint not null default nextval('epoch'),
 	cred bytea check (length(cred) = 32),
 	language text not null default 'en' check (language ~ '^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$'),
 	given_name text check (length(given_name) <= 100),
 	family_name text check (length(family_name) <= 100),
 	postcode text check (length(postcode) <= 100),
-	blocked_standing text,
 	created timestamptz not null default clock_timestamp(),
 	changed timestamptz not null default clock_timestamp()
 );
@@ -37,7 +45,7 @@ create function on_device_update() returns trigger
 language plpgsql set search_path = provbox, pg_temp as $$
 begin
 	if (new.standing, new.cred) is distinct from (old.standing, old.cred) then
-		new.epoch := old.epoch + 1;
+		new.epoch := nextval('epoch');
 	end if;
 	new.changed := clock_timestamp();
 	return new;
@@ -48,7 +56,7 @@ create trigger device_update before update on device for each row execute functi
 create function on_policy_update() returns trigger
 language plpgsql set search_path = provbox, pg_temp as $$
 begin
-	new.epoch := old.epoch + 1;
+	new.epoch := nextval('epoch');
 	return new;
 end
 $$;
@@ -102,36 +110,110 @@ create function standing_move(p_dev text, p_standing text, p_request bigint, p_a
 returns void
 language plpgsql set search_path = provbox, pg_temp as $$
 declare
-	old_standing text;
+	d device;
 begin
-	select standing into strict old_standing from device where dev = p_dev for no key update;
-	if old_standing = p_standing then
+	select * into strict d from device where dev = p_dev for no key update;
+	if d.standing = p_standing then
 		return;
 	end if;
-	update device set standing = p_standing,
-		blocked_standing = case when p_standing = 'blocked' then old_standing end
+	update device set standing = p_standing, reason = p_reason,
+		former_standing = case
+			when p_standing not in ('limited', 'blocked') then null
+			when d.standing in ('limited', 'blocked') then d.former_standing
+			else d.standing end
 	where dev = p_dev;
 	insert into event (dev, request, kind, actor, from_state, to_state, reason, detail)
-	values (p_dev, p_request, 'standing', p_actor, old_standing, p_standing, p_reason, coalesce(p_detail, '{}'));
+	values (p_dev, p_request, 'standing', p_actor, d.standing, p_standing, p_reason, coalesce(p_detail, '{}'));
 end
 $$;
 
--- Authentication ------------------------------------------------------------------------------------------------
-
--- Store that a device was refused: once per session, and not more often per hour than the setting allows, because a
+-- Store what an authentication found: once per session, and not more often per hour than the setting allows, because a
 -- stranger with a valid certificate can open as many sessions as it likes.
-create function authentication_refused(p_dev text, p_sid bytea, p_reason text, p_detail jsonb) returns void
+create function authentication_event(p_dev text, p_sid bytea, p_kind text, p_reason text, p_detail jsonb) returns void
 language plpgsql set search_path = provbox, pg_temp as $$
 begin
-	if (select count(*) from event where dev = p_dev and kind = 'authentication_refused'
+	if (select count(*) from event where dev = p_dev and kind = p_kind
 			and at > clock_timestamp() - interval '1 hour') >= setting_int('authentication_events_per_hour') then
 		return;
 	end if;
 	insert into event (dev, kind, actor, reason, detail, sid)
-	values (p_dev, 'authentication_refused', 'server', p_reason, p_detail, p_sid)
+	values (p_dev, p_kind, 'server', p_reason, p_detail, p_sid)
 	on conflict (sid, kind) where sid is not null do nothing;
 end
 $$;
+
+-- Credentials ---------------------------------------------------------------------------------------------------
+
+-- Sessions of devices without a pinned credential, as gateways name them, and what each has shown. Nobody misses these
+-- rows after a crash: every session authenticates again.
+create unlogged table live_credential (
+	gw bytea not null check (length(gw) = 32),
+	sid bytea not null check (length(sid) = 16),
+	dev text not null,
+	cred bytea not null check (length(cred) = 32),
+	seen timestamptz not null default clock_timestamp(),
+	primary key (gw, sid)
+);
+create index live_credential_dev on live_credential (dev);
+create index live_credential_seen on live_credential (seen);
+
+create function credential_is_live(p_row live_credential) returns boolean
+language sql stable set search_path = provbox, pg_temp as $$
+	select p_row.seen > clock_timestamp() - setting_interval('credential_life')
+$$;
+
+-- Count the credential of a session as live; false when another one of the device is, too. Of two sessions that come at
+-- the same time the second waits here, and sees the first.
+create function credential_is_single(p_dev text, p_cred bytea, p_gw bytea, p_sid bytea) returns boolean
+language plpgsql set search_path = provbox, pg_temp as $$
+begin
+	perform pg_advisory_xact_lock(hashtext('provbox.live_credential'), hashtext(p_dev));
+	insert into live_credential (gw, sid, dev, cred) values (p_gw, p_sid, p_dev, p_cred)
+	on conflict (gw, sid) do update set (dev, cred, seen) = (excluded.dev, excluded.cred, excluded.seen);
+	return not exists (
+		select from live_credential l where l.dev = p_dev and l.cred <> p_cred and credential_is_live(l));
+end
+$$;
+
+-- Two credentials of a device are live: do to it what the policy says, and forget both, so that what comes next is
+-- judged anew. A rule never raises a standing.
+create function clone_stop(p_dev text, p_sid bytea) returns device
+language plpgsql set search_path = provbox, pg_temp as $$
+declare
+	d device;
+	rule text := (select outcome from policy where subject = 'device' and reason = 'device_clone');
+	detail jsonb;
+begin
+	select * into strict d from device where dev = p_dev for no key update;
+	select jsonb_build_object('outcome', rule, 'credentials', jsonb_agg(
+		jsonb_build_object('cred', hex(cred), 'gw', hex(gw), 'seen', rfc3339(seen)) order by seen))
+	into detail from (
+		select distinct on (l.cred) l.* from live_credential l
+		where l.dev = p_dev and credential_is_live(l) order by l.cred, l.seen desc) last;
+	perform authentication_event(p_dev, p_sid, 'clone', 'device_clone', detail);
+	if d.standing in ('active', 'unprovisioned') or rule = 'prevent' then
+		perform standing_move(p_dev, case rule when 'limited' then 'limited' when 'register' then 'unprovisioned'
+			else 'blocked' end, null, 'server', 'device_clone', detail);
+	end if;
+	delete from live_credential where dev = p_dev;
+	select * into strict d from device where dev = p_dev;
+	return d;
+end
+$$;
+
+-- For an operator's eyes: what is live of a device, or what was when it was found cloned; the last one last.
+create function credentials_seen(p_device device) returns text[]
+language sql stable set search_path = provbox, pg_temp as $$
+	select coalesce(array_agg(cred || ' ' || seen order by seen), '{}') from (
+		select hex(l.cred) as cred, rfc3339(max(l.seen)) as seen from live_credential l
+		where l.dev = p_device.dev and credential_is_live(l) group by l.cred
+		union all
+		select c ->> 'cred', c ->> 'seen' from jsonb_array_elements(case p_device.reason when 'device_clone' then (
+			select detail -> 'credentials' from event where dev = p_device.dev and kind = 'clone'
+			order by id desc limit 1) end) c) s
+$$;
+
+-- Authentication ------------------------------------------------------------------------------------------------
 
 -- Make a row for a device that nobody imported, because the policy says so.
 create function device_register(p_dev text, p_sid bytea) returns device
@@ -151,7 +233,8 @@ end
 $$;
 
 -- Standing, epoch and whether a grant may be given, for a device that the gateway has authenticated.
--- The credential must be the pinned one where one is pinned; a device with another one is treated as blocked.
+-- The credential must be the pinned one where one is pinned; a device with another one is treated as blocked. Where none
+-- is pinned it must be the only one that is live.
 create function authentication_read(p_dev text, p_cred bytea, p_method text, p_gw bytea, p_sid bytea,
 	out standing text, out epoch bigint, out outcome text, out reason text)
 language plpgsql security definer set search_path = provbox, pg_temp as $$
@@ -173,31 +256,35 @@ begin
 			if standing = 'unknown' then
 				outcome := 'no_grant';
 				reason := 'device_unknown';
-				perform authentication_refused(p_dev, p_sid, reason, detail);
+				perform authentication_event(p_dev, p_sid, 'authentication_refused', reason, detail);
 			end if;
 			return;
 		end if;
 	end if;
-	standing := d.standing;
-	epoch := d.epoch;
 	if d.standing = 'blocked' then
 		reason := 'device_blocked';
 	elsif d.cred <> p_cred then
-		standing := 'blocked';
+		d.standing := 'blocked';
 		reason := 'credential_mismatch';
-	else
-		return;
+	elsif d.cred is null and not credential_is_single(p_dev, p_cred, p_gw, p_sid) then
+		d := clone_stop(p_dev, p_sid);
+		reason := case d.standing when 'blocked' then 'device_clone' end;
 	end if;
-	outcome := 'no_grant';
-	perform authentication_refused(p_dev, p_sid, reason, detail);
+	standing := d.standing;
+	epoch := d.epoch;
+	if reason is not null then
+		outcome := 'no_grant';
+		perform authentication_event(p_dev, p_sid, 'authentication_refused', reason, detail);
+	end if;
 end
 $$;
 
--- Store how a session ended; true when this sid had no end before.
+-- Store how a session ended; true when this sid had no end before. Its credential is no longer live for its sake.
 create function session_end(p_sid bytea, p_dev text, p_method text, p_cred bytea, p_gw bytea, p_reason text)
 returns boolean
 language plpgsql security definer set search_path = provbox, pg_temp as $$
 begin
+	delete from live_credential where gw = p_gw and sid = p_sid;
 	insert into event (dev, kind, actor, reason, detail, sid)
 	values (p_dev, 'session_end', 'gateway', reason_known(p_reason), jsonb_build_object('method', p_method,
 		'cred', hex(p_cred), 'gw', hex(p_gw), 'reason', left(p_reason, 100)), p_sid)

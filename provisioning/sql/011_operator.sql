@@ -44,7 +44,8 @@ begin
 			return next;
 			continue;
 		end if;
-		insert into device (dev) values (e.value ->> 'dev') on conflict do nothing;
+		insert into device (dev, cred) values (e.value ->> 'dev', decode(nullif(e.value ->> 'cred', ''), 'hex'))
+		on conflict do nothing;
 		outcome := case when found then 'added' end;
 		select * into strict old from device d where d.dev = e.value ->> 'dev' for no key update;
 		new := old;
@@ -70,13 +71,14 @@ begin
 end
 $$;
 
+-- credentials: what is live of a device without a pinned credential, and after a clone what the two were.
 create function device_show(p_dev text)
-returns table (dev text, standing text, epoch bigint, number text, model text, firmware text, language text,
-	given_name text, family_name text, postcode text, cred text, account timestamptz, features text[],
-	created timestamptz, changed timestamptz)
+returns table (dev text, standing text, reason text, epoch bigint, number text, model text, firmware text, language text,
+	given_name text, family_name text, postcode text, cred text, credentials text[], account timestamptz,
+	features text[], created timestamptz, changed timestamptz)
 language sql stable security definer set search_path = provbox, pg_temp as $$
-	select d.dev, d.standing, d.epoch, masked(d.msisdn), d.model, d.firmware, d.language, d.given_name,
-		d.family_name, d.postcode, hex(d.cred), a.opened,
+	select d.dev, d.standing, d.reason, d.epoch, masked(d.msisdn), d.model, d.firmware, d.language, d.given_name,
+		d.family_name, d.postcode, hex(d.cred), credentials_seen(d), a.opened,
 		coalesce((select array_agg(f.feature || ' ' || f.version order by f.feature)
 			from device_feature f where f.dev = d.dev), '{}'), d.created, d.changed
 	from device d left join account a on a.dev = d.dev where d.dev = p_dev
@@ -92,32 +94,66 @@ language sql stable security definer set search_path = provbox, pg_temp as $$
 	order by x.id
 $$;
 
--- Block a device; p_reason is a code of the table, or a note in the operator's words.
-create function device_block(p_dev text, p_reason text) returns boolean
-language plpgsql security definer set search_path = provbox, pg_temp as $$
+-- Give a device a standing for a reason: a code of the table, or a note in the operator's words.
+create function device_restrict(p_dev text, p_standing text, p_reason text) returns boolean
+language plpgsql set search_path = provbox, pg_temp as $$
 begin
 	if not exists (select from device where dev = p_dev) then
 		return false;
 	end if;
-	perform standing_move(p_dev, 'blocked', null, 'operator',
+	perform standing_move(p_dev, p_standing, null, 'operator',
 		coalesce((select code from reason where code = p_reason), 'operator_decision'),
 		jsonb_strip_nulls(jsonb_build_object('note', left(p_reason, 200))));
 	return true;
 end
 $$;
 
--- Give a blocked device the standing back that it had.
+create function device_block(p_dev text, p_reason text) returns boolean
+language sql security definer set search_path = provbox, pg_temp as $$
+	select device_restrict(p_dev, 'blocked', p_reason)
+$$;
+
+create function device_limit(p_dev text, p_reason text) returns boolean
+language sql security definer set search_path = provbox, pg_temp as $$
+	select device_restrict(p_dev, 'limited', p_reason)
+$$;
+
+-- Give a blocked or limited device the standing back that it had before.
 create function device_unblock(p_dev text) returns boolean
 language plpgsql security definer set search_path = provbox, pg_temp as $$
 declare
 	d device;
 begin
 	select * into d from device where dev = p_dev for no key update;
-	if found and d.standing = 'blocked' then
-		perform standing_move(p_dev, coalesce(d.blocked_standing, 'unprovisioned'), null, 'operator',
+	if found and d.standing in ('limited', 'blocked') then
+		perform standing_move(p_dev, coalesce(d.former_standing, 'unprovisioned'), null, 'operator',
 			'operator_decision', null);
 	end if;
 	return d.dev is not null;
+end
+$$;
+
+-- Pin a credential, and take back what was done to the device because two were live. Raises 22023 when it is no SHA-256.
+create function device_trust(p_dev text, p_cred text) returns boolean
+language plpgsql security definer set search_path = provbox, pg_temp as $$
+declare
+	d device;
+begin
+	if p_cred !~ '^[0-9a-f]{64}$' then
+		raise 'a credential is 64 hex digits: %', left(p_cred, 100) using errcode = '22023';
+	end if;
+	select * into d from device where dev = p_dev for no key update;
+	if not found then
+		return false;
+	end if;
+	update device set cred = decode(p_cred, 'hex') where dev = p_dev;
+	perform event_put(p_dev, null, 'credential_trusted', 'operator', 'operator_decision',
+		jsonb_build_object('cred', p_cred));
+	if d.reason = 'device_clone' then
+		perform standing_move(p_dev, (select from_state from event where dev = p_dev and kind = 'standing'
+			order by id desc limit 1), null, 'operator', 'operator_decision', null);
+	end if;
+	return true;
 end
 $$;
 

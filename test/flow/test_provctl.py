@@ -9,15 +9,15 @@ import textwrap
 import pytest
 from harness import paths
 from harness.postgres import SQL, Database
-from harness.schema import DEV, DEV2, NUMBER, Schema, device
+from harness.schema import DEV, DEV2, GATEWAY, NUMBER, Schema, device
 
 PROVCTL = paths.program("provctl")
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 EXAMPLE = paths.SOURCE / "contrib" / "catalogue"
 COMMANDS = ["db init", "db upgrade", "db status", "device import", "device show", "device block",
-            "device unblock", "catalogue load", "catalogue list", "catalogue show",
-            "request list", "request show", "notice list", "reason", "setting list",
-            "setting put", "policy list", "policy put", "status"]
+            "device unblock", "device limit", "device trust", "catalogue load", "catalogue list",
+            "catalogue show", "request list", "request show", "notice list", "reason",
+            "setting list", "setting put", "policy list", "policy put", "status"]
 
 
 class Provctl:
@@ -201,8 +201,36 @@ def test_a_device_is_blocked_and_unblocked(provctl, schema):
     assert "standing     blocked" in out and NUMBER not in out
     provctl.run("device", "unblock", DEV)
     assert provctl.json("device", "show", DEV)["device"]["standing"] == "unprovisioned"
-    for command in ("show", "block", "unblock"):
+    for command in ("show", "block", "unblock", "limit"):
         assert "no such device" in provctl.run("device", command, DEV2, status=1)[1]
+
+
+def test_a_device_is_limited_and_given_back(provctl, schema):
+    schema.finished("compass")
+    provctl.run("device", "limit", DEV, "--reason", "unpaid bill")
+    shown = provctl.json("device", "show", DEV)
+    assert (shown["device"]["standing"], shown["device"]["reason"]) == (
+        "limited", "operator_decision")
+    assert shown["events"][-1]["detail"] == {"note": "unpaid bill"}
+    provctl.run("device", "unblock", DEV)
+    assert provctl.json("device", "show", DEV)["device"]["standing"] == "active"
+
+
+def test_an_operator_decides_between_two_credentials(provctl, schema):
+    creds = [bytes([n]) * 32 for n in (1, 2)]
+    for n, cred in enumerate(creds):
+        schema.row("server", "authentication_read", DEV, cred, "certificate", GATEWAY,
+                   bytes([n]) * 16)
+    out, _ = provctl.run("device", "show", DEV)
+    assert "standing     blocked" in out and "reason       device_clone" in out
+    assert all(cred.hex() in out for cred in creds)
+    assert "trust" in provctl.json("reason", "device_clone")[0]["advice"]
+    assert "64 hex digits" in provctl.run("device", "trust", DEV, "me", status=1)[1]
+    assert "no such device" in provctl.run("device", "trust", DEV2, creds[0].hex(), status=1)[1]
+    provctl.run("device", "trust", DEV, creds[0].hex())
+    shown = provctl.json("device", "show", DEV)["device"]
+    assert (shown["standing"], shown["cred"], shown["credentials"]) == (
+        "unprovisioned", creds[0].hex(), [])
 
 
 # Catalogue
@@ -370,7 +398,9 @@ def test_text_from_outside_cannot_reach_the_terminal(provctl, schema):
 @pytest.mark.parametrize("words", [
     ("setting", "put", "terms_lifetime", "2 seconds"),
     ("policy", "put", "device_unknown", "limited"),
-    ("device", "block", DEV), ("device", "unblock", DEV),
+    ("policy", "put", "device_clone", "register"),
+    ("device", "block", DEV), ("device", "limit", DEV), ("device", "unblock", DEV),
+    ("device", "trust", DEV, "ab" * 32),
 ], ids=" ".join)
 def test_what_has_nothing_to_say_says_that_it_is_done(provctl, schema, words):
     assert provctl.run(*words)[0] == ""
@@ -384,7 +414,10 @@ def test_settings_reasons_and_policy(provctl):
     assert "bad value" in provctl.run("setting", "put", "terms_lifetime", "soon", status=1)[1]
     provctl.run("policy", "put", "device_unknown", "limited")
     assert provctl.json("policy", "list") == [
+        {"subject": "device", "reason": "device_clone", "outcome": "prevent"},
         {"subject": "device", "reason": "device_unknown", "outcome": "limited"}]
+    assert "policy_outcome_check" in provctl.run("policy", "put", "device_unknown", "perhaps",
+                                                 status=1)[1]
     assert "no such policy" in provctl.run("policy", "put", "nothing", "limited", status=1)[1]
     assert provctl.json("reason", "user_mismatch")[0]["advice"]
     assert "no such reason: nonsense" in provctl.run("reason", "nonsense", status=1)[1]

@@ -37,7 +37,8 @@ def test_an_import_changes_no_standing_and_the_epoch_only_with_the_credential(sc
     assert schema.epoch() == epoch
     schema.import_devices(device(model="Example Two", cred="ab" * 32))
     (shown,) = schema.rows("operator", "device_show", DEV)
-    assert (shown["standing"], shown["epoch"], shown["cred"]) == ("active", epoch + 1, "ab" * 32)
+    assert (shown["standing"], shown["cred"]) == ("active", "ab" * 32)
+    assert shown["epoch"] > epoch
     assert (shown["features"], shown["number"]) == (["compass 1.4.0"], "+44*******123")
     assert schema.rows("operator", "device_show", DEV2) == []
 

@@ -6,7 +6,6 @@ doc/openapi.yaml.
     caller.ask("GET", "/v1/device", 200)
 """
 
-import secrets
 import uuid
 
 from harness import landnet
@@ -19,7 +18,7 @@ class Caller:
     def __init__(self, site, api, dev=DEV, gateway=None, leaf=None):
         self.site, self.api, self.dev = site, api, dev
         self.link = site.landnet(gateway)
-        self.leaf = leaf or site.pki.device_leaf(f"device-{secrets.token_hex(4)}", dev)
+        self.leaf = leaf or site.pki.only_leaf(dev)
 
     def __enter__(self):
         return self

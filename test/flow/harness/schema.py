@@ -102,8 +102,11 @@ class Schema:
     # Device API
 
     def epoch(self, dev=DEV):
-        found = self.table("select epoch from device where dev = %s", dev)
-        return found[0]["epoch"] if found else 1
+        """Of the device, or of the rule for devices that are not there."""
+        (found,) = self.table(
+            "select coalesce((select epoch from device where dev = %s), (select epoch"
+            " from policy where reason = 'device_unknown')) as epoch", dev)
+        return found["epoch"]
 
     def api(self, function, *parameters, dev=DEV, permission="provision", epoch=None):
         """(status, reason, body) as the server would answer it."""

@@ -5,19 +5,19 @@ do $$
 declare
 	f text;
 begin
-	foreach f in array array['authentication_read', 'session_end', 'device_read', 'catalogue_read', 'request_put',
-			'request_read', 'terms_read', 'answer_put', 'item_result_put', 'content_open', 'content_chunk_read',
-			'outbox_lease', 'outbox_done', 'outbox_retry', 'requests_expire', 'queue_read',
-			'schema_version_read'] loop
+	foreach f in array array['authentication_read', 'session_end', 'changes_read', 'control_forget',
+			'device_read', 'catalogue_read', 'request_put', 'request_read', 'terms_read', 'answer_put',
+			'item_result_put', 'content_open', 'content_chunk_read', 'outbox_lease', 'outbox_done',
+			'outbox_retry', 'requests_expire', 'queue_read', 'schema_version_read'] loop
 		execute format('grant execute on function %I to provbox_server', f);
 	end loop;
 	foreach f in array array['smsc_lease', 'smsc_parts', 'smsc_ack', 'smsc_report', 'smsc_unacked', 'smsc_retry',
 			'mo_receive', 'queue_read', 'schema_version_read'] loop
 		execute format('grant execute on function %I to provbox_smsc', f);
 	end loop;
-	foreach f in array array['device_import', 'device_show', 'device_events', 'device_block', 'device_unblock',
-			'catalogue_begin', 'content_begin', 'content_chunk_put', 'content_finish', 'catalogue_publish',
-			'catalogue_list', 'catalogue_show', 'request_list', 'request_show', 'notice_list', 'setting_list',
+	foreach f in array array['device_import', 'device_show', 'device_events', 'device_block', 'device_limit',
+			'device_unblock', 'device_trust', 'catalogue_begin', 'content_begin', 'content_chunk_put',
+			'content_finish', 'catalogue_publish', 'catalogue_list', 'catalogue_show', 'request_list', 'request_show', 'notice_list', 'setting_list',
 			'setting_put', 'policy_list', 'policy_put', 'reason_list', 'status_read', 'schema_list',
 			'schema_version_read'] loop
 		execute format('grant execute on function %I to provbox_operator', f);
