@@ -86,6 +86,10 @@ static size_t count_descriptors_of(pid_t pid)
 
 	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
 	DIR *directory_of_fds = opendir(path);
+	/* Only root sees those of a process that is not dumpable. */
+	CU_ASSERT_TRUE(directory_of_fds || geteuid() != 0);
+	if (!directory_of_fds)
+		return 0;
 	while (readdir(directory_of_fds))
 		n++;
 	closedir(directory_of_fds);
@@ -249,7 +253,8 @@ static void there_are_four_generations_at_most(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(ask_admin("/status"), "\"generation\":4,"));
 	CU_ASSERT_TRUE(is_answered(fds[1]));
 	CU_ASSERT_TRUE(wait_output("ev=reloaded generation=5", 1));
-	CU_ASSERT_TRUE(wait_admin("/metrics", "\ntestd_generations 4\n"));
+	/* The fourth owes nothing to anybody. */
+	CU_ASSERT_TRUE(wait_admin("/metrics", "\ntestd_generations 3\n"));
 	CU_ASSERT_TRUE(is_answered(fds[0]));
 	CU_ASSERT_TRUE(is_answered(fds[2]));
 	CU_ASSERT_TRUE(wait_admin("/metrics", "\ntestd_generations 1\n"));
