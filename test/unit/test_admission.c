@@ -109,10 +109,10 @@ static void takes_who_asks_from_the_grant(void)
 /* The standing of now counts, which the statement reads; not that of the grant. */
 static void leaves_the_standing_to_the_statement(void)
 {
+	stage_open(&stage);
 	for (int standing = 0; standing < STANDING_N; standing++) {
 		struct grant grant = stage_grant();
 
-		stage_open(&stage);
 		grant.standing = (enum standing)standing;
 		ask("GET /v1/catalogue",
 		    fields_with("0", stage_grant_text(&stage, &grant), ""));

@@ -2,8 +2,8 @@
 
 #include "base/log.h"
 #include "provisioning/server_metrics.h"
-#include "test/unit/cluster.h"
 #include "test/unit/landnet_stage.h"
+#include "test/unit/schema.h"
 
 /* The digest of no bytes at all: known from elsewhere. Source: FIPS 180-4 examples. */
 #define SHA256 "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -36,16 +36,6 @@ static uint8_t bytes[ROWS * CONTENT_CHUNK_BYTES];
 
 /* ---- The database ---- */
 
-static void run_sql(const char *sql)
-{
-	PGresult *result = PQexec(admin, sql);
-
-	if (PQresultStatus(result) != PGRES_COMMAND_OK &&
-	    PQresultStatus(result) != PGRES_TUPLES_OK)
-		fprintf(stderr, "%s: %s", sql, PQerrorMessage(admin));
-	PQclear(result);
-}
-
 static void put_row(int n, size_t size)
 {
 	char number[12];
@@ -61,7 +51,7 @@ static void put_row(int n, size_t size)
 /* Rows of this many bytes in all, full but the last. */
 static void put_rows(size_t size)
 {
-	run_sql("delete from content_chunk");
+	schema_run(admin, "delete from content_chunk");
 	for (int n = 0; size > 0; n++) {
 		size_t row = size < CONTENT_CHUNK_BYTES ? size : CONTENT_CHUNK_BYTES;
 		put_row(n, row);
@@ -77,7 +67,7 @@ static void put_answer(int status, const char *reason, const char *body)
 		 "delete from answer; insert into answer values (%d, '%s', '\"tag\"', "
 		 "'%s')",
 		 status, reason, body);
-	run_sql(sql);
+	schema_run(admin, sql);
 }
 
 static void put_content(size_t size)
@@ -92,12 +82,8 @@ static void put_content(size_t size)
 
 static void make_schema(void)
 {
-	admin = PQconnectdb(cluster.dsn);
-	for (int i = 0; i < 100 && PQstatus(admin) != CONNECTION_OK; i++) {
-		usleep(50000);
-		PQreset(admin);
-	}
-	run_sql(schema);
+	admin = schema_connect(&cluster);
+	schema_run(admin, schema);
 	for (size_t i = 0; i < sizeof(bytes); i++)
 		bytes[i] = (uint8_t)(i * 7 >> 3 ^ i >> 18);
 }
@@ -298,7 +284,7 @@ static void asks_whether_the_device_may(void)
 {
 	struct grant grant = stage_grant();
 
-	run_sql("delete from asked");
+	schema_run(admin, "delete from asked");
 	put_answer(404, "content_unknown", "");
 	ask("");
 	CU_ASSERT_TRUE(stage_is_refused(&stage, 404, "content_unknown"));
@@ -339,7 +325,7 @@ static void cuts_the_answer_when_rows_are_missing(void)
 		int64_t cut = metrics_sum(SERVER_REQUESTS_CUT);
 
 		put_content(SIZE);
-		run_sql("delete from content_chunk where n = 1");
+		schema_run(admin, "delete from content_chunk where n = 1");
 		if (has_part)
 			put_row(1, CONTENT_CHUNK_BYTES - 1);
 		ask("");
