@@ -92,37 +92,50 @@ static void on_stored(void *arg, enum db_status status, const PGresult *result)
 	effect_free(effect);
 }
 
-static void effect_store(struct effect *effect, const char *reason, bool is_permanent)
+enum courier_verdict courier_judge(unsigned status)
 {
-	struct db_param params[] = { db_text(effect->id), db_text(effect->token),
-				     db_text(reason),
-				     db_text(is_permanent ? "true" : "false") };
+	if (status >= 200 && status < 300)
+		return COURIER_DONE;
+	if (status == 408 || status == 425 || status == 429)
+		return COURIER_FAILED;
+	return status >= 300 && status < 500 ? COURIER_REFUSED : COURIER_FAILED;
+}
+
+static void effect_store(struct effect *effect, enum courier_verdict verdict)
+{
+	static const char *const reasons[] = {
+		[COURIER_FAILED] = "effect_failed",
+		[COURIER_REFUSED] = "effect_refused",
+	};
+	bool is_done = verdict == COURIER_DONE;
+	struct db_param params[] = {
+		db_text(effect->id),
+		db_text(effect->token),
+		db_text(reasons[verdict]),
+		db_text(verdict == COURIER_REFUSED ? "true" : "false"),
+	};
 	if (!db_call(effect->courier->db,
-		     reason ? STATEMENT_OUTBOX_RETRY : STATEMENT_OUTBOX_DONE, params,
-		     reason ? 4 : 2, on_stored, effect))
+		     is_done ? STATEMENT_OUTBOX_DONE : STATEMENT_OUTBOX_RETRY, params,
+		     is_done ? 2 : 4, on_stored, effect))
 		effect_free(effect);
 }
 
 static void on_posted(void *arg, unsigned status, const char *why)
 {
 	struct effect *effect = arg;
-	bool is_done = status >= 200 && status < 300;
-	bool is_permanent = status >= 300 && status < 500 && status != 408 &&
-			    status != 425 && status != 429;
+	enum courier_verdict verdict = courier_judge(status);
 	effect->status = status;
-	metrics_add(is_done ? SERVER_BILLING_POSTED : SERVER_BILLING_RETRIED, 1);
-	if (is_done)
+	if (verdict == COURIER_DONE) {
+		metrics_add(SERVER_BILLING_POSTED, 1);
 		log_info("effect_done", log_str("kind", "billing"),
 			 log_str("key", effect->key), log_num("status", status));
-	else
+	} else {
+		metrics_add(SERVER_BILLING_RETRIED, 1);
 		log_warn("effect_failed", log_str("kind", "billing"),
 			 log_str("key", effect->key), log_num("status", status),
 			 log_str("why", why));
-	if (is_done)
-		effect_store(effect, NULL, false);
-	else
-		effect_store(effect, is_permanent ? "effect_refused" : "effect_failed",
-			     is_permanent);
+	}
+	effect_store(effect, verdict);
 }
 
 /* ---- Leasing ---- */

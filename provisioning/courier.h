@@ -10,6 +10,22 @@
 
 #include "base/supervisor.h"
 
+/** What comes of an effect by the answer to it. */
+enum courier_verdict {
+	COURIER_DONE,    /* brought */
+	COURIER_FAILED,  /* now; the same may be taken later */
+	COURIER_REFUSED, /* and would be each time: a person must look */
+};
+/**
+ * Read an answer: 2xx is done. 3xx, which would bring it to where nobody configured it,
+ * and 4xx are refusals, but for those that speak of time: 408, 425, 429.
+ *
+ * @param status  of the response, 0: there was none
+ * Source: RFC 9110, 15; RFC 8470, 5.2; RFC 6585, 4; doc/billing.md
+ */
+enum courier_verdict courier_judge(unsigned status);
+
+/* What the role gives the supervisor. */
 bool courier_load(const void *config, void **secrets);
 bool courier_start(struct worker *worker);
 void courier_stop(struct worker *worker);

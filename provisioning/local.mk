@@ -25,13 +25,16 @@ provbox_server_SOURCES = provisioning/main.c
 provbox_server_LDADD = $(SERVER_LIBS)
 
 check_PROGRAMS += test/unit/test_admission test/unit/test_content \
-	test/unit/test_server_config test/unit/test_server_header test/unit/test_server_route
+	test/unit/test_courier test/unit/test_poster test/unit/test_server_config \
+	test/unit/test_server_header test/unit/test_server_route
 test_unit_test_admission_LDADD = $(SERVER_LIBS)
 test_unit_test_content_LDADD = $(SERVER_LIBS)
+test_unit_test_courier_LDADD = $(SERVER_LIBS)
+test_unit_test_poster_LDADD = $(SERVER_LIBS)
 test_unit_test_server_config_LDADD = $(SERVER_LIBS)
 test_unit_test_server_header_LDADD = $(SERVER_LIBS)
 test_unit_test_server_route_LDADD = $(SERVER_LIBS)
-EXTRA_DIST += test/unit/landnet_stage.h
+EXTRA_DIST += test/unit/https_peer.h test/unit/landnet_stage.h test/unit/schema.h
 
 nobase_dist_pkgdata_DATA += \
 	provisioning/sql/roles.sql \
