@@ -7,6 +7,7 @@
 
 #define RETRY_FIRST_MS 50
 #define RETRY_CAP_MS   1000
+#define REASON_BYTES   256
 
 static void backend_down(struct backend *b, const char *why);
 
@@ -205,10 +206,29 @@ static void backend_watch(struct backend *b, event_callback_fn on_read,
 	b->has_events = true;
 }
 
+/* What libpq says is lines with indents, the last one ended too; a log value is one. */
+static const char *one_line(const char *message, char *out, size_t size)
+{
+	size_t n = 0;
+	for (const char *p = message; *p && n + 1 < size; p++) {
+		bool is_space = strchr(" \t\r\n", *p) != NULL;
+		if (!is_space)
+			out[n++] = *p;
+		else if (n > 0 && out[n - 1] != ' ')
+			out[n++] = ' ';
+	}
+	if (n > 0 && out[n - 1] == ' ')
+		n--;
+	out[n] = '\0';
+	return out;
+}
+
 static void on_notice(void *arg, const char *message)
 {
+	char line[REASON_BYTES];
 	(void)arg;
-	log_debug("db_notice", log_str("message", message));
+	log_debug("db_notice",
+		  log_str("message", one_line(message, line, sizeof(line))));
 }
 
 static void backend_ready(struct backend *b)
@@ -271,8 +291,8 @@ static void backend_connect(struct backend *b)
 static void backend_down(struct backend *b, const char *why)
 {
 	bool was_ready = b->state == BACKEND_READY || b->state == BACKEND_BROKEN;
-	char reason[256];
-	snprintf(reason, sizeof(reason), "%s", why); /* it may live in the PGconn */
+	char reason[REASON_BYTES];
+	one_line(why, reason, sizeof(reason)); /* it may live in the PGconn */
 	backend_unwatch(b);
 	PQfinish(b->pg);
 	b->pg = NULL;
