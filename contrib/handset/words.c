@@ -105,6 +105,8 @@ static const struct row {
 	  "The operator does not know this phone. " CARE },
 	{ "device_blocked", OUTCOME_DEVICE_BLOCKED,
 	  "The operator has blocked this phone. " CARE },
+	{ "device_clone", OUTCOME_DEVICE_BLOCKED,
+	  "Two phones say that they are this one, and both are stopped. " CARE },
 	{ "standing_limited", OUTCOME_LIMITED,
 	  "This phone may reach customer care only. " CARE },
 
