@@ -112,8 +112,9 @@ static size_t add_own_fields(struct api_call *call, unsigned status,
 	return n;
 }
 
-void api_send_head(struct api_call *call, unsigned status,
-		   const struct http_field *fields, size_t n_fields, uint64_t length)
+static void send_head(struct api_call *call, unsigned status,
+		      const struct http_field *fields, size_t n_fields,
+		      enum http_framing framing, uint64_t length)
 {
 	struct http_field all[API_FIELDS_MAX + 3];
 	call->status = status;
@@ -123,10 +124,22 @@ void api_send_head(struct api_call *call, unsigned status,
 			.status = status,
 			.fields = all,
 			.n_fields = add_own_fields(call, status, fields, n_fields, all),
-			.framing = HTTP_LENGTH,
+			.framing = framing,
 			.content_length = length,
 			.keep_alive = true,
 		});
+}
+
+void api_send_head(struct api_call *call, unsigned status,
+		   const struct http_field *fields, size_t n_fields, uint64_t length)
+{
+	send_head(call, status, fields, n_fields, HTTP_LENGTH, length);
+}
+
+void api_send_head_chunked(struct api_call *call, unsigned status,
+			   const struct http_field *fields, size_t n_fields)
+{
+	send_head(call, status, fields, n_fields, HTTP_CHUNKED, 0);
 }
 
 void api_reply(struct api_call *call, unsigned status, const struct http_field *fields,

@@ -88,6 +88,9 @@ bool api_row_read(struct api_call *call, const PGresult *result, struct api_row 
 /** Send a head with our own fields added; body and end follow. */
 void api_send_head(struct api_call *call, unsigned status,
 		   const struct http_field *fields, size_t n_fields, uint64_t length);
+/** The same for a body whose length is not known. */
+void api_send_head_chunked(struct api_call *call, unsigned status,
+			   const struct http_field *fields, size_t n_fields);
 /** Answer with a whole body; @p fields at most API_FIELDS_MAX. */
 void api_reply(struct api_call *call, unsigned status, const struct http_field *fields,
 	       size_t n_fields, struct slice body);

@@ -104,6 +104,7 @@ static void count_outcome(struct slice reason)
 		{ SLICE("device_unknown"), SERVER_AUTHENTICATION_UNKNOWN },
 		{ SLICE("device_blocked"), SERVER_AUTHENTICATION_BLOCKED },
 		{ SLICE("credential_mismatch"), SERVER_AUTHENTICATION_MISMATCH },
+		{ SLICE("device_clone"), SERVER_AUTHENTICATION_CLONE },
 	};
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
 		if (slice_eq(reason, table[i].reason))

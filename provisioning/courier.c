@@ -16,6 +16,7 @@
 #define POLL_CAP_MS    1000
 #define SWEEP_MS       1000
 #define SWEEP_LIMIT    100
+#define FORGET_LIMIT   "10000"
 #define LEASE_SPARE_MS 10000 /* beyond one attempt, for the answer to be stored */
 #define BODY_TYPE      "application/cloudevents+json"
 
@@ -206,7 +207,7 @@ static void on_poll(void *arg)
 		poll_later(courier);
 }
 
-/* ---- Every second: ended offers, and how long the queues are ---- */
+/* ---- Every second: what has ended, and how long the queues are ---- */
 
 static void on_expired(void *arg, enum db_status status, const PGresult *result)
 {
@@ -241,6 +242,12 @@ static void on_queues(void *arg, enum db_status status, const PGresult *result)
 	courier->dead = dead;
 }
 
+static void on_forgotten(void *arg, enum db_status status, const PGresult *result)
+{
+	(void)arg, (void)result;
+	(void)is_db_ok(status); /* what failed is made up for by the next */
+}
+
 /* A sweep that finds the queue of calls full is made up for by the next. */
 static void on_sweep(void *arg)
 {
@@ -248,8 +255,11 @@ static void on_sweep(void *arg)
 	char limit[24];
 	snprintf(limit, sizeof(limit), "%d", SWEEP_LIMIT);
 	struct db_param params[] = { db_text(limit) };
+	struct db_param forget[] = { db_text(FORGET_LIMIT) };
 	if (db_is_ready(courier->db) &&
 	    (!db_call(courier->db, STATEMENT_REQUESTS_EXPIRE, params, 1, on_expired,
+		      courier) ||
+	     !db_call(courier->db, STATEMENT_CONTROL_FORGET, forget, 1, on_forgotten,
 		      courier) ||
 	     !db_call(courier->db, STATEMENT_QUEUE_READ, NULL, 0, on_queues, courier)))
 		log_warn("sweep_skipped", log_str("why", "queue of calls is full"));

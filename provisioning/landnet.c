@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "provisioning/api.h"
+#include "provisioning/control.h"
 #include "provisioning/server_metrics.h"
 
 #define DATABASE_QUEUE 1000
@@ -210,6 +211,7 @@ bool landnet_start(struct worker *worker)
 	BUG_ON(!server_config_srv(landnet->config, landnet->srv));
 	if (!open_database(landnet))
 		return false;
+	landnet->control = control_new(landnet);
 	/* In the order of what the role asks. */
 	landnet->zone = child_caller_new(landnet->loop, worker->channels[0]);
 	signer_open(landnet->signer, worker->channels[1]);
@@ -230,6 +232,7 @@ void landnet_stop(struct worker *worker)
 		listener_finish(landnet->listeners[i]);
 	landnet->n_listeners = 0;
 	landnet->is_stopping = true;
+	control_stop(landnet->control);
 	LIST_FOREACH (peer, &landnet->peers, entry)
 		link_drain(peer->link);
 	if (LIST_EMPTY(&landnet->peers))

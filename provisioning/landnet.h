@@ -33,6 +33,7 @@ struct landnet {
 	size_t n_gateways;
 	struct db *db;
 	struct child_caller *zone;
+	struct control *control;
 	struct listener **listeners;
 	size_t n_listeners;
 	LIST_HEAD(, peer) peers;

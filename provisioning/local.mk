@@ -6,6 +6,7 @@ provisioning_libprovisioning_a_SOURCES = \
 	provisioning/api.c provisioning/api.h \
 	provisioning/authentication.c provisioning/authentication.h \
 	provisioning/content.c provisioning/content.h \
+	provisioning/control.c provisioning/control.h \
 	provisioning/courier.c provisioning/courier.h \
 	provisioning/device_api.c provisioning/device_api.h \
 	provisioning/header.c provisioning/header.h \

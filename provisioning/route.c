@@ -4,6 +4,7 @@
 
 #include "provisioning/authentication.h"
 #include "provisioning/content.h"
+#include "provisioning/control.h"
 #include "provisioning/device_api.h"
 #include "provisioning/session_end.h"
 #include "provisioning/wait.h"
@@ -17,6 +18,8 @@ const struct route routes[] = {
 	  STATEMENT_AUTHENTICATION_READ, authentication_fill, authentication_answer },
 	{ HTTP_POST, "/v1/sessions/{sid}/end", ROUTE_GATEWAY, 0, SHORT_BODY,
 	  STATEMENT_SESSION_END, session_end_fill, session_end_answer },
+	{ HTTP_GET, "/v1/control", ROUTE_GATEWAY, 0, 0,
+	  STATEMENT_CHANGES_READ, control_fill, control_answer },
 
 	{ HTTP_GET, "/v1/device", ROUTE_DEVICE, PERMISSION_CARE, 0,
 	  STATEMENT_DEVICE_READ, device_api_fill, device_api_answer },

@@ -35,6 +35,7 @@ struct server_config {
 	int64_t billing_timeout_ms;
 
 	int64_t workers;
+	int64_t control_streams;
 	int64_t handshake_timeout_ms;
 	int64_t head_timeout_ms;
 	int64_t body_timeout_ms;

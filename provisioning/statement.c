@@ -11,6 +11,8 @@ const struct db_statement statements[STATEMENT_N] = {
 		"from provbox.authentication_read($1, $2, $3, $4, $5)", 5 },
 	[STATEMENT_SESSION_END] = {
 		"session_end", "select provbox.session_end($1, $2, $3, $4, $5, $6)", 6 },
+	[STATEMENT_CHANGES_READ] = {
+		"changes_read", "select cursor, lines from provbox.changes_read($1, $2)", 2 },
 	[STATEMENT_DEVICE_READ] = {
 		"device_read", ANSWER "device_read($1, $2, $3)", 3 },
 	[STATEMENT_CATALOGUE_READ] = {
@@ -41,6 +43,8 @@ const struct db_statement statements[STATEMENT_N] = {
 		"outbox_retry", "select provbox.outbox_retry($1, $2, $3, $4)", 4 },
 	[STATEMENT_REQUESTS_EXPIRE] = {
 		"requests_expire", "select provbox.requests_expire($1)", 1 },
+	[STATEMENT_CONTROL_FORGET] = {
+		"control_forget", "select provbox.control_forget($1)", 1 },
 	[STATEMENT_QUEUE_READ] = {
 		"queue_read", "select kind, due, dead from provbox.queue_read()", 0 },
 };

@@ -3,7 +3,7 @@
 import uuid
 
 import pytest
-from harness import openapi, pki
+from harness import control, http, openapi, pki
 from harness.caller import Caller
 from harness.schema import MODULE, TERMS, digest
 
@@ -31,7 +31,7 @@ def calls(caller, path):
         ("PUT", f"{path}/items/compass/result", {"result": "installed"}),
         ("GET", f"/v1/content/{SHA256}", None),
         ("POST", "/v1/authentication", caller.link.authentication(caller.leaf, caller.dev)),
-        ("POST", caller.end_path(), caller.end_body()),
+        ("POST", caller.end_path(), caller.end_body()), ("GET", "/v1/control", None),
     ]
 
 
@@ -58,7 +58,18 @@ def provoke_success(caller):
     caller.ask("PUT", f"{path}/answer", 409, {"answer": "decline", "sha256": TERMS_SHA256},
                reason="answer_final")
     caller.ask("POST", caller.end_path(), 204, caller.end_body())
+    with control.Stream(caller.site) as stream:
+        for line in (stream.read(), provoke_change(caller, stream)):
+            caller.api.check("GET", "/v1/control", http.Answer(
+                stream.answer.status, stream.answer.headers, line))
     return path
+
+
+def provoke_change(caller, stream):
+    caller.site.schema.value("operator", "device_limit", caller.dev, None)
+    caller.site.schema.value("operator", "device_unblock", caller.dev)
+    caller.authenticate()
+    return stream.read_change()
 
 
 def provoke_unknown(caller):
@@ -83,7 +94,7 @@ def provoke_wrong_heads(caller, path):
     for method, target, body in calls(caller, path):
         caller.ask(method, target, 400, body, reason="exchange_mismatch",
                    Provbox_Exchange="777")
-        if target.startswith(("/v1/authentication", "/v1/sessions")):
+        if target.startswith(("/v1/authentication", "/v1/sessions", "/v1/control")):
             caller.ask(method, target, 400, body, reason="grant_unexpected",
                        Provbox_Grant=caller.link.grant)
         else:

@@ -29,7 +29,7 @@ class Caller:
     def ask(self, method, target, status, body=None, reason=None, **headers):
         """The answer; its status, its reason and its shape are as expected."""
         fields = {name.replace("_", "-"): value for name, value in headers.items()}
-        if target == "/v1/authentication" or target.endswith("/end"):
+        if target in ("/v1/authentication", "/v1/control") or target.endswith("/end"):
             fields.setdefault("Provbox-Grant", None)
         answer = self.link.request(method, target, body, fields)
         self.api.check(method, target, answer)
