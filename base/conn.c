@@ -73,6 +73,8 @@ static void release_socket(struct conn *conn, bool is_lingering)
 	else
 		close(conn->fd);
 	conn->fd = -1;
+	if (conn->state == CONN_CLOSING)
+		loop_release(conn->loop);
 }
 
 void conn_break(struct conn *conn)
@@ -199,6 +201,7 @@ void conn_close(struct conn *conn)
 		return;
 	}
 	conn->state = CONN_CLOSING;
+	loop_hold(conn->loop);
 	event_del(&conn->readable);
 	if (!conn->is_write_blocked)
 		conn_io_write(conn);

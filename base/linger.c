@@ -12,6 +12,7 @@ struct linger_socket {
 	TAILQ_ENTRY(linger_socket) next;
 	struct event readable;
 	struct timer deadline;
+	struct loop *loop;
 	int fd;
 };
 
@@ -26,6 +27,7 @@ static void end(struct linger_socket *linger)
 	event_del(&linger->readable);
 	timer_cancel(&linger->deadline);
 	close(linger->fd);
+	loop_release(linger->loop);
 	free(linger);
 }
 
@@ -58,6 +60,8 @@ void linger_start(struct loop *loop, int fd)
 	if (n_sockets == LINGER_SOCKETS)
 		end(TAILQ_FIRST(&sockets));
 	linger->fd = fd;
+	linger->loop = loop;
+	loop_hold(loop);
 	event_assign(&linger->readable, loop_base(loop), fd, EV_READ | EV_PERSIST,
 		     on_readable, linger);
 	timer_init(&linger->deadline, loop, on_deadline, linger);

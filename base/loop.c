@@ -38,6 +38,8 @@ struct loop {
 	SLIST_HEAD(, signal_hook) signals;
 	struct duration durations[N_DURATIONS];
 	int64_t tick_us; /* libevent's clock may lag by this much */
+	size_t n_held;
+	bool is_finishing;
 	bool is_stopped;
 };
 
@@ -132,6 +134,26 @@ void loop_stop(struct loop *loop)
 {
 	loop->is_stopped = true;
 	event_base_loopbreak(loop->base);
+}
+
+void loop_finish(struct loop *loop)
+{
+	loop->is_finishing = true;
+	if (loop->n_held == 0)
+		loop_stop(loop);
+}
+
+void loop_hold(struct loop *loop)
+{
+	loop->n_held++;
+}
+
+void loop_release(struct loop *loop)
+{
+	BUG_ON(loop->n_held == 0);
+	loop->n_held--;
+	if (loop->is_finishing && loop->n_held == 0)
+		loop_stop(loop);
 }
 
 struct event_base *loop_base(struct loop *loop)

@@ -25,6 +25,12 @@ void loop_forget(struct loop *loop);
 void loop_run(struct loop *loop);
 /** loop_run() returns after the current callback. */
 void loop_stop(struct loop *loop);
+/** As loop_stop(), as soon as nobody holds the loop. */
+void loop_finish(struct loop *loop);
+/** What has no owner any more, like bytes on their way to a peer, holds the loop until
+ * it is through. Each hold is released once. */
+void loop_hold(struct loop *loop);
+void loop_release(struct loop *loop);
 /** For events of one's own; borrowed for the life of the loop. */
 struct event_base *loop_base(struct loop *loop);
 /** Monotonic milliseconds, now; no system call. */

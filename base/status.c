@@ -188,7 +188,7 @@ static void on_drained(void *arg)
 
 	admin_free(self.admin);
 	self.admin = NULL;
-	loop_stop(loop);
+	loop_finish(loop);
 }
 
 static void stop(struct worker *worker)

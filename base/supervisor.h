@@ -106,7 +106,7 @@ struct supervisor_role {
 	bool (*start)(struct worker *worker);
 	/* End: take what waits to be accepted and nothing new, give up the listeners
 	 * (their descriptors are closed afterwards), end what is idle, and call
-	 * loop_stop() when the rest is through. NULL: stop at once. */
+	 * loop_finish() when the rest is through. NULL: stop at once. */
 	void (*stop)(struct worker *worker);
 	/* Not through in time: end what is left. Returns how many exchanges that cuts.
 	 * The process then ends. NULL: nothing is lost. */

@@ -25,6 +25,7 @@ struct tls_settings {
 	const char *crl_path;   /* PEM, one CRL for every CA; NULL only with no_crl */
 	bool no_crl; /* the peer's CA has no CRL (airnet gateway seen from a device) */
 	bool tls12;  /* also accept TLS 1.2 */
+	bool is_refused_expired; /* our own certificate; else the peer refuses it */
 };
 
 struct tls_context;

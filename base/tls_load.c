@@ -163,6 +163,12 @@ bool tls_load_identity(SSL_CTX *ssl_ctx, const struct tls_settings *settings,
 		because(why, "%s: %s", settings->chain_path, ssl_reason());
 		return false;
 	}
+	if (settings->is_refused_expired &&
+	    X509_cmp_current_time(
+		    X509_get0_notAfter(SSL_CTX_get0_certificate(ssl_ctx))) < 0) {
+		because(why, "%s: has expired", settings->chain_path);
+		return false;
+	}
 	if (SSL_CTX_use_PrivateKey(ssl_ctx, settings->key) != 1 ||
 	    SSL_CTX_check_private_key(ssl_ctx) != 1) {
 		because(why, "%s: the private key does not belong to it: %s",

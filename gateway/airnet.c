@@ -15,6 +15,7 @@ static struct tls_context *load_leg(struct signer *signer, struct tls_settings s
 	struct tls_context *context = NULL;
 	char why[256];
 
+	settings.is_refused_expired = true;
 	settings.key = signer_key(signer, settings.chain_path, why, sizeof(why));
 	if (settings.key)
 		context = tls_context_new(&settings, why, sizeof(why));
@@ -136,7 +137,7 @@ static void on_stopped(void *arg)
 	free(airnet->reports);
 	airnet_free(airnet);
 	own = NULL;
-	loop_stop(loop);
+	loop_finish(loop);
 }
 
 static void on_reports_sent(void *arg)

@@ -21,7 +21,7 @@ static void peer_free(struct peer *peer)
 	metrics_add(SERVER_LINKS_OPEN, -1);
 	free(peer);
 	if (landnet->is_stopping && LIST_EMPTY(&landnet->peers))
-		loop_stop(landnet->loop);
+		loop_finish(landnet->loop);
 }
 
 static const struct gateway *find_gateway(const struct landnet *landnet,
@@ -136,6 +136,7 @@ static bool load_credentials(struct landnet *landnet)
 		.chain_path = config->certificate,
 		.trust_path = config->trust,
 		.crl_path = config->crl,
+		.is_refused_expired = true,
 	};
 	char why[256];
 	landnet->grants = grant_keys_load(config->grant_key_file, why, sizeof(why));
@@ -236,7 +237,7 @@ void landnet_stop(struct worker *worker)
 	LIST_FOREACH (peer, &landnet->peers, entry)
 		link_drain(peer->link);
 	if (LIST_EMPTY(&landnet->peers))
-		loop_stop(landnet->loop);
+		loop_finish(landnet->loop);
 }
 
 size_t landnet_cut(struct worker *worker)
