@@ -25,8 +25,10 @@ check_PROGRAMS += \
 	test/unit/test_pool \
 	test/unit/test_refusal \
 	test/unit/test_report \
-	test/unit/test_route
-EXTRA_DIST += test/unit/gateway_stage.h
+	test/unit/test_route \
+	test/unit/test_session \
+	test/unit/test_transaction
+EXTRA_DIST += test/unit/airnet_stage.h test/unit/gateway_stage.h
 
 pool_parts = gateway/gateway_metrics.c gateway/pool.c
 test_unit_test_pool_SOURCES = test/unit/test_pool.c gateway/landnet.c $(pool_parts)
@@ -51,3 +53,11 @@ test_unit_test_forward_LDADD = $(AUTH_LIBS)
 test_unit_test_gateway_config_SOURCES = test/unit/test_gateway_config.c \
 	gateway/gateway_config.c
 test_unit_test_gateway_config_LDADD = $(AUTH_LIBS)
+
+session_parts = gateway/access.c gateway/authentication.c gateway/forward.c \
+	gateway/gateway_config.c gateway/landnet.c gateway/refusal.c gateway/report.c \
+	gateway/route.c gateway/session.c gateway/transaction.c $(pool_parts)
+test_unit_test_session_SOURCES = test/unit/test_session.c $(session_parts)
+test_unit_test_session_LDADD = $(AUTH_LIBS)
+test_unit_test_transaction_SOURCES = test/unit/test_transaction.c $(session_parts)
+test_unit_test_transaction_LDADD = $(AUTH_LIBS)

@@ -373,7 +373,7 @@ static void a_silent_server_is_given_up(void)
 	play_open(&play);
 	CU_ASSERT_EQUAL(authenticate(&play), REASON_NONE);
 	play.is_silent = true;
-	begin(&play, 50);
+	begin(&play, 1500);
 	STAGE_RUN_UNTIL(&play.stage, play.n_results);
 	CU_ASSERT_EQUAL(play.result, REASON_AUTHENTICATION_TIMEOUT);
 	/* With its link: the best of answers comes to nobody now. */
