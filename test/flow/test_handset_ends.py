@@ -49,6 +49,32 @@ def test_a_blocked_device_is_told_so(edge):
     assert requests(edge) == 0
 
 
+def test_a_limited_device_is_told_so(edge):
+    handset = Handset(edge)
+    edge.schema.rows("operator", "device_limit", DEV, "unpaid bill")
+    ends(handset, "limited", "standing_limited", "This phone may reach customer care only.")
+    assert requests(edge) == 0
+    edge.schema.rows("operator", "device_unblock", DEV)
+    handset.used("wait screen MENU", "key BACK", outcome="stopped")
+
+
+def test_a_clone_stops_both_and_the_operators_choice_goes_on(edge):
+    handset = Handset(edge)
+    clone = edge.pki.device_leaf("clone", DEV)
+    with edge.device(clone) as other:
+        assert other.get("/v1/device").status == 200
+        ends(handset, "device_blocked", "device_blocked", "The operator has blocked this phone.")
+        assert "device_clone" in stored_events(edge, DEV)
+        assert other.get("/v1/device").json()["reason"] == "device_blocked"
+    record = edge.schema.row("operator", "device_show", DEV)
+    (cred,) = [line.split(" ")[0] for line in record["credentials"]
+               if not line.startswith(clone.fingerprint())]
+    edge.schema.rows("operator", "device_trust", DEV, cred)
+    handset.used("wait screen MENU", "key BACK", outcome="stopped")
+    with edge.device(clone) as other:
+        assert other.get("/v1/device").json()["reason"] == "device_blocked"
+
+
 def test_customer_care_is_named_before_anything_else_works(site):
     """By what the factory put in: there is not even a gateway."""
     site.start("smscsim")

@@ -16,7 +16,7 @@ import uuid
 import psycopg2
 import pytest
 from harness.postgres import Database
-from harness.schema import MODULE, Schema, device, digest
+from harness.schema import GATEWAY, MODULE, Schema, device, digest
 
 SECONDS, THREADS = map(int, os.environ.get("PROVBOX_CROWD", "3x1").split("x"))
 # A slow machine gets more: without a request that ends well the test shows nothing.
@@ -56,8 +56,9 @@ def schema(cluster):
     made.import_devices(*(device(dev, number) for dev, number in DEVICES))
     made.setting(open_requests=1000, requests_per_hour=1000000, messages_per_hour=1000000,
                  wrong_codes=2, terms_lifetime="0.3 seconds", notice_retries=1,
-                 part_validity="0.2 seconds", backoff_first="0.05 seconds",
+                 part_validity="0.2 seconds", credential_life="1 second", backoff_first="0.05 seconds",
                  give_up="1 second")
+    made.rows("operator", "policy_put", "device", "device_clone", "register")
     made.table(GUARDS)
     yield made
     database.drop()
@@ -83,7 +84,7 @@ class Crowd:
         log_start = len(cluster.server.log())
         works = [Member.handset, Member.handset, Member.answer, Member.result, Member.result,
                  Member.subscriber, Member.subscriber, Member.link, Member.courier,
-                 Member.operator] * THREADS
+                 Member.operator, Member.session, Member.session] * THREADS
         threads = [threading.Thread(target=Member(self, seed + n).loop, args=(work,))
                    for n, work in enumerate(works)]
         for thread in threads:
@@ -181,11 +182,24 @@ class Member:
                 self.schema.value("server", "outbox_retry", row["id"], row["token"],
                                   "effect_failed", False)
 
+    def session(self):
+        """Two credentials and four sids for each device: many are clones, some are renewals."""
+        dev, _ = self.random.choice(DEVICES)
+        cred, sid = bytes([self.random.randrange(2)]) * 32, bytes([self.random.randrange(4)]) * 16
+        self.schema.rows("server", "authentication_read", dev, cred, "certificate", GATEWAY, sid)
+        if self.random.random() < 0.5:
+            self.schema.value("server", "session_end", sid, dev, "certificate", cred, GATEWAY,
+                              "client_closed")
+        self.schema.value("server", "control_forget", 10)
+        time.sleep(0.02)
+
     def operator(self):
         dev, _ = self.random.choice(DEVICES)
+        if self.random.random() < 0.1:
+            self.schema.value("operator", "device_trust", dev, "00" * 32)
         self.schema.value("operator", "device_block", dev, None)
         self.schema.value("operator", "device_unblock", dev)
-        rows = [device(dev, number, postcode=self.random.choice(["SW1A 1AA", "sw1a  1aa"]))
+        rows = [device(dev, number, cred="", postcode=self.random.choice(["SW1A 1AA", "sw1a  1aa"]))
                 for dev, number in DEVICES]
         self.random.shuffle(rows)
         self.schema.import_devices(*rows)
