@@ -13,7 +13,7 @@ import time
 
 import pytest
 from harness import airnet, daemon, pki, process, wait
-from harness.schema import DEV, NUMBER
+from harness.schema import DEV, DEV2, NUMBER
 from harness.smscsim import Radio
 from harness.stand_in import StandIn
 from load import Load
@@ -159,7 +159,7 @@ def test_reloads_of_the_server_cut_nothing(busy):
 
 def test_a_certificate_and_a_revocation_take_effect(edge):
     shown = edge.pki.airnet.issue("second", dns=[edge.pki.GATEWAY_NAME], usages=[pki.SERVER])
-    lost = edge.pki.device_leaf("lost", DEV)
+    lost = edge.pki.device_leaf("lost", DEV2)
     with airnet.Device(edge, lost) as device:
         assert device.ask("GET /.provbox/session HTTP/1.1").status == 200
     edge.gateway.config["airnet_certificate"] = shown.path
