@@ -30,8 +30,10 @@ base_libbase_a_SOURCES = \
 	base/log.c base/log.h \
 	base/loop.c base/loop.h \
 	base/metrics.c base/metrics.h \
+	base/network.c base/network.h \
 	base/orders.c base/orders.h \
 	base/process.c base/process.h \
+	base/proxy.c base/proxy.h \
 	base/reload.c base/reload.h \
 	base/roster.c base/roster.h \
 	base/sandbox.c base/sandbox.h \
@@ -43,6 +45,8 @@ base_libbase_a_SOURCES = \
 	base/systemd.c base/systemd.h \
 	base/tls.c base/tls.h \
 	base/tls_load.c base/tls_load.h \
+	base/tls_memory.c base/tls_memory.h \
+	base/tls_verify.c base/tls_verify.h \
 	base/utf8.c base/utf8.h
 
 check_PROGRAMS += \
@@ -61,15 +65,19 @@ check_PROGRAMS += \
 	test/unit/test_log \
 	test/unit/test_loop \
 	test/unit/test_metrics \
+	test/unit/test_network \
 	test/unit/test_process \
+	test/unit/test_proxy \
 	test/unit/test_roster \
 	test/unit/test_sandbox \
 	test/unit/test_slice \
 	test/unit/test_supervisor \
 	test/unit/test_tls \
+	test/unit/test_tls_memory \
+	test/unit/test_tls_verify \
 	test/unit/test_utf8
 
-fuzz_targets += test/fuzz/fuzz_http
+fuzz_targets += test/fuzz/fuzz_http test/fuzz/fuzz_proxy
 
 EXTRA_DIST += test/unit/attempts.h test/unit/cluster.h test/unit/exchange_world.h \
 	test/unit/http_vector.h test/unit/pki.h test/unit/testd.h

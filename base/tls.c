@@ -9,14 +9,17 @@
 
 #include "base/log.h"
 #include "base/tls_load.h"
+#include "base/tls_verify.h"
 
 #define CHAIN_BYTES 16384 /* of all certificates a peer may present */
-#define CHAIN_DEPTH 3     /* intermediates between leaf and anchor */
 #define CIPHERS_13                                       \
 	"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:" \
 	"TLS_CHACHA20_POLY1305_SHA256"
 #define CIPHERS_12 "ECDHE+AESGCM:ECDHE+CHACHA20"
-#define GROUPS     "X25519:P-256"
+/* In TLS 1.2 they are the curves of certificates, too: a P-384 one is refused there.
+ * The key exchange on it takes sixteen times the CPU, and any stranger could ask for
+ * it. */
+#define GROUPS "X25519:P-256"
 #define SIGNATURES                           \
 	"ECDSA+SHA256:ed25519:ECDSA+SHA384:" \
 	"RSA-PSS+SHA256:RSA-PSS+SHA384:RSA+SHA256:RSA+SHA384"
@@ -25,35 +28,6 @@ struct tls_context {
 	SSL_CTX *ssl_ctx;
 	enum tls_role role;
 };
-
-/* ---- Checking a peer's chain ---- */
-
-/*
- * Runs after OpenSSL's own purpose check, which lets a leaf without an extended key
- * usage pass: here it must name the role.
- */
-static int has_purpose(X509_STORE_CTX *store_ctx, uint32_t usage)
-{
-	X509 *cert = X509_STORE_CTX_get_current_cert(store_ctx);
-
-	if (X509_STORE_CTX_get_error_depth(store_ctx) != 0)
-		return 1;
-	if ((X509_get_extension_flags(cert) & EXFLAG_XKUSAGE) &&
-	    (X509_get_extended_key_usage(cert) & usage))
-		return 1;
-	X509_STORE_CTX_set_error(store_ctx, X509_V_ERR_INVALID_PURPOSE);
-	return 0;
-}
-
-static int verify_client(int ok, X509_STORE_CTX *store_ctx)
-{
-	return ok && has_purpose(store_ctx, XKU_SSL_CLIENT);
-}
-
-static int verify_server(int ok, X509_STORE_CTX *store_ctx)
-{
-	return ok && has_purpose(store_ctx, XKU_SSL_SERVER);
-}
 
 /* ---- Contexts ---- */
 
@@ -80,23 +54,6 @@ static bool set_protocol(SSL_CTX *ssl_ctx, const struct tls_settings *settings)
 	       SSL_CTX_set1_sigalgs_list(ssl_ctx, SIGNATURES);
 }
 
-static void set_verification(SSL_CTX *ssl_ctx, enum tls_role role)
-{
-	X509_VERIFY_PARAM *param = SSL_CTX_get0_param(ssl_ctx);
-
-	SSL_CTX_set_verify_depth(ssl_ctx, CHAIN_DEPTH);
-	if (role == TLS_SERVER) {
-		SSL_CTX_set_verify(ssl_ctx,
-				   SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
-				   verify_client);
-		return;
-	}
-	SSL_CTX_set_verify(ssl_ctx, SSL_VERIFY_PEER, verify_server);
-	X509_VERIFY_PARAM_set_hostflags(param,
-					X509_CHECK_FLAG_NEVER_CHECK_SUBJECT |
-						X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-}
-
 struct tls_context *tls_context_new(const struct tls_settings *settings, char *why,
 				    size_t why_size)
 {
@@ -113,11 +70,12 @@ struct tls_context *tls_context_new(const struct tls_settings *settings, char *w
 			 ERR_reason_error_string(ERR_peek_error()));
 		goto fail;
 	}
-	set_verification(context->ssl_ctx, settings->role);
 	if (!tls_load_identity(context->ssl_ctx, settings, why, why_size) ||
 	    !tls_load_trust(context->ssl_ctx, settings, why, why_size))
 		goto fail;
-	return context;
+	if (tls_verify_install(context->ssl_ctx, settings))
+		return context;
+	snprintf(why, why_size, "TLS cannot be set up: out of memory");
 fail:
 	tls_context_free(context);
 	ERR_clear_error();
@@ -300,6 +258,11 @@ bool tls_peer_hash(SSL *ssl, uint8_t out[SHA256_BYTES])
 	ERR_clear_error();
 	return cert && X509_digest(cert, EVP_sha256(), out, &n) == 1 &&
 	       n == SHA256_BYTES;
+}
+
+const struct tls_chain *tls_peer_chain(SSL *ssl)
+{
+	return tls_check_peer(ssl) == TLS_FAILURE_NONE ? tls_verify_chain(ssl) : NULL;
 }
 
 bool tls_spki_hash(const X509 *cert, uint8_t out[SHA256_BYTES])

@@ -11,6 +11,7 @@
 #include <openssl/ssl.h>
 
 #include "base/codec.h"
+#include "base/tls_memory.h"
 
 enum tls_role {
 	TLS_SERVER,
@@ -26,6 +27,10 @@ struct tls_settings {
 	bool no_crl; /* the peer's CA has no CRL (airnet gateway seen from a device) */
 	bool tls12;  /* also accept TLS 1.2 */
 	bool is_refused_expired; /* our own certificate; else the peer refuses it */
+	bool accepts_stale_crl; /* past its nextUpdate: what it revokes stays revoked */
+	size_t n_remembered;    /* TLS_SERVER: verified chains to remember; 0: none */
+	size_t memory_metric;   /* first of TLS_MEMORY_N_METRICS; unused without */
+	int64_t (*now_s)(void); /* Unix seconds, for tests; NULL: the wall clock */
 };
 
 struct tls_context;
@@ -85,6 +90,9 @@ enum tls_failure tls_check_peer(SSL *ssl);
  */
 bool tls_channel_binding(SSL *ssl, uint8_t out[SHA256_BYTES])
 	__attribute__((warn_unused_result));
+/** Who vouches for the peer, in a verified connection, else NULL; borrowed. There is
+ * no other trace of its chain: OpenSSL's is let go. */
+const struct tls_chain *tls_peer_chain(SSL *ssl);
 /** SHA-256 of the peer's leaf certificate, DER. */
 bool tls_peer_hash(SSL *ssl, uint8_t out[SHA256_BYTES])
 	__attribute__((warn_unused_result));

@@ -1,0 +1,21 @@
+/*
+ * The check of a peer's chain, for tls.c alone: by OpenSSL, on a store context of our
+ * own, so that the session keeps no verified chain (10 KB of an idle one); or by
+ * memory, where there is one. What it learns of the chain stays with the connection.
+ */
+#ifndef BASE_TLS_VERIFY_H
+#define BASE_TLS_VERIFY_H
+
+#include "base/tls.h"
+
+/**
+ * Have @p ssl_ctx verify as the settings say; after tls_load_trust(), whose revocation
+ * lists say how long a chain may be remembered.
+ * @return false without memory
+ */
+bool tls_verify_install(SSL_CTX *ssl_ctx, const struct tls_settings *settings)
+	__attribute__((warn_unused_result));
+/** The chain of a connection whose peer was verified, or NULL; borrowed. */
+const struct tls_chain *tls_verify_chain(SSL *ssl);
+
+#endif
