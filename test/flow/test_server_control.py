@@ -6,7 +6,7 @@ import socket
 import time
 
 import pytest
-from harness import control, openapi, pki, process, wait
+from harness import control, openapi, pki, postgres, process, wait
 from harness.caller import Caller
 from harness.schema import DEV, device
 
@@ -146,16 +146,33 @@ def test_no_heartbeat_without_the_database(served):
         assert stream.change()[0] == (DEV, "device_blocked")
 
 
-def test_the_database_starts_again(served):
-    with control.Stream(served) as stream:
+@pytest.fixture
+def own_cluster(site):
+    """A cluster that may be stopped; the site ends before it does."""
+    site.cluster = postgres.Cluster()
+    yield site.cluster
+    problems = site.finish()
+    site.cluster.stop()
+    assert not problems, problems
+
+
+def test_the_database_starts_again(site, own_cluster):
+    site.start("database", "server")
+    with control.Stream(site) as stream, Caller(site, openapi.Api()) as caller:
         stream.read()
-        served.db.lock_out("provbox_server")
+        caller.authenticate()
+        operator(site, "device_limit", DEV, None)
+        assert stream.change()[0] == (DEV, "grant_epoch")
+        own_cluster.stop_server()
         stream.expect_end()
-        operator(served, "device_block", DEV, None)
-        served.db.let_in("provbox_server")
-        wait.until(lambda: len(served.server.events("ready")) == 2, "a second ev=ready")
-    with Caller(served, openapi.Api()) as caller:
-        assert caller.authenticate()["standing"] == "blocked"
+        own_cluster.start()
+        wait.until(lambda: len(site.server.events("ready")) == 2, "a second ev=ready")
+        caller.ask("GET", "/v1/catalogue", 401, reason="grant_epoch")
+        assert caller.authenticate()["standing"] == "limited"
+    with control.Stream(site) as stream:
+        stream.read()
+        operator(site, "device_block", DEV, None)
+        assert stream.change()[0] == (DEV, "device_blocked")
 
 
 def test_a_killed_worker_forgets_nothing(served):
