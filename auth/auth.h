@@ -57,6 +57,7 @@ enum auth_reason {
 	REASON_IDENTIFIER_MISSING,
 	REASON_IDENTIFIER_AMBIGUOUS,
 	REASON_IDENTIFIER_MALFORMED,
+	REASON_IDENTIFIER_NOT_ALLOWED,
 	REASON_CHANNEL_BINDING,
 	/* at the server or on the way to it */
 	REASON_ROUTE_UNKNOWN,
@@ -122,6 +123,40 @@ enum auth_reason identity_of_certificate(const X509 *leaf,
  */
 bool identity_srv(struct slice host, unsigned default_port,
 		  char out[AUTH_SRV_CHARS + 1]);
+
+/* ---- Which CA may assert which identifier (authority.c) ---- */
+
+enum authority_kind {
+	AUTHORITY_IMEI,
+	AUTHORITY_MEID,
+	AUTHORITY_N_KINDS,
+};
+
+/** First digits of identifiers of one kind, without dashes, or "all". */
+struct authority_prefixes {
+	const char *const *items;
+	size_t n; /* 0: none of that kind */
+};
+
+/** A CA, anchor or intermediate, by its key, and what may be asserted below it. */
+struct authority {
+	uint8_t spki[SHA256_BYTES];
+	struct authority_prefixes may[AUTHORITY_N_KINDS];
+};
+
+/** Whether it is 1 to 14 decimal digits (IMEI) or lower-case hex digits (MEID), or
+ * "all". */
+bool authority_prefix_is_valid(enum authority_kind kind, struct slice prefix);
+/**
+ * Whether those who vouch for a device may do so for this identifier: each of them that
+ * has a rule allows it, and at least one has a rule.
+ * @param n    0: there are no rules, and every trusted CA may assert everything
+ * @param dev  canonical
+ * @return REASON_NONE or REASON_IDENTIFIER_NOT_ALLOWED
+ * Cost: n times the CAs of the chain. Source: doc/decisions/011-authorities.md.
+ */
+enum auth_reason authority_check(const struct authority *authorities, size_t n,
+				 const struct tls_chain *chain, const char *dev);
 
 /* ---- Keys (keys.c) ---- */
 

@@ -1,6 +1,7 @@
 noinst_LIBRARIES += auth/libauth.a
 auth_libauth_a_SOURCES = \
 	auth/auth.h \
+	auth/authority.c \
 	auth/encode.c \
 	auth/field.h \
 	auth/grant.c \
@@ -18,6 +19,7 @@ auth_libauth_a_SOURCES = \
 	auth/zone.c
 
 check_PROGRAMS += \
+	test/unit/test_authority \
 	test/unit/test_encode \
 	test/unit/test_exporter \
 	test/unit/test_grant \
@@ -34,6 +36,7 @@ check_PROGRAMS += \
 
 AUTH_VECTORS = $(AM_CPPFLAGS) -DVECTORS_DIR='"$(abs_top_srcdir)/test/vectors"'
 
+test_unit_test_authority_LDADD = $(AUTH_LIBS)
 test_unit_test_encode_CPPFLAGS = $(AUTH_VECTORS)
 test_unit_test_encode_LDADD = $(AUTH_LIBS)
 test_unit_test_exporter_CPPFLAGS = $(AUTH_VECTORS)

@@ -7,6 +7,7 @@ static const char *const names[REASON_N] = {
 	[REASON_IDENTIFIER_MISSING] = "identifier_missing",
 	[REASON_IDENTIFIER_AMBIGUOUS] = "identifier_ambiguous",
 	[REASON_IDENTIFIER_MALFORMED] = "identifier_malformed",
+	[REASON_IDENTIFIER_NOT_ALLOWED] = "identifier_not_allowed",
 	[REASON_CHANNEL_BINDING] = "channel_binding",
 	[REASON_ROUTE_UNKNOWN] = "route_unknown",
 	[REASON_LANDNET_UNREACHABLE] = "landnet_unreachable",

@@ -18,6 +18,7 @@ static const struct refusal refusals[] = {
 	{ REASON_IDENTIFIER_MISSING, TOLD_ALIKE, 403, true, false },
 	{ REASON_IDENTIFIER_AMBIGUOUS, TOLD_ALIKE, 403, true, false },
 	{ REASON_IDENTIFIER_MALFORMED, TOLD_ALIKE, 403, true, false },
+	{ REASON_IDENTIFIER_NOT_ALLOWED, TOLD_ALIKE, 403, true, false },
 	{ REASON_CHANNEL_BINDING, TOLD_ALIKE, 403, true, false },
 	{ REASON_ROUTE_UNKNOWN, TOLD_ALIKE, 403, true, false },
 	{ REASON_LANDNET_UNREACHABLE, TOLD_AWAY, 503, true, false },

@@ -97,6 +97,7 @@ static const struct row {
 	{ "identifier_missing", OUTCOME_NOT_AUTHENTICATED, NOT_ACCEPTED CARE },
 	{ "identifier_ambiguous", OUTCOME_NOT_AUTHENTICATED, NOT_ACCEPTED CARE },
 	{ "identifier_malformed", OUTCOME_NOT_AUTHENTICATED, NOT_ACCEPTED CARE },
+	{ "identifier_not_allowed", OUTCOME_NOT_AUTHENTICATED, NOT_ACCEPTED CARE },
 	{ "credential_mismatch", OUTCOME_NOT_AUTHENTICATED, NOT_ACCEPTED CARE },
 	{ "method_not_permitted", OUTCOME_NOT_AUTHENTICATED, NOT_ACCEPTED CARE },
 	{ "channel_binding", OUTCOME_NOT_AUTHENTICATED,

@@ -25,6 +25,7 @@ insert into reason (code, meaning, advice) values
 ('identifier_missing', 'The device certificate names no equipment identifier.', 'Issue it anew with one, as a URI in its subject alternative name.'),
 ('identifier_ambiguous', 'The device certificate names more than one equipment identifier.', 'Issue it anew with exactly one.'),
 ('identifier_malformed', 'The equipment identifier of the device certificate is no valid IMEI or MEID URN.', 'Issue it anew.'),
+('identifier_not_allowed', 'The CA of the device certificate may not assert its equipment identifier.', 'Compare it with the authority sections of the gateway; if they are right, treat it as an attack by that CA.'),
 ('channel_binding', 'The channel binding of the connection could not be read.', 'The device must use TLS 1.3, or 1.2 with extended master secret.'),
 ('route_unknown', 'The device asked for a host that has no route.', 'Compare its provisioning URI with the routes of the gateway.'),
 ('landnet_unreachable', 'No address of the server could be connected to.', 'See whether it runs.'),
