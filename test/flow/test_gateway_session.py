@@ -70,9 +70,10 @@ def test_the_proof_tells_the_standing(edge, standing):
 
 
 def test_each_proof_has_a_nonce_of_its_own(edge):
-    with edge.device(edge.pki.device_leaf("good", DEV)) as device:
+    leaf = edge.pki.device_leaf("good", DEV)  # another one would be its clone
+    with edge.device(leaf) as device:
         told = [device.get("/.provbox/session").json() for _ in range(3)]
-    with edge.device(edge.pki.device_leaf("other", DEV)) as device:
+    with edge.device(leaf) as device:
         other = device.get("/.provbox/session").json()
     claims = [protocol.read_proof(one["proof"])[1] for one in [*told, other]]
     assert len({one["nG"] for one in [*told, other]}) == 4
