@@ -106,6 +106,9 @@ typedef void listener_fn(struct listener *listener, int fd, void *arg);
  * @param fd  borrowed; non-blocking
  */
 struct listener *listener_new(struct loop *loop, int fd, listener_fn *fn, void *arg);
+/** Accept no more, or again: what comes meanwhile waits in the kernel. Safe in its own
+ * callback. */
+void listener_hold(struct listener *listener, bool is_held);
 /** Accept what waits already, all of it, and free: its fd may be closed then. */
 void listener_finish(struct listener *listener);
 /** Safe in its own callback; NULL is nothing. */

@@ -15,8 +15,6 @@
 #include "base/status.h"
 #include "base/systemd.h"
 
-#define MAX_SLOTS (1 + BOARD_GENERATIONS * BOARD_PROCESSES)
-
 /* One supervisor is one process; its children read here what they inherit. */
 static struct daemon {
 	const struct supervisor_spec *spec;
@@ -361,7 +359,8 @@ static void open_board(void)
 	self.common.board = self.board;
 	status_open(self.spec, self.board);
 	if (self.spec->n_metrics > 0)
-		metrics_open(self.spec->metrics, self.spec->n_metrics, MAX_SLOTS);
+		metrics_open(self.spec->metrics, self.spec->n_metrics,
+			     SUPERVISOR_SLOTS);
 }
 
 static void open_loop(void)

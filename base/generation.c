@@ -299,7 +299,9 @@ static void bury(struct generation *generation, struct process *process, int sta
 	process->pid = 0;
 	process->state->pid = 0;
 	process->state->is_ready = false;
-	metrics_retire_slot(process->metrics_slot);
+	metrics_retire_slot(process->worker.slot);
+	if (process->role->bury)
+		process->role->bury(process->worker.slot);
 	bool is_wanted = is_replaced(generation, process);
 	bool is_hopeless = has_given_up(generation, status);
 	if (is_wanted)

@@ -17,6 +17,8 @@ struct listener {
 	struct event readable;
 	struct timer pause;
 	int fd;
+	bool is_held;
+	bool is_short; /* of descriptors or memory, since it was last said */
 	bool is_freed;
 	listener_fn *fn;
 	void *arg;
@@ -29,23 +31,31 @@ static bool is_transient(int error)
 	       error == EPERM;
 }
 
+/* One line for each shortage, however many pauses it lasts. */
+static void pause_accepting(struct listener *listener, int error)
+{
+	if (!listener->is_short)
+		log_warn("accept_paused", log_str("why", strerror(error)),
+			 log_num("ms", PAUSE_MS));
+	listener->is_short = true;
+	event_del(&listener->readable);
+	timer_start(&listener->pause, PAUSE_MS);
+}
+
 static void accept_some(struct listener *listener, int fd, int n)
 {
-	for (int i = 0; i < n && !listener->is_freed; i++) {
+	for (int i = 0; i < n && !listener->is_freed && !listener->is_held; i++) {
 		int peer = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (peer >= 0) {
+			listener->is_short = false;
 			listener->fn(listener, peer, listener->arg);
 			continue;
 		}
 		if (is_transient(errno))
 			continue;
-		if (errno == EAGAIN)
-			return;
-		log_warn("accept_paused", log_str("why", strerror(errno)),
-			 log_num("ms", PAUSE_MS));
-		event_del(&listener->readable);
-		timer_start(&listener->pause, PAUSE_MS);
+		if (errno != EAGAIN)
+			pause_accepting(listener, errno);
 		return;
 	}
 }
@@ -60,7 +70,8 @@ static void on_pause_over(void *arg)
 {
 	struct listener *listener = arg;
 
-	event_add(&listener->readable, NULL);
+	if (!listener->is_held)
+		event_add(&listener->readable, NULL);
 }
 
 struct listener *listener_new(struct loop *loop, int fd, listener_fn *fn, void *arg)
@@ -79,8 +90,20 @@ struct listener *listener_new(struct loop *loop, int fd, listener_fn *fn, void *
 	return listener;
 }
 
+void listener_hold(struct listener *listener, bool is_held)
+{
+	if (listener->is_held == is_held)
+		return;
+	listener->is_held = is_held;
+	if (is_held)
+		event_del(&listener->readable);
+	else if (!timer_is_pending(&listener->pause))
+		event_add(&listener->readable, NULL);
+}
+
 void listener_finish(struct listener *listener)
 {
+	listener->is_held = false;
 	accept_some(listener, listener->fd, BACKLOG);
 	listener_free(listener);
 }

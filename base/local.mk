@@ -24,6 +24,7 @@ base_libbase_a_SOURCES = \
 	base/http_body.c base/http_chars.h \
 	base/http_head.c base/http_target.c base/http_write.c \
 	base/json.c base/json.h \
+	base/keyed_hash.c base/keyed_hash.h \
 	base/linger.c base/linger.h \
 	base/link.c base/link_read.c \
 	base/listener.c \
@@ -38,11 +39,13 @@ base_libbase_a_SOURCES = \
 	base/roster.c base/roster.h \
 	base/sandbox.c base/sandbox.h \
 	base/sandbox_filter.c base/sandbox_filter.h \
+	base/seats.c base/seats.h \
 	base/slice.c base/slice.h \
 	base/sockets.c base/sockets.h \
 	base/status.c base/status.h \
 	base/supervisor.c base/supervisor.h base/supervisor_config.c \
 	base/systemd.c base/systemd.h \
+	base/throttle.c base/throttle.h \
 	base/tls.c base/tls.h \
 	base/tls_load.c base/tls_load.h \
 	base/tls_memory.c base/tls_memory.h \
@@ -61,6 +64,7 @@ check_PROGRAMS += \
 	test/unit/test_generation \
 	test/unit/test_http \
 	test/unit/test_json \
+	test/unit/test_keyed_hash \
 	test/unit/test_link \
 	test/unit/test_log \
 	test/unit/test_loop \
@@ -70,8 +74,10 @@ check_PROGRAMS += \
 	test/unit/test_proxy \
 	test/unit/test_roster \
 	test/unit/test_sandbox \
+	test/unit/test_seats \
 	test/unit/test_slice \
 	test/unit/test_supervisor \
+	test/unit/test_throttle \
 	test/unit/test_tls \
 	test/unit/test_tls_memory \
 	test/unit/test_tls_verify \

@@ -180,7 +180,7 @@ static _Noreturn void run(struct process *process, const struct process_common *
 	log_open(self.program, process_log_level(worker->config));
 	log_keep_error(process->state->why, sizeof(process->state->why));
 	close_others(process, common->notify_fd);
-	metrics_use_slot(process->metrics_slot);
+	metrics_use_slot(process->worker.slot);
 	if (role->load && !role->load(worker->config, &worker->secrets))
 		exit(SUPERVISOR_EXIT_CONFIG);
 	if (!role->is_blocking)

@@ -24,7 +24,6 @@ struct process {
 	size_t role_index;    /* in the table of roles */
 	struct worker worker; /* all but loop and secrets */
 	struct process_state *state;
-	size_t metrics_slot;
 	pid_t pid;             /* 0: not running */
 	int64_t started_ms;    /* monotonic */
 	unsigned quick_deaths; /* in a row */

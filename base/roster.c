@@ -22,8 +22,8 @@ static size_t count_of(const struct supervisor_role *role, const void *config)
 	return role->count ? role->count(config) : 1;
 }
 
-/* Metrics of small daemons stay close together, whichever generation they are of. */
-static size_t metrics_slot(size_t place, size_t process)
+/* Slots of small daemons stay close together, whichever generation they are of. */
+static size_t slot_of(size_t place, size_t process)
 {
 	return 1 + process * BOARD_GENERATIONS + place; /* 0 is the supervisor's */
 }
@@ -36,11 +36,11 @@ static void add_process(struct roster *roster, const struct roster_parts *parts,
 	*process = (struct process){
 		.role = &parts->roles[role],
 		.role_index = role,
-		.metrics_slot = metrics_slot(parts->place, roster->n),
 		.state = &parts->states[roster->n],
 		.worker = { .spec = parts->spec,
 			    .config = parts->config,
-			    .index = index },
+			    .index = index,
+			    .slot = slot_of(parts->place, roster->n) },
 	};
 	*process->state = (struct process_state){
 		.role = process->role->name,

@@ -7,6 +7,7 @@
 #ifndef BASE_SUPERVISOR_H
 #define BASE_SUPERVISOR_H
 
+#include "base/board.h"
 #include "base/config.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -71,13 +72,18 @@ bool supervisor_check_level(const void *config, char *why, size_t why_size);
 		.help = "error, warn, info or debug."                                 \
 	}
 
+#define SUPERVISOR_SLOTS (1 + BOARD_GENERATIONS * BOARD_PROCESSES)
+
 /** What a process of a role is given. Borrowed for the life of the process. */
 struct worker {
 	const struct supervisor_spec *spec;
 	const void *config; /* top struct of the daemon's config; it begins with a
 			       struct supervisor_config */
 	size_t index;       /* 0.. within its role */
-	struct loop *loop;  /* NULL in roles with blocking = true */
+	/* 1.. below SUPERVISOR_SLOTS: as no other process has that runs now, of any
+	 * generation. */
+	size_t slot;
+	struct loop *loop; /* NULL in roles with blocking = true */
 	/* This worker's SO_REUSEPORT set, non-blocking, in config order; again in that
 	 * order, those of workers that a reload took away: of address i % the number of
 	 * addresses. */
@@ -116,6 +122,9 @@ struct supervisor_role {
 	 * Until then a process that stands by says that it is ready. NULL: side by
 	 * side. */
 	void (*take_over)(struct worker *worker);
+	/* In the supervisor: a process of the role has died, whose slot another will
+	 * have. Takes back what it held in shared memory. NULL: nothing. */
+	void (*bury)(size_t slot);
 	unsigned rights; /* of enum sandbox_right; 0: only what all have */
 	bool is_blocking;
 	bool is_answerer; /* has channels[1] of every process of roles that ask it */

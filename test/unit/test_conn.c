@@ -713,6 +713,34 @@ static void pauses_when_descriptors_run_out(void)
 	world_free(world);
 }
 
+/* What comes meanwhile waits, and is there when it may be accepted. */
+static void a_held_listener_accepts_nothing(void)
+{
+	struct world *world = world_with_tls("clientAuth");
+
+	listener_hold(world->listener, true);
+	dial(world);
+	run_a_moment(world);
+	CU_ASSERT_PTR_NULL(world->server.conn);
+	listener_hold(world->listener, false);
+	run_until(world, both_are_open);
+	world_free(world);
+}
+
+/* Being held is no reason to lose those who wait when there will be no listener. */
+static void a_held_listener_finishes(void)
+{
+	struct world *world = world_with_tls("clientAuth");
+
+	listener_hold(world->listener, true);
+	dial(world);
+	run_a_moment(world);
+	listener_finish(world->listener);
+	world->listener = NULL;
+	run_until(world, both_are_open);
+	world_free(world);
+}
+
 static void listens_on_a_unix_socket_again(void)
 {
 	char path[64], address[80];
@@ -825,5 +853,6 @@ TEST_MAIN("conn", TEST(echoes_plain), TEST(echoes_tls),
 	  TEST(limits_the_client_handshake), TEST(limits_a_write_without_progress),
 	  TEST(limits_the_last_write_too), TEST(learns_of_its_rejection_by_the_alert),
 	  TEST(rejects_a_server_of_another_name), TEST(names_every_failure),
-	  TEST(pauses_when_descriptors_run_out), TEST(listens_on_a_unix_socket_again),
+	  TEST(pauses_when_descriptors_run_out), TEST(a_held_listener_accepts_nothing),
+	  TEST(a_held_listener_finishes), TEST(listens_on_a_unix_socket_again),
 	  TEST(shares_a_port_only_on_purpose), TEST(reads_addresses_without_look_up))
