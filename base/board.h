@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "base/codec.h"
+#include "base/expiry.h"
 #include "base/slice.h"
 
 #define BOARD_GENERATIONS 4   /* at a time */
@@ -47,6 +48,12 @@ struct board_generation {
 	uint8_t config[SHA256_BYTES]; /* digest of the file */
 	size_t n_processes;
 	struct process_state processes[BOARD_PROCESSES];
+	/* Files that end, as they were when it began to serve. */
+	size_t n_expiries;
+	struct board_expiry {
+		char key[EXPIRY_KEY_BYTES];
+		int64_t end_s;
+	} expiries[EXPIRY_FILES_MAX];
 };
 
 enum reload_result {

@@ -53,6 +53,19 @@ struct config *check_read(const struct supervisor_spec *spec, const char *path,
 	return NULL;
 }
 
+/* It can run with them; how well is another matter. */
+static void tell_expiries(const struct supervisor_spec *spec, const void *config)
+{
+	struct expiry_plan plan = { .n = 0 };
+
+	if (!spec->expiring)
+		return;
+	spec->expiring(config, &plan);
+	for (size_t i = 0; i < plan.n; i++)
+		expiry_tell(&plan.files[i], expiry_read(plan.files[i].path),
+			    time_now_ms() / 1000, plan.warning_ms);
+}
+
 bool check_loads(const struct supervisor_spec *spec, const void *config)
 {
 	static void **loaded; /* known until the end: it is not lost memory */
@@ -67,5 +80,6 @@ bool check_loads(const struct supervisor_spec *spec, const void *config)
 		if (role->load)
 			is_good &= role->load(config, &loaded[i]);
 	}
+	tell_expiries(spec, config);
 	return is_good;
 }

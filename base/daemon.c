@@ -34,6 +34,7 @@ static struct daemon {
 	bool is_stopping;
 	int exit_code;
 	struct event notified;
+	struct timer expiry_timer;
 } self;
 
 static void review(void);
@@ -198,6 +199,40 @@ static bool may_reload(void)
 		       GENERATION_STARTING;
 }
 
+/* ---- What expires ---- */
+
+static void tell_expiries(void)
+{
+	const struct board_generation *shown = on_board(self.current);
+	struct expiry_plan plan = { .n = 0 };
+
+	self.spec->expiring(settings(), &plan);
+	for (size_t i = 0; i < shown->n_expiries; i++)
+		expiry_tell(&plan.files[i], shown->expiries[i].end_s,
+			    time_now_ms() / 1000, plan.warning_ms);
+}
+
+static void on_expiry_timer(void *arg)
+{
+	(void)arg;
+	tell_expiries();
+	timer_start(&self.expiry_timer, EXPIRY_INTERVAL_MS);
+}
+
+/* Before it is the current one, which the admin process reads. */
+static void read_expiries(const struct generation *generation)
+{
+	struct board_generation *shown = on_board(generation);
+	struct expiry_plan plan = { .n = 0 };
+
+	self.spec->expiring(generation_config(generation), &plan);
+	for (size_t i = 0; i < plan.n; i++) {
+		memcpy(shown->expiries[i].key, plan.files[i].key, EXPIRY_KEY_BYTES);
+		shown->expiries[i].end_s = expiry_read(plan.files[i].path);
+	}
+	shown->n_expiries = plan.n;
+}
+
 /* ---- Judging what has become of them ---- */
 
 static void stop(int exit_code)
@@ -206,6 +241,7 @@ static void stop(int exit_code)
 		return;
 	self.is_stopping = true;
 	self.exit_code = exit_code;
+	timer_cancel(&self.expiry_timer);
 	systemd_notify("STOPPING=1");
 	for (size_t i = 0; i < self.n_generations; i++)
 		generation_drain(self.generations[i]);
@@ -216,6 +252,10 @@ static void succeed(struct generation *generation)
 	struct generation *before = self.current;
 
 	generation_serve(generation);
+	if (self.spec->expiring) {
+		read_expiries(generation);
+		timer_start(&self.expiry_timer, 0);
+	}
 	if (generation == before)
 		return;
 	self.current = generation;
@@ -373,6 +413,7 @@ static void open_loop(void)
 	event_assign(&self.notified, loop_base(loop), self.common.notify_fd,
 		     EV_READ | EV_PERSIST, on_notified, NULL);
 	event_add(&self.notified, NULL);
+	timer_init(&self.expiry_timer, loop, on_expiry_timer, NULL);
 	loop_on_signal(loop, SIGCHLD, on_child, NULL);
 	loop_on_signal(loop, SIGTERM, on_stop, NULL);
 	loop_on_signal(loop, SIGINT, on_stop, NULL);

@@ -143,6 +143,25 @@ static void put_restarts(struct evbuffer *out, const char *prefix)
 	}
 }
 
+static void put_expiries(struct evbuffer *out, const char *prefix)
+{
+	const struct board *board = self.board;
+	const struct board_generation *current = &board->generations[board->current];
+	int64_t now_s = time_now_ms() / 1000;
+
+	if (!self.spec->expiring)
+		return;
+	put_header(out, prefix, "expiry_seconds", "gauge",
+		   "Until the first certificate or revocation list of a file ends; "
+		   "negative since.");
+	for (size_t i = 0; i < current->n_expiries; i++)
+		if (current->expiries[i].end_s != EXPIRY_NEVER)
+			evbuffer_add_printf(
+				out, "%s_expiry_seconds{key=\"%s\"} %" PRId64 "\n",
+				prefix, current->expiries[i].key,
+				current->expiries[i].end_s - now_s);
+}
+
 static void render_metrics(struct evbuffer *out)
 {
 	const struct board *board = self.board;
@@ -160,6 +179,7 @@ static void render_metrics(struct evbuffer *out)
 			    __atomic_load_n(&board->n_cut, __ATOMIC_RELAXED));
 	put_reloads(out, prefix);
 	put_restarts(out, prefix);
+	put_expiries(out, prefix);
 }
 
 /* ---- The role ---- */

@@ -9,6 +9,7 @@
 
 #include "base/board.h"
 #include "base/config.h"
+#include "base/expiry.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/metrics.h"
@@ -144,6 +145,8 @@ struct supervisor_spec {
 	/* Checks beyond single keys (files that must agree). Writes a line for each
 	 * error, without the name of the file. NULL: none. */
 	bool (*check)(const void *config, FILE *errors);
+	/* Which certificates and revocation lists end. Fills an empty plan. NULL: none. */
+	void (*expiring)(const void *config, struct expiry_plan *plan);
 };
 
 /**
@@ -154,6 +157,9 @@ struct supervisor_spec {
  * changes, ev=child_exit when a process ends, ev=stopped at the end. Until the first
  * ev=ready a process that exits with an error ends the daemon with its status; after
  * it, and after crashes, it is started again.
+ *
+ * What expires is told at the start, at a reload and every hour: ev=expiring, then
+ * ev=expired.
  *
  * SIGHUP: ev=reload, then ev=reloaded or ev=reload_failed, which changes nothing.
  * SIGTERM and SIGINT: drain and exit with 0; the second one cuts what is left.
