@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <netinet/in.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -202,6 +203,13 @@ static bool read_file(const struct config_reading *reading, struct slice text,
 	return reading->key->type != CONFIG_SECRET || check_secret(reading, *path, &st);
 }
 
+/* Sockets for IPv6 are not for IPv4, too: such an address is none that they have. */
+static bool is_ip4_in_ip6(const struct sockaddr_storage *address)
+{
+	return address->ss_family == AF_INET6 &&
+	       IN6_IS_ADDR_V4MAPPED(&((const struct sockaddr_in6 *)address)->sin6_addr);
+}
+
 static bool read_address(const struct config_reading *reading, struct slice text,
 			 void *field)
 {
@@ -216,6 +224,8 @@ static bool read_address(const struct config_reading *reading, struct slice text
 	    address.ss_family == AF_UNIX)
 		return fail(reading, "is no numeric address, write like "
 				     "127.0.0.1:8443 or [::1]:8443");
+	if (is_ip4_in_ip6(&address))
+		return fail(reading, "is an IPv4 address as IPv6, write it as IPv4");
 	return true;
 }
 

@@ -451,6 +451,11 @@ const char *conn_peer(const struct conn *conn)
 	return conn->peer;
 }
 
+void conn_set_peer(struct conn *conn, const struct sockaddr *address)
+{
+	address_format(address, conn->peer);
+}
+
 uint64_t conn_rx_total(const struct conn *conn)
 {
 	return conn->rx_total;

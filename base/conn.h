@@ -94,6 +94,9 @@ const char *conn_failure_name(const struct conn *conn);
 SSL *conn_ssl(struct conn *conn);
 /** "192.0.2.1:4711", "[2001:db8::1]:4711" or "unix"; borrowed. */
 const char *conn_peer(const struct conn *conn);
+/** Have conn_peer() say another address from now on: that of whom a proxy speaks for.
+ */
+void conn_set_peer(struct conn *conn, const struct sockaddr *address);
 /** Payload bytes (before TLS) since the start. */
 uint64_t conn_rx_total(const struct conn *conn);
 uint64_t conn_tx_total(const struct conn *conn);

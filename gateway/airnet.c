@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "gateway/gateway_metrics.h"
+#include "gateway/proxied.h"
 #include "gateway/session.h"
 
 /* One worker is one process. */
@@ -56,7 +57,19 @@ static void airnet_free(struct airnet *airnet)
 	tls_context_free(airnet->landnet_tls);
 	signer_free(airnet->signer);
 	free(airnet->listeners);
+	free(airnet->proxies);
 	free(airnet);
+}
+
+static void load_proxies(struct airnet *airnet)
+{
+	const struct config_list *networks = &airnet->config->proxy_from;
+
+	airnet->n_proxies = networks->n;
+	airnet->proxies = calloc(networks->n + 1, sizeof(*airnet->proxies));
+	BUG_ON(!airnet->proxies);
+	for (size_t i = 0; i < networks->n; i++)
+		BUG_ON(!network_parse(networks->items[i], &airnet->proxies[i]));
 }
 
 /* Every file is read here, before the process becomes another user. */
@@ -67,6 +80,7 @@ bool airnet_load(const void *config, void **out)
 
 	BUG_ON(!airnet);
 	airnet->config = config;
+	load_proxies(airnet);
 	airnet->routes = route_table_new(config);
 	is_loaded = load_tls(airnet) && airnet->routes;
 	if (is_loaded)
@@ -96,7 +110,22 @@ static void open_routes(struct airnet *airnet)
 static void on_accept(struct listener *listener, int fd, void *arg)
 {
 	(void)listener;
-	session_accept(arg, fd);
+	session_accept(arg, fd, NULL);
+}
+
+static void on_accept_proxied(struct listener *listener, int fd, void *arg)
+{
+	(void)listener;
+	proxied_accept(arg, fd);
+}
+
+/* Those of airnet_listen come first, as gateway_config_addresses() has them, and all
+ * again for workers that a reload took away. */
+static listener_fn *accept_of(const struct gateway_config *config, size_t i)
+{
+	size_t n = config->airnet_listen.n + config->proxy_listen.n;
+
+	return i % n < config->airnet_listen.n ? on_accept : on_accept_proxied;
 }
 
 bool airnet_start(struct worker *worker)
@@ -107,6 +136,7 @@ bool airnet_start(struct worker *worker)
 	own = airnet;
 	airnet->loop = worker->loop;
 	signer_open(airnet->signer, worker->channels[0]);
+	TAILQ_INIT(&airnet->proxied);
 	TAILQ_INIT(&airnet->sessions);
 	open_routes(airnet);
 	airnet->link = (struct link_settings){
@@ -122,7 +152,7 @@ bool airnet_start(struct worker *worker)
 	BUG_ON(!airnet->listeners);
 	for (size_t i = 0; i < worker->n_listeners; i++)
 		airnet->listeners[i] = listener_new(worker->loop, worker->listeners[i],
-						    on_accept, airnet);
+						    accept_of(config, i), airnet);
 	worker_set_ready(worker, true);
 	return true;
 }
@@ -151,7 +181,8 @@ static void on_reports_sent(void *arg)
 /* The last session is over: what it has to say still goes out. */
 void airnet_session_gone(struct airnet *airnet)
 {
-	if (!airnet->is_stopping || !TAILQ_EMPTY(&airnet->sessions))
+	if (!airnet->is_stopping || !TAILQ_EMPTY(&airnet->sessions) ||
+	    !TAILQ_EMPTY(&airnet->proxied))
 		return;
 	airnet->n_reporting = airnet->config->routes.n;
 	for (size_t i = 0; i < airnet->config->routes.n; i++)
@@ -177,5 +208,8 @@ void airnet_stop(struct worker *worker)
 size_t airnet_cut(struct worker *worker)
 {
 	(void)worker;
-	return own ? session_cut_all(own) : 0;
+	if (!own)
+		return 0;
+	proxied_cut_all(own);
+	return session_cut_all(own);
 }

@@ -7,10 +7,12 @@
 
 #include <sys/queue.h>
 
+#include "base/network.h"
 #include "base/supervisor.h"
 #include "gateway/report.h"
 #include "gateway/route.h"
 
+struct proxied;
 struct session;
 
 struct airnet {
@@ -25,6 +27,9 @@ struct airnet {
 	struct link_settings link;     /* for handsets */
 	struct listener **listeners;
 	size_t n_listeners;
+	struct network *proxies; /* where proxies are */
+	size_t n_proxies;
+	TAILQ_HEAD(, proxied) proxied; /* whose header is not yet read */
 	TAILQ_HEAD(, session) sessions;
 	bool is_stopping;
 	size_t n_reporting; /* queues that still tell servers of ends */
@@ -38,7 +43,7 @@ bool airnet_start(struct worker *worker);
 void airnet_stop(struct worker *worker);
 /** supervisor_role.cut: end the sessions that are left. */
 size_t airnet_cut(struct worker *worker);
-/** A session is over. */
+/** A session is over, or what might have become one. */
 void airnet_session_gone(struct airnet *airnet);
 
 #endif

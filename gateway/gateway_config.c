@@ -1,19 +1,58 @@
 #include "gateway/gateway_config.h"
 
 #include "auth/auth.h"
+#include "base/conn.h"
 #include "base/http.h"
+#include "base/network.h"
 #include "base/tls.h"
 
 #define AT(member)       offsetof(struct gateway_config, member)
 #define AT_ROUTE(member) offsetof(struct route_config, member)
+#define LISTEN_MAX       32 /* addresses of each kind */
+
+static bool check_networks(const void *section, char *why, size_t why_size)
+{
+	const struct config_list *networks =
+		&((const struct gateway_config *)section)->proxy_from;
+	struct network network;
+
+	for (size_t i = 0; i < networks->n; i++) {
+		if (network_parse(networks->items[i], &network))
+			continue;
+		snprintf(why, why_size,
+			 "has %s, which is no network; write like 192.0.2.0/24 or "
+			 "2001:db8::/32, zero beyond the prefix",
+			 networks->items[i]);
+		return false;
+	}
+	return true;
+}
 
 static const struct config_key top_keys[] = {
 	{ .name = "airnet_listen",
 	  .type = CONFIG_ADDRESSES,
 	  .offset = AT(airnet_listen),
-	  .min = 1,
+	  .fallback = "{}",
+	  .min = 0,
+	  .max = LISTEN_MAX,
+	  .help = "Addresses for handsets, {\"ip:port\", \"[ip6]:port\", ...}." },
+	{ .name = "proxy_listen",
+	  .type = CONFIG_ADDRESSES,
+	  .offset = AT(proxy_listen),
+	  .fallback = "{}",
+	  .min = 0,
+	  .max = LISTEN_MAX,
+	  .help = "Addresses for handsets that come through a proxy, which begins "
+		  "each connection with a PROXY header, version 2." },
+	{ .name = "proxy_from",
+	  .type = CONFIG_LIST,
+	  .offset = AT(proxy_from),
+	  .fallback = "{}",
+	  .min = 0,
 	  .max = 64,
-	  .help = "Addresses for handsets, {\"ip:port\", ...}." },
+	  .check = check_networks,
+	  .help = "Networks of those proxies, {\"192.0.2.0/24\", ...}; nobody else "
+		  "may connect to proxy_listen." },
 	{ .name = "airnet_certificate",
 	  .type = CONFIG_PATH,
 	  .offset = AT(airnet_certificate),
@@ -205,6 +244,69 @@ static bool check_legs(const struct gateway_config *config, FILE *errors)
 	return true;
 }
 
+size_t gateway_config_addresses(const struct gateway_config *config,
+				const char **addresses, size_t cap)
+{
+	const struct config_list *lists[] = { &config->airnet_listen,
+					      &config->proxy_listen };
+	size_t n = 0;
+
+	for (size_t i = 0; i < COUNT(lists); i++)
+		for (size_t j = 0; j < lists[i]->n && n < cap; j++)
+			addresses[n++] = lists[i]->items[j];
+	return n;
+}
+
+static bool is_same_address(const char *a, const char *b)
+{
+	struct sockaddr_storage one, other;
+	socklen_t size;
+
+	BUG_ON(!conn_address(a, &one, &size) || !conn_address(b, &other, &size));
+	return memcmp(&one, &other, sizeof(one)) == 0;
+}
+
+/* Whether connections to an address begin with a header is never a question. */
+static bool check_each_once(const struct gateway_config *config, FILE *errors)
+{
+	const char *addresses[2 * LISTEN_MAX];
+	size_t n = gateway_config_addresses(config, addresses, COUNT(addresses));
+	bool is_good = true;
+
+	for (size_t i = 0; i < n; i++)
+		for (size_t j = 0; j < i; j++) {
+			if (!is_same_address(addresses[i], addresses[j]))
+				continue;
+			fprintf(errors,
+				"airnet_listen, proxy_listen: %s is listed twice\n",
+				addresses[i]);
+			is_good = false;
+		}
+	return is_good;
+}
+
+static bool check_listeners(const struct gateway_config *config, FILE *errors)
+{
+	bool is_good = check_each_once(config, errors);
+
+	if (config->airnet_listen.n == 0 && config->proxy_listen.n == 0) {
+		fprintf(errors, "airnet_listen: is empty, and so is proxy_listen; "
+				"handsets need an address\n");
+		is_good = false;
+	}
+	if (config->proxy_listen.n > 0 && config->proxy_from.n == 0) {
+		fprintf(errors, "proxy_from: is empty; give the networks of the "
+				"proxies that connect to proxy_listen\n");
+		is_good = false;
+	}
+	if (config->proxy_listen.n == 0 && config->proxy_from.n > 0) {
+		fprintf(errors, "proxy_listen: is empty; give the addresses to which "
+				"the proxies of proxy_from connect\n");
+		is_good = false;
+	}
+	return is_good;
+}
+
 static bool check_anchors(const char *path, FILE *errors)
 {
 	if (!keys_are_demo(path))
@@ -304,7 +406,8 @@ bool gateway_config_check(const void *top, FILE *errors)
 {
 	const struct gateway_config *config = top;
 	const struct route_config *routes = config->routes.items;
-	bool is_good = check_legs(config, errors) & check_demo(config, errors);
+	bool is_good = check_listeners(config, errors) & check_legs(config, errors) &
+		       check_demo(config, errors);
 
 	for (size_t i = 0; i < config->routes.n; i++)
 		is_good &= check_route(&routes[i], errors);

@@ -20,6 +20,8 @@ struct route_config {
 struct gateway_config {
 	struct supervisor_config daemon;
 	struct config_list airnet_listen;
+	struct config_list proxy_listen;
+	struct config_list proxy_from; /* for network_parse() */
 	char *airnet_certificate;
 	char *airnet_key;
 	char *airnet_trust;
@@ -45,6 +47,10 @@ struct gateway_config {
 
 extern const struct config_spec gateway_config_spec;
 
+/** All addresses to listen on: those of airnet_listen, then those of proxy_listen.
+ * Fills at most @p cap, returns count. */
+size_t gateway_config_addresses(const struct gateway_config *config,
+				const char **addresses, size_t cap);
 /** Whether a path prefix of a route covers a path: itself, and what follows it after a
  * slash. */
 bool gateway_config_covers(const char *prefix, struct slice path);

@@ -2,6 +2,12 @@
 
 #include <stdio.h>
 
+#define PROXY_ROW(result)                                                              \
+	{                                                                              \
+		"provbox_gateway_proxy_connections_total", result, METRIC_COUNTER,     \
+			"Connections to proxy_listen, by what became of their header." \
+	}
+
 static struct metric table[GATEWAY_N_METRICS] = {
 	[GATEWAY_SESSIONS] = { "provbox_gateway_sessions_total", NULL, METRIC_COUNTER,
 			       "Airnet sessions whose device was verified." },
@@ -33,6 +39,11 @@ static struct metric table[GATEWAY_N_METRICS] = {
 	[GATEWAY_ENDS_DROPPED] = { "provbox_gateway_session_end_dropped_total", NULL,
 				   METRIC_COUNTER,
 				   "Session ends given up while a server was away." },
+	[GATEWAY_PROXY_PASSED] = PROXY_ROW("result=\"passed_on\""),
+	[GATEWAY_PROXY_LOCAL] = PROXY_ROW("result=\"local\""),
+	[GATEWAY_PROXY_FORBIDDEN] = PROXY_ROW("result=\"proxy_forbidden\""),
+	[GATEWAY_PROXY_MALFORMED] = PROXY_ROW("result=\"proxy_malformed\""),
+	[GATEWAY_PROXY_TIMEOUT] = PROXY_ROW("result=\"proxy_timeout\""),
 };
 
 const struct metric *gateway_metrics(void)

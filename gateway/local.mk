@@ -10,6 +10,7 @@ provbox_gateway_SOURCES = \
 	gateway/landnet.c gateway/landnet.h \
 	gateway/main.c \
 	gateway/pool.c gateway/pool.h \
+	gateway/proxied.c gateway/proxied.h \
 	gateway/refusal.c gateway/refusal.h \
 	gateway/report.c gateway/report.h \
 	gateway/route.c gateway/route.h \

@@ -15,12 +15,7 @@ static size_t count_workers(const void *config)
 
 static size_t list_addresses(const void *config, const char **addresses, size_t cap)
 {
-	const struct config_list *list = &OPTIONS(config)->airnet_listen;
-	size_t n = 0;
-
-	for (; n < list->n && n < cap; n++)
-		addresses[n] = list->items[n];
-	return n;
+	return gateway_config_addresses(OPTIONS(config), addresses, cap);
 }
 
 /* ---- keys: holds the keys of both legs, has no socket ---- */

@@ -25,27 +25,43 @@ static enum auth_reason session_end_reason(const struct session *session)
 	return REASON_CLIENT_FAILED;
 }
 
-/* The handshake never finished: a stranger, who makes no row anywhere. */
+/* The last field is via, which only those have that came through a proxy. */
+static void session_log(const struct session *session, enum log_level level,
+			const char *event, const struct log_field *fields,
+			size_t n_fields)
+{
+	log_write(level, event, fields, session->via[0] ? n_fields : n_fields - 1);
+}
+
+/* The handshake never finished: a stranger, who makes no row anywhere. Or a proxy that
+ * looks whether we are there, every other second. */
 static void session_log_handshake(const struct session *session)
 {
 	struct conn *conn = link_conn(session->link);
 
-	metrics_add(GATEWAY_HANDSHAKE_FAILURES + conn_tls_failure(conn), 1);
-	log_info("session_end", log_str("peer", conn_peer(conn)),
-		 log_str("reason", link_reason(session->link)),
-		 log_str("phase", "handshake"));
+	if (!session->is_local)
+		metrics_add(GATEWAY_HANDSHAKE_FAILURES + conn_tls_failure(conn), 1);
+	session_log(session, session->is_local ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
+		    "session_end",
+		    LOG_FIELDS(log_str("peer", conn_peer(conn)),
+			       log_str("reason", link_reason(session->link)),
+			       log_str("phase", "handshake"),
+			       log_str("via", session->via)));
 }
 
 static void session_log_end(const struct session *session, enum auth_reason reason)
 {
+	int64_t ms = loop_now_ms(session->airnet->loop) - session->start_ms;
+
 	metrics_add(GATEWAY_SESSION_ENDS + reason, 1);
-	log_info("session_end", log_str("sid", session->sid),
-		 log_str("peer", conn_peer(link_conn(session->link))),
-		 log_masked("dev", slice_of(session->claims.dev)),
-		 log_str("reason", auth_reason_name(reason)),
-		 log_str("detail", link_reason(session->link)),
-		 log_num("requests", (int64_t)session->n_requests),
-		 log_num("ms", loop_now_ms(session->airnet->loop) - session->start_ms));
+	session_log(session, LOG_LEVEL_INFO, "session_end",
+		    LOG_FIELDS(log_str("sid", session->sid),
+			       log_str("peer", conn_peer(link_conn(session->link))),
+			       log_masked("dev", slice_of(session->claims.dev)),
+			       log_str("reason", auth_reason_name(reason)),
+			       log_str("detail", link_reason(session->link)),
+			       log_num("requests", (int64_t)session->n_requests),
+			       log_num("ms", ms), log_str("via", session->via)));
 }
 
 static void session_free(struct session *session)
@@ -109,9 +125,11 @@ static void on_open(struct session *session)
 		return;
 	session->is_verified = true;
 	metrics_add(GATEWAY_SESSIONS, 1);
-	log_info("session_begin", log_str("sid", session->sid),
-		 log_str("peer", conn_peer(link_conn(session->link))),
-		 log_masked("dev", slice_of(session->claims.dev)));
+	session_log(session, LOG_LEVEL_INFO, "session_begin",
+		    LOG_FIELDS(log_str("sid", session->sid),
+			       log_str("peer", conn_peer(link_conn(session->link))),
+			       log_masked("dev", slice_of(session->claims.dev)),
+			       log_str("via", session->via)));
 }
 
 static void on_link(struct link *link, enum link_event event, struct exchange *exchange,
@@ -126,7 +144,26 @@ static void on_link(struct link *link, enum link_event event, struct exchange *e
 	}
 }
 
-void session_accept(struct airnet *airnet, int fd)
+/* From here on the session's peer is whom the proxy speaks for. */
+static void session_believe(struct session *session, const struct proxy_header *told)
+{
+	struct conn *conn = link_conn(session->link);
+
+	session->is_local = told->is_local;
+	if (told->source.ss_family == AF_UNSPEC)
+		return;
+	snprintf(session->via, sizeof(session->via), "%s", conn_peer(conn));
+	conn_set_peer(conn, (const struct sockaddr *)&told->source);
+}
+
+static void session_drain(struct session *session)
+{
+	if (session->end == REASON_NONE)
+		session->end = REASON_DRAINED;
+	link_drain(session->link);
+}
+
+void session_accept(struct airnet *airnet, int fd, const struct proxy_header *told)
 {
 	struct session *session = calloc(1, sizeof(*session));
 
@@ -149,17 +186,18 @@ void session_accept(struct airnet *airnet, int fd)
 	}
 	TAILQ_INSERT_TAIL(&airnet->sessions, session, entry);
 	metrics_add(GATEWAY_SESSIONS_OPEN, 1);
+	if (told)
+		session_believe(session, told);
+	if (airnet->is_stopping)
+		session_drain(session);
 }
 
 void session_drain_all(struct airnet *airnet)
 {
 	struct session *session;
 
-	TAILQ_FOREACH (session, &airnet->sessions, entry) {
-		if (session->end == REASON_NONE)
-			session->end = REASON_DRAINED;
-		link_drain(session->link);
-	}
+	TAILQ_FOREACH (session, &airnet->sessions, entry)
+		session_drain(session);
 }
 
 size_t session_cut_all(struct airnet *airnet)

@@ -5,6 +5,8 @@
 #ifndef GATEWAY_SESSION_H
 #define GATEWAY_SESSION_H
 
+#include "base/address.h"
+#include "base/proxy.h"
 #include "gateway/access.h"
 #include "gateway/airnet.h"
 
@@ -16,6 +18,8 @@ struct session {
 	struct link *link;
 	struct auth_claims claims;                     /* gw, sid, dev, cred, binding */
 	char sid[BASE64URL_CHARS(AUTH_SID_BYTES) + 1]; /* as the server logs it */
+	char via[ADDRESS_CHARS + 1];                   /* the proxy between; "": none */
+	bool is_local;                                 /* the proxy's own connection */
 	bool is_verified;                /* the device's certificate and identifier */
 	enum auth_reason refusal;        /* why every request is refused */
 	enum auth_reason end;            /* why the session is ending */
@@ -26,8 +30,12 @@ struct session {
 	uint64_t n_requests;
 };
 
-/** Make a session of an accepted socket. @param fd taken */
-void session_accept(struct airnet *airnet, int fd);
+/**
+ * Make a session of an accepted socket.
+ * @param fd    taken
+ * @param told  borrowed; what a proxy said of it, or NULL: there is none
+ */
+void session_accept(struct airnet *airnet, int fd, const struct proxy_header *told);
 /** End it after the answer that follows; which says so. */
 void session_end_with(struct session *session, enum auth_reason reason);
 /** End every session: idle ones now, others after their answer, new ones after their

@@ -174,7 +174,7 @@ static inline void airnet_stage_on_accept(struct listener *listener, int fd, voi
 	struct airnet_stage *stage = arg;
 
 	(void)listener;
-	session_accept(&stage->airnet, fd);
+	session_accept(&stage->airnet, fd, NULL);
 }
 
 static inline struct tls_context *airnet_stage_tls(const struct pki *pki,

@@ -126,12 +126,28 @@ static void refuses_what_cannot_work(void)
 #define ROUTE(title, keys) "route \"" title "\" { " keys " }\n"
 #define ADDRESS            "address = {\"127.0.0.1:9443\"} "
 #define PINS               "proof_pins = {\"a\"} "
+#define PROXY(listen, from) \
+	"proxy_listen = {\"" listen "\"}\nproxy_from = {\"" from "\"}\n"
 	static const struct {
 		struct change change;
 		const char *error;
 	} cases[] = {
-		{ { .listen = "{}" }, "`airnet_listen` has 0 elements" },
+		{ { .listen = "{}" }, "handsets need an address" },
 		{ { .listen = "{\"localhost:8443\"}" }, "`airnet_listen` is no" },
+		{ { .listen = "{\"::1:8443\"}" }, "write like" },
+		{ { .listen = "{\"[::1]\"}" }, "`airnet_listen` is no" },
+		{ { .listen = "{\"[fe80::1%lo]:1\"}" }, "`airnet_listen` is no" },
+		{ { .listen = "{\"[::ffff:192.0.2.1]:1\"}" }, "write it as IPv4" },
+		{ { .listen = "{\"[::1]:1\", \"[0::1]:1\"}" },
+		  "[0::1]:1 is listed twice" },
+		{ { .more = "proxy_listen = {\"127.0.0.1:1\"}\n" },
+		  "proxy_from: is empty" },
+		{ { .more = "proxy_from = {\"10.0.0.0/8\"}\n" },
+		  "proxy_listen: is empty" },
+		{ { .more = PROXY("127.0.0.1:8443", "10.0.0.0/8") },
+		  "127.0.0.1:8443 is listed twice" },
+		{ { .more = PROXY("127.0.0.1:1", "10.0.0.1/8") },
+		  "gateway.conf:14: `proxy_from` has 10.0.0.1/8, which is no network" },
 		{ { .route = "" }, "at least 1 block `route" },
 		{ { .route = ROUTE("a:1", ADDRESS) },
 		  "needs proof_root or proof_pins" },
@@ -165,6 +181,9 @@ static void refuses_what_cannot_work(void)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		expect_error(&cases[i].change, cases[i].error);
 	expect_good(&(struct change){ .route = ROUTE("a:1", ADDRESS PINS) });
+	expect_good(&(struct change){ .listen = "{\"0.0.0.0:1\", \"[::]:1\"}" });
+	expect_good(&(struct change){ .listen = "{}",
+				      .more = PROXY("[::1]:1", "::1/128") });
 	remove_files();
 }
 
