@@ -267,6 +267,7 @@ static void a_request_with_a_body_is_not_sent_again(void)
 		"hello");
 	CU_ASSERT_EQUAL(handset_wait(&stage), 503);
 	CU_ASSERT(handset_was_told(&stage, "server_unavailable"));
+	CU_ASSERT_EQUAL(stage.n_authentications, 1);
 	CU_ASSERT_EQUAL(stage.n_forwarded, 1);
 	airnet_stage_close(&stage);
 }
