@@ -95,6 +95,16 @@ const X509 *tls_context_leaf(const struct tls_context *context)
 	return SSL_CTX_get0_certificate(context->ssl_ctx);
 }
 
+bool tls_stale_parse(const char *text, bool *accepts)
+{
+	bool is_warn = strcmp(text, "warn") == 0;
+
+	if (!is_warn && strcmp(text, "refuse") != 0)
+		return false;
+	*accepts = is_warn;
+	return true;
+}
+
 static bool is_address(const char *name)
 {
 	uint8_t address[16];

@@ -33,6 +33,11 @@ struct tls_settings {
 	int64_t (*now_s)(void); /* Unix seconds, for tests; NULL: the wall clock */
 };
 
+/** What a configuration says of a list past its end: "refuse", or "warn" to accept it.
+ * @return false for anything else; *accepts is then untouched */
+bool tls_stale_parse(const char *text, bool *accepts)
+	__attribute__((warn_unused_result));
+
 struct tls_context;
 
 /**

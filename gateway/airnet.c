@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "gateway/authorities.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/proxied.h"
 #include "gateway/session.h"
@@ -11,11 +12,13 @@
 static struct airnet *own;
 
 /* The context of one leg; its key is in the keys child alone. */
-static struct tls_context *load_leg(struct signer *signer, struct tls_settings settings)
+static struct tls_context *load_leg(struct signer *signer, struct tls_settings settings,
+				    const char *stale)
 {
 	struct tls_context *context = NULL;
 	char why[256];
 
+	BUG_ON(!tls_stale_parse(stale, &settings.accepts_stale_crl));
 	settings.is_refused_expired = true;
 	settings.key = signer_key(signer, settings.chain_path, why, sizeof(why));
 	if (settings.key)
@@ -31,21 +34,27 @@ static bool load_tls(struct airnet *airnet)
 	const struct gateway_config *config = airnet->config;
 
 	airnet->signer = signer_new(SIGNER_TIMEOUT_MS);
-	airnet->tls = load_leg(airnet->signer,
-			       (struct tls_settings){
-				       .role = TLS_SERVER,
-				       .chain_path = config->airnet_certificate,
-				       .trust_path = config->airnet_trust,
-				       .crl_path = config->airnet_crl,
-				       .tls12 = config->airnet_tls12,
-			       });
-	airnet->landnet_tls = load_leg(
-		airnet->signer, (struct tls_settings){
-					.role = TLS_CLIENT,
-					.chain_path = config->landnet_certificate,
-					.trust_path = config->landnet_trust,
-					.crl_path = config->landnet_crl,
-				});
+	airnet->tls =
+		load_leg(airnet->signer,
+			 (struct tls_settings){
+				 .role = TLS_SERVER,
+				 .chain_path = config->airnet_certificate,
+				 .trust_path = config->airnet_trust,
+				 .crl_path = config->airnet_crl,
+				 .tls12 = config->airnet_tls12,
+				 .n_remembered = (size_t)config->chains_remembered,
+				 .memory_metric = GATEWAY_CHAINS,
+			 },
+			 config->airnet_crl_stale);
+	airnet->landnet_tls =
+		load_leg(airnet->signer,
+			 (struct tls_settings){
+				 .role = TLS_CLIENT,
+				 .chain_path = config->landnet_certificate,
+				 .trust_path = config->landnet_trust,
+				 .crl_path = config->landnet_crl,
+			 },
+			 config->landnet_crl_stale);
 	return airnet->tls && airnet->landnet_tls &&
 	       tls_spki_hash(tls_context_leaf(airnet->landnet_tls), airnet->gw);
 }
@@ -56,6 +65,7 @@ static void airnet_free(struct airnet *airnet)
 	tls_context_free(airnet->tls);
 	tls_context_free(airnet->landnet_tls);
 	signer_free(airnet->signer);
+	free(airnet->authorities);
 	free(airnet->listeners);
 	free(airnet->proxies);
 	free(airnet);
@@ -82,7 +92,8 @@ bool airnet_load(const void *config, void **out)
 	airnet->config = config;
 	load_proxies(airnet);
 	airnet->routes = route_table_new(config);
-	is_loaded = load_tls(airnet) && airnet->routes;
+	airnet->authorities = authorities_load(config);
+	is_loaded = load_tls(airnet) && airnet->routes && airnet->authorities;
 	if (is_loaded)
 		*out = airnet;
 	else

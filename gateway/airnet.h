@@ -19,6 +19,7 @@ struct airnet {
 	struct loop *loop;
 	const struct gateway_config *config;
 	struct signer *signer;           /* has the keys of both */
+	struct authority *authorities;   /* one for each section */
 	struct tls_context *tls;         /* towards handsets */
 	struct tls_context *landnet_tls; /* towards servers */
 	uint8_t gw[SHA256_BYTES];        /* SPKI of our landnet certificate */

@@ -5,10 +5,12 @@
 #include "base/http.h"
 #include "base/network.h"
 #include "base/tls.h"
+#include "gateway/authorities.h"
 
-#define AT(member)       offsetof(struct gateway_config, member)
-#define AT_ROUTE(member) offsetof(struct route_config, member)
-#define LISTEN_MAX       32 /* addresses of each kind */
+#define AT(member)           offsetof(struct gateway_config, member)
+#define AT_ROUTE(member)     offsetof(struct route_config, member)
+#define AT_AUTHORITY(member) offsetof(struct authority_config, member)
+#define LISTEN_MAX           32 /* addresses of each kind */
 
 static bool check_networks(const void *section, char *why, size_t why_size)
 {
@@ -26,6 +28,28 @@ static bool check_networks(const void *section, char *why, size_t why_size)
 		return false;
 	}
 	return true;
+}
+
+static bool check_stale(const char *text, char *why, size_t why_size)
+{
+	bool unused;
+
+	if (tls_stale_parse(text, &unused))
+		return true;
+	snprintf(why, why_size, "is neither refuse nor warn");
+	return false;
+}
+
+static bool check_airnet_stale(const void *config, char *why, size_t why_size)
+{
+	return check_stale(((const struct gateway_config *)config)->airnet_crl_stale,
+			   why, why_size);
+}
+
+static bool check_landnet_stale(const void *config, char *why, size_t why_size)
+{
+	return check_stale(((const struct gateway_config *)config)->landnet_crl_stale,
+			   why, why_size);
 }
 
 static const struct config_key top_keys[] = {
@@ -69,6 +93,19 @@ static const struct config_key top_keys[] = {
 	  .type = CONFIG_PATH,
 	  .offset = AT(airnet_crl),
 	  .help = "PEM revocation lists, one for every CA of airnet_trust." },
+	{ .name = "airnet_crl_stale",
+	  .offset = AT(airnet_crl_stale),
+	  .fallback = "refuse",
+	  .check = check_airnet_stale,
+	  .help = "When one is past its end: refuse its devices, or warn and go on." },
+	{ .name = "chains_remembered",
+	  .type = CONFIG_NUMBER,
+	  .offset = AT(chains_remembered),
+	  .fallback = "10000",
+	  .min = 0,
+	  .max = 1000000,
+	  .help = "Verified device chains that a worker remembers, 300 bytes each; 0: "
+		  "none." },
 	{ .name = "airnet_tls12",
 	  .type = CONFIG_BOOL,
 	  .offset = AT(airnet_tls12),
@@ -90,6 +127,18 @@ static const struct config_key top_keys[] = {
 	  .type = CONFIG_PATH,
 	  .offset = AT(landnet_crl),
 	  .help = "PEM revocation lists, one for every CA of landnet_trust." },
+	{ .name = "landnet_crl_stale",
+	  .offset = AT(landnet_crl_stale),
+	  .fallback = "refuse",
+	  .check = check_landnet_stale,
+	  .help = "When one is past its end: refuse its servers, or warn and go on." },
+	{ .name = "expiry_warning",
+	  .type = CONFIG_DURATION,
+	  .offset = AT(expiry_warning_ms),
+	  .fallback = "14d",
+	  .min = 0,
+	  .max = 31622400000,
+	  .help = "How long before its end a certificate or revocation list is told." },
 	{ .name = "workers",
 	  .type = CONFIG_NUMBER,
 	  .offset = AT(workers),
@@ -200,6 +249,26 @@ static const struct config_key route_keys[] = {
 	  .help = "Or thumbprints (RFC 7638) of its proof keys, at most two." },
 };
 
+static const struct config_key authority_keys[] = {
+	{ .name = "certificate",
+	  .type = CONFIG_PATH,
+	  .offset = AT_AUTHORITY(certificate),
+	  .help = "PEM certificate of the CA, an anchor or an intermediate." },
+	{ .name = "imei",
+	  .type = CONFIG_LIST,
+	  .offset = AT_AUTHORITY(imei),
+	  .fallback = "{}",
+	  .help = "IMEIs that it may assert, by their first digits (the type "
+		  "allocation "
+		  "code and on), or {\"all\"}." },
+	{ .name = "meid",
+	  .type = CONFIG_LIST,
+	  .offset = AT_AUTHORITY(meid),
+	  .fallback = "{}",
+	  .help = "MEIDs that it may assert, by their first hex digits, or "
+		  "{\"all\"}." },
+};
+
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static const struct config_section sections[] = {
@@ -213,6 +282,13 @@ static const struct config_section sections[] = {
 	  .size = sizeof(struct route_config),
 	  .offset = AT(routes),
 	  .min_count = 1 },
+	{ .name = "authority",
+	  .help = "What a CA of device certificates may assert. Without any section, "
+		  "all; with one, every device needs a CA that has one.",
+	  .keys = authority_keys,
+	  .n_keys = COUNT(authority_keys),
+	  .size = sizeof(struct authority_config),
+	  .offset = AT(authorities) },
 };
 
 const struct config_spec gateway_config_spec = {
@@ -407,9 +483,28 @@ bool gateway_config_check(const void *top, FILE *errors)
 	const struct gateway_config *config = top;
 	const struct route_config *routes = config->routes.items;
 	bool is_good = check_listeners(config, errors) & check_legs(config, errors) &
-		       check_demo(config, errors);
+		       check_demo(config, errors) & authorities_check(config, errors);
 
 	for (size_t i = 0; i < config->routes.n; i++)
 		is_good &= check_route(&routes[i], errors);
 	return is_good;
+}
+
+void gateway_config_expiring(const void *top, struct expiry_plan *plan)
+{
+	const struct gateway_config *config = top;
+	const struct route_config *routes = config->routes.items;
+	char key[EXPIRY_KEY_BYTES];
+
+	plan->warning_ms = config->expiry_warning_ms;
+	expiry_add(plan, "airnet_certificate", config->airnet_certificate);
+	expiry_add(plan, "airnet_trust", config->airnet_trust);
+	expiry_add(plan, "airnet_crl", config->airnet_crl);
+	expiry_add(plan, "landnet_certificate", config->landnet_certificate);
+	expiry_add(plan, "landnet_trust", config->landnet_trust);
+	expiry_add(plan, "landnet_crl", config->landnet_crl);
+	for (size_t i = 0; i < config->routes.n; i++) {
+		snprintf(key, sizeof(key), "route %s proof_root", routes[i].title);
+		expiry_add(plan, key, routes[i].proof_root);
+	}
 }

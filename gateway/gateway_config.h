@@ -17,6 +17,13 @@ struct route_config {
 	struct config_list proof_pins; /* RFC 7638 thumbprints, at most two */
 };
 
+/** authority "name" { ... }: what one CA of device certificates may assert. */
+struct authority_config {
+	char *title;
+	char *certificate;
+	struct config_list imei, meid; /* first digits, or "all" */
+};
+
 struct gateway_config {
 	struct supervisor_config daemon;
 	struct config_list airnet_listen;
@@ -26,12 +33,17 @@ struct gateway_config {
 	char *airnet_key;
 	char *airnet_trust;
 	char *airnet_crl;
+	char *airnet_crl_stale; /* for tls_stale_parse() */
+	int64_t chains_remembered;
 	bool airnet_tls12;
 	char *landnet_certificate;
 	char *landnet_key;
 	char *landnet_trust;
 	char *landnet_crl;
-	struct config_array routes; /* of struct route_config */
+	char *landnet_crl_stale;
+	int64_t expiry_warning_ms;
+	struct config_array routes;      /* of struct route_config */
+	struct config_array authorities; /* of struct authority_config */
 	int64_t workers;
 	int64_t pool_size;
 	int64_t pool_wait_ms;
@@ -57,5 +69,8 @@ bool gateway_config_covers(const char *prefix, struct slice path);
 /** What no single key can know: keys of the two legs differ, srv names are canonical,
  * demo anchors only with demo = yes. Writes one line for each error. */
 bool gateway_config_check(const void *config, FILE *errors);
+/** supervisor_spec.expiring: certificates, anchors and lists of both legs, roots of
+ * proofs. */
+void gateway_config_expiring(const void *config, struct expiry_plan *plan);
 
 #endif

@@ -44,6 +44,19 @@ static struct metric table[GATEWAY_N_METRICS] = {
 	[GATEWAY_PROXY_FORBIDDEN] = PROXY_ROW("result=\"proxy_forbidden\""),
 	[GATEWAY_PROXY_MALFORMED] = PROXY_ROW("result=\"proxy_malformed\""),
 	[GATEWAY_PROXY_TIMEOUT] = PROXY_ROW("result=\"proxy_timeout\""),
+	[GATEWAY_CHAINS + TLS_MEMORY_HITS] = { "provbox_gateway_chain_hits_total", NULL,
+					       METRIC_COUNTER,
+					       "Device chains that were remembered." },
+	[GATEWAY_CHAINS + TLS_MEMORY_MISSES] = { "provbox_gateway_chain_misses_total",
+						 NULL, METRIC_COUNTER,
+						 "Device chains that were not." },
+	[GATEWAY_CHAINS + TLS_MEMORY_ENTRIES] = { "provbox_gateway_chains", NULL,
+						  METRIC_GAUGE,
+						  "Device chains remembered now." },
+	[GATEWAY_CHAINS +
+		TLS_MEMORY_EVICTIONS] = { "provbox_gateway_chain_evictions_total", NULL,
+					  METRIC_COUNTER,
+					  "Device chains forgotten for want of room." },
 };
 
 const struct metric *gateway_metrics(void)

@@ -3,6 +3,7 @@ sbin_PROGRAMS += provbox-gateway
 provbox_gateway_SOURCES = \
 	gateway/access.c gateway/access.h \
 	gateway/airnet.c gateway/airnet.h \
+	gateway/authorities.c gateway/authorities.h \
 	gateway/authentication.c gateway/authentication.h \
 	gateway/forward.c gateway/forward.h \
 	gateway/gateway_config.c gateway/gateway_config.h \
@@ -46,17 +47,17 @@ test_unit_test_report_SOURCES = test/unit/test_report.c gateway/report.c \
 	gateway/landnet.c $(pool_parts)
 test_unit_test_report_LDADD = $(AUTH_LIBS)
 test_unit_test_route_SOURCES = test/unit/test_route.c gateway/route.c \
-	gateway/gateway_config.c $(pool_parts)
+	gateway/authorities.c gateway/gateway_config.c $(pool_parts)
 test_unit_test_route_LDADD = $(AUTH_LIBS)
 test_unit_test_forward_SOURCES = test/unit/test_forward.c gateway/forward.c \
 	gateway/landnet.c $(pool_parts)
 test_unit_test_forward_LDADD = $(AUTH_LIBS)
 test_unit_test_gateway_config_SOURCES = test/unit/test_gateway_config.c \
-	gateway/gateway_config.c
+	gateway/authorities.c gateway/gateway_config.c
 test_unit_test_gateway_config_LDADD = $(AUTH_LIBS)
 
 session_parts = gateway/access.c gateway/authentication.c gateway/forward.c \
-	gateway/gateway_config.c gateway/landnet.c gateway/refusal.c gateway/report.c \
+	gateway/authorities.c gateway/gateway_config.c gateway/landnet.c gateway/refusal.c gateway/report.c \
 	gateway/route.c gateway/session.c gateway/transaction.c $(pool_parts)
 test_unit_test_session_SOURCES = test/unit/test_session.c $(session_parts)
 test_unit_test_session_LDADD = $(AUTH_LIBS)

@@ -75,6 +75,7 @@ int main(int argc, char **argv)
 		.metrics = gateway_metrics(),
 		.n_metrics = GATEWAY_N_METRICS,
 		.check = gateway_config_check,
+		.expiring = gateway_config_expiring,
 	};
 
 	return supervisor_main(&spec, argc, argv);

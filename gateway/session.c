@@ -111,11 +111,17 @@ static enum auth_reason session_verify(struct session *session)
 	SSL *ssl = conn_ssl(link_conn(session->link));
 	struct auth_claims *claims = &session->claims;
 	const X509 *leaf = SSL_get0_peer_certificate(ssl);
+	const struct tls_chain *chain = tls_peer_chain(ssl);
 
-	if (!leaf || !tls_peer_hash(ssl, claims->cred) ||
+	if (!leaf || !chain || !tls_peer_hash(ssl, claims->cred) ||
 	    !tls_channel_binding(ssl, claims->binding))
 		return REASON_CHANNEL_BINDING;
-	return identity_of_certificate(leaf, claims->dev);
+	const enum auth_reason reason = identity_of_certificate(leaf, claims->dev);
+	if (reason != REASON_NONE)
+		return reason;
+	return authority_check(session->airnet->authorities,
+			       session->airnet->config->authorities.n, chain,
+			       claims->dev);
 }
 
 static void on_open(struct session *session)

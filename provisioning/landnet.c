@@ -139,6 +139,7 @@ static bool load_credentials(struct landnet *landnet)
 		.is_refused_expired = true,
 	};
 	char why[256];
+	BUG_ON(!tls_stale_parse(config->crl_stale, &settings.accepts_stale_crl));
 	landnet->grants = grant_keys_load(config->grant_key_file, why, sizeof(why));
 	if (!landnet->grants)
 		return fail("grant_key_file", why);

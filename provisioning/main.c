@@ -106,6 +106,7 @@ int main(int argc, char **argv)
 		.metrics = server_metrics,
 		.n_metrics = SERVER_N_METRICS,
 		.check = server_config_check,
+		.expiring = server_config_expiring,
 	};
 	return supervisor_main(&spec, argc, argv);
 }

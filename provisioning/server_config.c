@@ -17,6 +17,15 @@ static bool is_provisioning_uri(const void *section, char *why, size_t why_size)
 	return false;
 }
 
+static bool is_crl_stale(const void *section, char *why, size_t why_size)
+{
+	bool unused;
+	if (tls_stale_parse(AS(section)->crl_stale, &unused))
+		return true;
+	snprintf(why, why_size, "is neither refuse nor warn");
+	return false;
+}
+
 static bool is_dsn(const void *section, char *why, size_t why_size)
 {
 	return dsn_check(AS(section)->dsn, why, why_size);
@@ -48,6 +57,11 @@ static const struct config_key top_keys[] = {
 	  .help = "PEM anchors of gateway certificates." },
 	{ .name = "crl", .type = CONFIG_PATH, .offset = AT(crl),
 	  .help = "PEM revocation lists, one for every CA of trust." },
+	{ .name = "crl_stale", .type = CONFIG_STRING, .offset = AT(crl_stale),
+	  .fallback = "refuse", .check = is_crl_stale,
+	  .help = "When one is past its end: refuse its gateways, or warn and go on." },
+	DURATION("expiry_warning", expiry_warning_ms, "14d", 0, 31622400000,
+		 "How long before its end a certificate or revocation list is told."),
 	{ .name = "provisioning_uri", .type = CONFIG_STRING,
 	  .offset = AT(provisioning_uri), .check = is_provisioning_uri,
 	  .help = "What devices know this server by, https://host[:port]/." },
@@ -210,4 +224,15 @@ bool server_config_check(const void *top, FILE *errors)
 		is_good = false;
 	}
 	return is_good;
+}
+
+void server_config_expiring(const void *top, struct expiry_plan *plan)
+{
+	const struct server_config *config = top;
+	plan->warning_ms = config->expiry_warning_ms;
+	expiry_add(plan, "certificate", config->certificate);
+	expiry_add(plan, "trust", config->trust);
+	expiry_add(plan, "crl", config->crl);
+	expiry_add(plan, "proof_certificate", config->proof_certificate);
+	expiry_add(plan, "billing_trust", config->billing_trust);
 }

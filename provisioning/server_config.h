@@ -21,6 +21,8 @@ struct server_config {
 	struct supervisor_config daemon;
 	struct config_list listen;
 	char *certificate, *key, *trust, *crl;
+	char *crl_stale; /* for tls_stale_parse() */
+	int64_t expiry_warning_ms;
 	char *provisioning_uri;
 	char *grant_key_file;
 	char *proof_certificate, *proof_key;
@@ -50,6 +52,9 @@ extern const struct config_spec server_config_spec;
 
 /** What no single key can tell: that files agree, addresses and pins can be read. */
 bool server_config_check(const void *config, FILE *errors);
+/** supervisor_spec.expiring: what is shown to gateways, devices and billing, or
+ * demanded of them. */
+void server_config_expiring(const void *config, struct expiry_plan *plan);
 /** The name of this server in every protocol: host:port of provisioning_uri. */
 bool server_config_srv(const struct server_config *config,
 		       char out[AUTH_SRV_CHARS + 1]);

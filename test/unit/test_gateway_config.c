@@ -175,6 +175,10 @@ static void refuses_what_cannot_work(void)
 		  "v1 is no path prefix" },
 		{ { .landnet_certificate = "secret" }, "landnet_certificate: " },
 		{ { .more = "colour = red\n" }, "unknown key `colour`" },
+		{ { .more = "airnet_crl_stale = ignore\n" },
+		  "`airnet_crl_stale` is neither refuse nor warn" },
+		{ { .more = "landnet_crl_stale = ignore\n" },
+		  "`landnet_crl_stale` is neither" },
 	};
 
 	make_files();
@@ -232,5 +236,67 @@ static void refuses_demonstration_anchors(void)
 	remove_files();
 }
 
-TEST_MAIN("gateway_config", TEST(reads_a_whole_file), TEST(refuses_what_cannot_work),
+/* Sections for two CAs, with what they may assert. */
+static void expect_authorities(const char *first, const char *second, const char *error)
+{
+	char text[1024];
+	const struct change change = { .more = text };
+
+	snprintf(text, sizeof(text),
+		 "authority maker { certificate = \"%s\" %s }\n"
+		 "authority operator { %s }\n",
+		 airnet->ca_path, first, second);
+	if (error)
+		expect_error(&change, error);
+	else
+		expect_good(&change);
+}
+
+static void checks_authorities(void)
+{
+	char other[256], same[256], key[256];
+
+	make_files();
+	snprintf(other, sizeof(other), "certificate = \"%s\" imei = {\"35\"}",
+		 landnet->ca_path);
+	snprintf(same, sizeof(same), "certificate = \"%s\" imei = {\"35\"}",
+		 airnet->ca_path);
+	snprintf(key, sizeof(key), "certificate = \"%s\" imei = {\"35\"}",
+		 airnet->crl_path);
+	expect_authorities("imei = {\"35209900\", \"3520\"}", other, NULL);
+	expect_authorities("imei = {\"all\"} meid = {\"a0000000\"}", other, NULL);
+	expect_authorities("", other, "authority \"maker\": may assert nothing");
+	expect_authorities("imei = {\"3520990x\"}", other,
+			   "imei: 3520990x is neither 1 to 14 digits");
+	expect_authorities("imei = {\"\"}", other, "imei:  is neither");
+	expect_authorities("meid = {\"A000\"}", other, "meid: A000 is neither");
+	expect_authorities("imei = {\"35\"}", same,
+			   "has the key of authority \"maker\"");
+	expect_authorities("imei = {\"35\"}", key, "holds no PEM certificate");
+	expect_authorities("imei = {\"35\"}", "imei = {\"35\"}", "`certificate`");
+	remove_files();
+}
+
+static void names_what_ends(void)
+{
+	static struct expiry_plan plan;
+	char *errors;
+
+	make_files();
+	struct config *config = read_config(&(struct change){ 0 }, &errors);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(config);
+	gateway_config_expiring(config_get(config), &plan);
+	CU_ASSERT_EQUAL(plan.warning_ms, 14LL * 86400000);
+	/* The root of proofs is the anchor of the landnet here: a file is told once. */
+	CU_ASSERT_EQUAL_FATAL(plan.n, 6);
+	CU_ASSERT_STRING_EQUAL(plan.files[0].key, "airnet_certificate");
+	CU_ASSERT_STRING_EQUAL(plan.files[2].path, airnet->crl_path);
+	CU_ASSERT_STRING_EQUAL(plan.files[5].key, "landnet_crl");
+	config_free(config);
+	free(errors);
+	remove_files();
+}
+
+TEST_MAIN("gateway_config", TEST(checks_authorities), TEST(names_what_ends),
+	  TEST(reads_a_whole_file), TEST(refuses_what_cannot_work),
 	  TEST(refuses_one_key_for_both_legs), TEST(refuses_demonstration_anchors))

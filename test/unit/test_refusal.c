@@ -19,6 +19,7 @@ static const struct expected {
 	[REASON_IDENTIFIER_MISSING] = { ALIKE, 403, true, false },
 	[REASON_IDENTIFIER_AMBIGUOUS] = { ALIKE, 403, true, false },
 	[REASON_IDENTIFIER_MALFORMED] = { ALIKE, 403, true, false },
+	[REASON_IDENTIFIER_NOT_ALLOWED] = { ALIKE, 403, true, false },
 	[REASON_CHANNEL_BINDING] = { ALIKE, 403, true, false },
 	[REASON_ROUTE_UNKNOWN] = { ALIKE, 403, true, false },
 	[REASON_LANDNET_UNREACHABLE] = { AWAY, 503, true, false },
