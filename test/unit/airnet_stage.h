@@ -199,7 +199,7 @@ static inline struct tls_context *airnet_stage_tls(const struct pki *pki,
 
 static inline void airnet_stage_configure(struct airnet_stage *stage)
 {
-	static char names[2][sizeof(SRV)] = { SRV, OTHER_SRV };
+	static char names[2][sizeof(OTHER_SRV)] = { SRV, OTHER_SRV };
 	static char care[] = CARE_PATH, provision[] = OTHER_PATH;
 
 	CU_ASSERT_FATAL(jws_thumbprint(site.leaf_key, stage->pin));
