@@ -363,9 +363,8 @@ struct conn *conn_accept(struct loop *loop, int fd,
 	socklen_t size = sizeof(peer);
 	struct conn *conn = conn_new(loop, fd, settings, fn, arg);
 
-	if (getpeername(fd, (struct sockaddr *)&peer, &size) != 0)
-		peer.ss_family = AF_UNIX;
-	address_format((struct sockaddr *)&peer, conn->peer);
+	if (getpeername(fd, (struct sockaddr *)&peer, &size) == 0)
+		address_format((struct sockaddr *)&peer, conn->peer);
 	if (!start_tls(conn, settings) || event_add(&conn->readable, NULL) != 0) {
 		conn_free(conn);
 		return NULL;

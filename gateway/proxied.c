@@ -13,6 +13,7 @@
 struct proxied {
 	TAILQ_ENTRY(proxied) entry;
 	struct airnet *airnet;
+	struct sockaddr_storage peer; /* the proxy */
 	struct event readable;
 	struct timer deadline;
 	int fd; /* -1: given away */
@@ -33,24 +34,12 @@ static void proxied_free(struct proxied *proxied)
 	airnet_session_gone(airnet);
 }
 
-/* Whoever is at the other end of the socket; AF_UNSPEC when it is gone already. */
-static struct sockaddr_storage peer_of(int fd)
-{
-	struct sockaddr_storage peer = { 0 };
-	socklen_t size = sizeof(peer);
-
-	if (getpeername(fd, (struct sockaddr *)&peer, &size) != 0)
-		peer.ss_family = AF_UNSPEC;
-	return peer;
-}
-
 static void log_refusal(const struct sockaddr_storage *peer, const char *reason,
 			enum gateway_metric metric)
 {
-	char text[ADDRESS_CHARS + 1] = "";
+	char text[ADDRESS_CHARS + 1];
 
-	if (peer->ss_family != AF_UNSPEC)
-		address_format((const struct sockaddr *)peer, text);
+	address_format((const struct sockaddr *)peer, text);
 	metrics_add(metric, 1);
 	log_info("session_end", log_str("peer", text), log_str("reason", reason),
 		 log_str("phase", "proxy"));
@@ -59,9 +48,7 @@ static void log_refusal(const struct sockaddr_storage *peer, const char *reason,
 static void refuse(struct proxied *proxied, const char *reason,
 		   enum gateway_metric metric)
 {
-	const struct sockaddr_storage peer = peer_of(proxied->fd);
-
-	log_refusal(&peer, reason, metric);
+	log_refusal(&proxied->peer, reason, metric);
 	proxied_free(proxied);
 }
 
@@ -114,9 +101,17 @@ static bool is_listed(const struct airnet *airnet, const struct sockaddr_storage
 
 void proxied_accept(struct airnet *airnet, int fd)
 {
-	const struct sockaddr_storage peer = peer_of(fd);
+	struct sockaddr_storage peer = { 0 };
+	socklen_t size = sizeof(peer);
 	struct proxied *proxied;
 
+	/* Some health checks are over before they are accepted. */
+	if (getpeername(fd, (struct sockaddr *)&peer, &size) != 0) {
+		log_debug("session_end", log_str("reason", "reset"),
+			  log_str("phase", "proxy"));
+		close(fd);
+		return;
+	}
 	if (!is_listed(airnet, &peer)) {
 		log_refusal(&peer, "proxy_forbidden", GATEWAY_PROXY_FORBIDDEN);
 		close(fd);
@@ -125,6 +120,7 @@ void proxied_accept(struct airnet *airnet, int fd)
 	proxied = calloc(1, sizeof(*proxied));
 	BUG_ON(!proxied);
 	proxied->airnet = airnet;
+	proxied->peer = peer;
 	proxied->fd = fd;
 	event_assign(&proxied->readable, loop_base(airnet->loop), fd,
 		     EV_READ | EV_PERSIST, on_readable, proxied);

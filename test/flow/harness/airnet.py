@@ -15,15 +15,17 @@ TIMEOUT_S = 15
 
 
 class Device:
-    """One session; `receive_bytes` makes the socket's own buffer small."""
+    """One session; `receive_bytes` makes the socket's own buffer small, `raw` is a socket
+    that is connected already."""
 
-    def __init__(self, site, leaf, receive_bytes=None):
+    def __init__(self, site, leaf, receive_bytes=None, raw=None):
         self.srv = site.pki.SRV
-        self.raw = socket.socket()
+        self.raw = raw or socket.socket()
         if receive_bytes:
             self.raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
         self.raw.settimeout(TIMEOUT_S)
-        self.raw.connect(("127.0.0.1", site.airnet_port))
+        if not raw:
+            self.raw.connect(("127.0.0.1", site.airnet_port))
         self.raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         context = plain.context(site.pki.airnet, leaf)
         self.tls = context.wrap_socket(self.raw, server_hostname=site.pki.GATEWAY_NAME)

@@ -29,15 +29,15 @@ def context(authority, leaf=None):
 
 
 class Client:
-    """A kept connection to 127.0.0.1, verified as `name`."""
+    """A kept connection to a loopback address, verified as `name`."""
 
-    def __init__(self, port, name, tls, host_header=None):
-        self.port, self.name, self.tls = port, name, tls
+    def __init__(self, port, name, tls, host_header=None, address="127.0.0.1"):
+        self.address, self.port, self.name, self.tls = address, port, name, tls
         self.host_header = host_header or name
         self.connection = None
 
     def connect(self):
-        raw = socket.create_connection(("127.0.0.1", self.port), TIMEOUT_S)
+        raw = socket.create_connection((self.address, self.port), TIMEOUT_S)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             tls = self.tls.wrap_socket(raw, server_hostname=self.name)

@@ -134,10 +134,11 @@ class Site:
             f"127.0.0.1:{counter.port}"]
         return counter
 
-    def device(self, leaf=None):
+    def device(self, leaf=None, address="127.0.0.1"):
         """A plain HTTPS client on the airnet, with a certificate or without."""
         return http.Client(self.airnet_port, self.pki.GATEWAY_NAME,
-                           http.context(self.pki.airnet, leaf), host_header=self.pki.SRV)
+                           http.context(self.pki.airnet, leaf), host_header=self.pki.SRV,
+                           address=address)
 
     def landnet(self, leaf=None):
         """A client in the gateway's place."""
