@@ -92,8 +92,8 @@ enum tls_failure conn_tls_failure(const struct conn *conn);
 const char *conn_failure_name(const struct conn *conn);
 /** Borrowed; NULL for plain connections. */
 SSL *conn_ssl(struct conn *conn);
-/** "192.0.2.1:4711", "[2001:db8::1]:4711" or "unix"; "" of one that was gone when it was
- * accepted; borrowed. */
+/** "192.0.2.1:4711", "[2001:db8::1]:4711" or "unix"; "" of one that was gone when it
+ * was accepted; borrowed. */
 const char *conn_peer(const struct conn *conn);
 /** Have conn_peer() say another address from now on: that of whom a proxy speaks for.
  */

@@ -145,7 +145,8 @@ struct supervisor_spec {
 	/* Checks beyond single keys (files that must agree). Writes a line for each
 	 * error, without the name of the file. NULL: none. */
 	bool (*check)(const void *config, FILE *errors);
-	/* Which certificates and revocation lists end. Fills an empty plan. NULL: none. */
+	/* Which certificates and revocation lists end. Fills an empty plan. NULL: none.
+	 */
 	void (*expiring)(const void *config, struct expiry_plan *plan);
 };
 
