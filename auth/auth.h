@@ -88,7 +88,13 @@ enum auth_reason {
 	/* the session's own */
 	REASON_CLIENT_CLOSED,
 	REASON_CLIENT_FAILED,
+	REASON_IDLE_TIMEOUT, /* deadlines that the device missed */
+	REASON_HEAD_TIMEOUT,
+	REASON_BODY_TIMEOUT,
+	REASON_WRITE_TIMEOUT,
 	REASON_BODY_TOO_LARGE,
+	REASON_ADMISSION_LIMITED, /* too many devices come at once */
+	REASON_SUPERSEDED,        /* by newer sessions of the same credential */
 	REASON_DRAINED,
 	REASON_N,
 };

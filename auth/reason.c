@@ -35,7 +35,13 @@ static const char *const names[REASON_N] = {
 	[REASON_STANDING_LIMITED] = "standing_limited",
 	[REASON_CLIENT_CLOSED] = "client_closed",
 	[REASON_CLIENT_FAILED] = "client_failed",
+	[REASON_IDLE_TIMEOUT] = "idle_timeout",
+	[REASON_HEAD_TIMEOUT] = "head_timeout",
+	[REASON_BODY_TIMEOUT] = "body_timeout",
+	[REASON_WRITE_TIMEOUT] = "write_timeout",
 	[REASON_BODY_TOO_LARGE] = "body_too_large",
+	[REASON_ADMISSION_LIMITED] = "admission_limited",
+	[REASON_SUPERSEDED] = "superseded",
 	[REASON_DRAINED] = "drained",
 };
 

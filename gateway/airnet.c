@@ -1,12 +1,18 @@
 #include "gateway/airnet.h"
 
 #include <stdlib.h>
+#include <sys/resource.h>
 
+#include "base/linger.h"
 #include "base/log.h"
 #include "gateway/authorities.h"
 #include "gateway/gateway_metrics.h"
+#include "gateway/limit.h"
 #include "gateway/proxied.h"
 #include "gateway/session.h"
+
+#define WATCH_MS    100
+#define OTHER_FILES 64 /* loop, channels, log, and what is just being closed */
 
 /* One worker is one process. */
 static struct airnet *own;
@@ -139,6 +145,58 @@ static listener_fn *accept_of(const struct gateway_config *config, size_t i)
 	return i % n < config->airnet_listen.n ? on_accept : on_accept_proxied;
 }
 
+/* ---- Limits ---- */
+
+/* Sessions that leave descriptors for the landnet: without them each is worth nothing.
+ */
+static size_t session_limit(const struct airnet *airnet)
+{
+	const struct gateway_config *config = airnet->config;
+	const rlim_t wanted = (rlim_t)config->sessions;
+	const rlim_t others = config->routes.n * (rlim_t)config->pool_size +
+			      airnet->n_listeners + LINGER_SOCKETS + OTHER_FILES;
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= wanted + others)
+		return wanted;
+	const rlim_t room = files.rlim_cur > others ? files.rlim_cur - others : 1;
+	log_warn("sessions_capped", log_num("sessions", (int64_t)room),
+		 log_num("wanted", (int64_t)wanted),
+		 log_num("files", (int64_t)files.rlim_cur));
+	return room;
+}
+
+static void hold_listeners(bool is_held, void *arg)
+{
+	const struct airnet *airnet = arg;
+
+	for (size_t i = 0; i < airnet->n_listeners; i++)
+		listener_hold(airnet->listeners[i], is_held);
+}
+
+static void on_watch(void *arg)
+{
+	struct airnet *airnet = arg;
+	const uint64_t calls = limit_calls();
+
+	if (calls != airnet->calls_seen)
+		session_end_called(airnet);
+	airnet->calls_seen = calls;
+	timer_start(&airnet->watch, WATCH_MS);
+}
+
+static void open_limits(struct airnet *airnet, size_t slot)
+{
+	gate_init(&airnet->gate, airnet->loop, session_limit(airnet),
+		  (size_t)airnet->config->handshakes, hold_listeners, airnet);
+	limit_use_slot(slot);
+	timer_init(&airnet->watch, airnet->loop, on_watch, airnet);
+	if (airnet->config->sessions_per_identity > 0)
+		timer_start(&airnet->watch, WATCH_MS);
+}
+
+/* ---- The role ---- */
+
 bool airnet_start(struct worker *worker)
 {
 	const struct gateway_config *config = worker->config;
@@ -159,6 +217,7 @@ bool airnet_start(struct worker *worker)
 		.idle_timeout_ms = config->idle_timeout_ms,
 	};
 	airnet->n_listeners = worker->n_listeners;
+	open_limits(airnet, worker->slot);
 	airnet->listeners = calloc(worker->n_listeners + 1, sizeof(struct listener *));
 	BUG_ON(!airnet->listeners);
 	for (size_t i = 0; i < worker->n_listeners; i++)
@@ -173,6 +232,7 @@ static void on_stopped(void *arg)
 	struct airnet *airnet = arg;
 	struct loop *loop = airnet->loop;
 
+	timer_cancel(&airnet->watch);
 	for (size_t i = 0; i < airnet->config->routes.n; i++)
 		report_queue_free(airnet->reports[i]);
 	free(airnet->reports);
@@ -209,6 +269,7 @@ void airnet_stop(struct worker *worker)
 	if (!airnet)
 		return;
 	airnet->is_stopping = true;
+	gate_close(&airnet->gate);
 	for (size_t i = 0; i < airnet->n_listeners; i++)
 		listener_finish(airnet->listeners[i]);
 	airnet->n_listeners = 0;

@@ -9,6 +9,7 @@
 
 #include "base/network.h"
 #include "base/supervisor.h"
+#include "gateway/gate.h"
 #include "gateway/report.h"
 #include "gateway/route.h"
 
@@ -32,6 +33,9 @@ struct airnet {
 	size_t n_proxies;
 	TAILQ_HEAD(, proxied) proxied; /* whose header is not yet read */
 	TAILQ_HEAD(, session) sessions;
+	struct gate gate;    /* all of both */
+	struct timer watch;  /* for sessions that newer ones supersede */
+	uint64_t calls_seen; /* of limit_calls() */
 	bool is_stopping;
 	size_t n_reporting; /* queues that still tell servers of ends */
 };

@@ -3,6 +3,7 @@
 #include "gateway/airnet.h"
 #include "gateway/gateway_config.h"
 #include "gateway/gateway_metrics.h"
+#include "gateway/limit.h"
 
 #define OPTIONS(config) ((const struct gateway_config *)(config))
 
@@ -52,6 +53,7 @@ static const struct supervisor_role roles[] = {
 	  .start = airnet_start,
 	  .stop = airnet_stop,
 	  .cut = airnet_cut,
+	  .bury = limit_bury,
 	  .rights = SANDBOX_ACCEPT | SANDBOX_DIAL_IP,
 	  .asks = (const char *const[]){ "keys", NULL } },
 	{ .name = "keys",
@@ -78,5 +80,6 @@ int main(int argc, char **argv)
 		.expiring = gateway_config_expiring,
 	};
 
+	limit_open();
 	return supervisor_main(&spec, argc, argv);
 }

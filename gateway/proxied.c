@@ -17,6 +17,7 @@ struct proxied {
 	struct event readable;
 	struct timer deadline;
 	int fd; /* -1: given away */
+	struct gate_entry gate;
 	uint8_t bytes[PROXY_HEADER_BYTES];
 	size_t n;
 };
@@ -29,6 +30,7 @@ static void proxied_free(struct proxied *proxied)
 	timer_cancel(&proxied->deadline);
 	if (proxied->fd >= 0)
 		close(proxied->fd);
+	gate_leave(&airnet->gate, &proxied->gate);
 	TAILQ_REMOVE(&airnet->proxied, proxied, entry);
 	free(proxied);
 	airnet_session_gone(airnet);
@@ -91,6 +93,12 @@ static void on_deadline(void *arg)
 	refuse(arg, "proxy_timeout", GATEWAY_PROXY_TIMEOUT);
 }
 
+static void on_displaced(void *arg)
+{
+	refuse(arg, stranger_end_name(STRANGER_DISPLACED),
+	       GATEWAY_STRANGER_ENDS + STRANGER_DISPLACED);
+}
+
 static bool is_listed(const struct airnet *airnet, const struct sockaddr_storage *peer)
 {
 	for (size_t i = 0; i < airnet->n_proxies; i++)
@@ -128,6 +136,7 @@ void proxied_accept(struct airnet *airnet, int fd)
 	timer_start(&proxied->deadline, airnet->config->handshake_timeout_ms);
 	BUG_ON(event_add(&proxied->readable, NULL) != 0);
 	TAILQ_INSERT_TAIL(&airnet->proxied, proxied, entry);
+	gate_enter(&airnet->gate, &proxied->gate, on_displaced, proxied);
 }
 
 void proxied_cut_all(struct airnet *airnet)

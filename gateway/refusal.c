@@ -1,5 +1,7 @@
 #include "gateway/refusal.h"
 
+#include "base/codec.h"
+
 enum told {
 	TOLD_ALIKE,
 	TOLD_AWAY,
@@ -46,6 +48,11 @@ static const struct refusal refusals[] = {
 	{ REASON_STANDING_LIMITED, TOLD_OWN, 403, false, false },
 	{ REASON_BODY_TOO_LARGE, TOLD_OWN, 413, true, true },
 	{ REASON_CLIENT_FAILED, TOLD_OWN, 400, true, true },
+	{ REASON_HEAD_TIMEOUT, TOLD_OWN, 408, true, true },
+	{ REASON_BODY_TIMEOUT, TOLD_OWN, 408, true, true },
+	{ REASON_WRITE_TIMEOUT, TOLD_OWN, 408, true, true },
+	/* The session stays: another handshake would cost more than it. */
+	{ REASON_ADMISSION_LIMITED, TOLD_OWN, 503, false, false },
 };
 
 static const struct refusal *refusal_find(enum auth_reason reason)
@@ -60,15 +67,29 @@ static const struct refusal *refusal_find(enum auth_reason reason)
 	return &other;
 }
 
-unsigned refusal_answer(struct exchange *exchange, enum auth_reason reason)
+/* Whoever was refused together must not come back together. */
+static unsigned retry_after_s(int64_t spread_s)
 {
-	static const struct http_field retry_after = { SLICE("Retry-After"),
-						       SLICE("1") };
+	uint32_t random;
+
+	if (spread_s <= 1)
+		return 1;
+	random_bytes(&random, sizeof(random));
+	return 1 + (unsigned)(random % (uint64_t)spread_s);
+}
+
+unsigned refusal_answer(struct exchange *exchange, enum auth_reason reason,
+			int64_t spread_s)
+{
 	static const char *const told[] = {
 		[TOLD_ALIKE] = "authentication_failed",
 		[TOLD_AWAY] = "server_unavailable",
 	};
 	const struct refusal *refusal = refusal_find(reason);
+	char seconds[16];
+	const int n = snprintf(seconds, sizeof(seconds), "%u", retry_after_s(spread_s));
+	const struct http_field retry_after = { SLICE("Retry-After"),
+						slice_make(seconds, (size_t)n) };
 
 	exchange_problem(exchange, refusal->status,
 			 refusal->told == TOLD_OWN ? auth_reason_name(reason)

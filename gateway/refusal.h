@@ -8,9 +8,13 @@
 #include "auth/auth.h"
 #include "base/exchange.h"
 
-/** Answer @p exchange for @p reason; an unlisted reason is 403 authentication_failed.
- * @return the status that it was answered with */
-unsigned refusal_answer(struct exchange *exchange, enum auth_reason reason);
+/**
+ * Answer @p exchange for @p reason; an unlisted reason is 403 authentication_failed.
+ * @param spread_s  a 503 is told to come again after 1..spread_s seconds, by chance
+ * @return the status that it was answered with
+ */
+unsigned refusal_answer(struct exchange *exchange, enum auth_reason reason,
+			int64_t spread_s);
 /** Whether the session ends with it. */
 bool refusal_is_final(enum auth_reason reason);
 /** Whether the server of the session is told of an end for this reason: the device's or

@@ -150,3 +150,9 @@ const char *route_prefix(const struct route *route, struct slice path,
 	*out = PERMISSION_PROVISION;
 	return find_prefix(&route->config->provision, path);
 }
+
+int64_t route_body_limit(const struct route *route, const struct gateway_config *config)
+{
+	return route->config->body_limit > 0 ? route->config->body_limit
+					     : config->body_limit;
+}

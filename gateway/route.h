@@ -45,4 +45,8 @@ struct route *route_find(struct route_table *table, struct slice host);
 const char *route_prefix(const struct route *route, struct slice path,
 			 enum permission *out);
 
+/** The largest request body that is taken for its server. */
+int64_t route_body_limit(const struct route *route,
+			 const struct gateway_config *config);
+
 #endif

@@ -1,26 +1,44 @@
 #include "gateway/session.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "gateway/gateway_metrics.h"
+#include "gateway/limit.h"
 #include "gateway/refusal.h"
 #include "gateway/transaction.h"
 
 /* ---- Ends ---- */
 
 /* Between two requests a device may go as it likes: radio is lost, batteries are taken
- * out. What is no such going is a request that broke the rules. */
+ * out. What is no such going is a deadline missed, or a request that broke the rules.
+ */
+static const struct {
+	const char *word; /* of link_reason() */
+	enum auth_reason reason;
+	bool is_in_exchange; /* says more than that the exchange failed */
+} link_ends[] = {
+	{ "eof", REASON_CLIENT_CLOSED, false },
+	{ "closed", REASON_CLIENT_CLOSED, false },
+	{ "truncated", REASON_CLIENT_CLOSED, false },
+	{ "reset", REASON_CLIENT_CLOSED, false },
+	{ "idle_timeout", REASON_IDLE_TIMEOUT, false },
+	{ "head_timeout", REASON_HEAD_TIMEOUT, true },
+	{ "body_timeout", REASON_BODY_TIMEOUT, true },
+	{ "write_timeout", REASON_WRITE_TIMEOUT, true },
+};
+
 static enum auth_reason session_end_reason(const struct session *session)
 {
-	static const char *const quiet[] = { "eof", "idle_timeout", "closed",
-					     "truncated", "reset" };
+	const bool is_failed = session->end == REASON_CLIENT_FAILED;
 
-	if (session->end != REASON_NONE)
+	if (session->end != REASON_NONE && !is_failed)
 		return session->end;
-	for (size_t i = 0; i < sizeof(quiet) / sizeof(quiet[0]); i++) {
-		if (!strcmp(link_reason(session->link), quiet[i]))
-			return REASON_CLIENT_CLOSED;
+	for (size_t i = 0; i < sizeof(link_ends) / sizeof(link_ends[0]); i++) {
+		if (!strcmp(link_reason(session->link), link_ends[i].word) &&
+		    (!is_failed || link_ends[i].is_in_exchange))
+			return link_ends[i].reason;
 	}
 	return REASON_CLIENT_FAILED;
 }
@@ -33,19 +51,27 @@ static void session_log(const struct session *session, enum log_level level,
 	log_write(level, event, fields, session->via[0] ? n_fields : n_fields - 1);
 }
 
+static size_t metric_of_stranger(const struct conn *conn, const char *reason)
+{
+	for (size_t i = 0; i < STRANGER_N_ENDS; i++) {
+		if (!strcmp(stranger_end_name((enum stranger_end)i), reason))
+			return GATEWAY_STRANGER_ENDS + i;
+	}
+	return GATEWAY_HANDSHAKE_FAILURES + conn_tls_failure(conn);
+}
+
 /* The handshake never finished: a stranger, who makes no row anywhere. Or a proxy that
  * looks whether we are there, every other second. */
-static void session_log_handshake(const struct session *session)
+static void session_log_handshake(const struct session *session, const char *reason)
 {
 	struct conn *conn = link_conn(session->link);
 
 	if (!session->is_local)
-		metrics_add(GATEWAY_HANDSHAKE_FAILURES + conn_tls_failure(conn), 1);
+		metrics_add(metric_of_stranger(conn, reason), 1);
 	session_log(session, session->is_local ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
 		    "session_end",
 		    LOG_FIELDS(log_str("peer", conn_peer(conn)),
-			       log_str("reason", link_reason(session->link)),
-			       log_str("phase", "handshake"),
+			       log_str("reason", reason), log_str("phase", "handshake"),
 			       log_str("via", session->via)));
 }
 
@@ -72,6 +98,8 @@ static void session_free(struct session *session)
 		transaction_cancel(session->transaction);
 	TAILQ_REMOVE(&airnet->sessions, session, entry);
 	metrics_add(GATEWAY_SESSIONS_OPEN, -1);
+	limit_leave(session->seat);
+	gate_leave(&airnet->gate, &session->gate);
 	link_free(session->link);
 	for (size_t i = 0; i < route_count(airnet->routes); i++)
 		access_clear(&session->accesses[i]);
@@ -91,7 +119,7 @@ static void on_closed(struct session *session)
 	enum auth_reason reason = session_end_reason(session);
 
 	if (!session->is_verified && session->refusal == REASON_NONE) {
-		session_log_handshake(session);
+		session_log_handshake(session, link_reason(session->link));
 	} else {
 		session_log_end(session, reason);
 		if (session->is_verified && session->route &&
@@ -126,10 +154,15 @@ static enum auth_reason session_verify(struct session *session)
 
 static void on_open(struct session *session)
 {
+	struct airnet *airnet = session->airnet;
+
+	gate_know(&airnet->gate, &session->gate);
 	session->refusal = session_verify(session);
 	if (session->refusal != REASON_NONE)
 		return;
 	session->is_verified = true;
+	session->seat = limit_enter(airnet->config, session->claims.cred,
+				    loop_now_ms(airnet->loop));
 	metrics_add(GATEWAY_SESSIONS, 1);
 	session_log(session, LOG_LEVEL_INFO, "session_begin",
 		    LOG_FIELDS(log_str("sid", session->sid),
@@ -169,11 +202,48 @@ static void session_drain(struct session *session)
 	link_drain(session->link);
 }
 
+/* The handshake is what costs: who is to be kept out is so before it. */
+static bool is_over_limit(const struct airnet *airnet, int fd,
+			  const struct proxy_header *told)
+{
+	struct sockaddr_storage peer = { 0 };
+	socklen_t size = sizeof(peer);
+	char text[ADDRESS_CHARS + 1];
+
+	if (told)
+		peer = told->source; /* AF_UNSPEC of the proxy itself */
+	else if (getpeername(fd, (struct sockaddr *)&peer, &size) != 0)
+		return false;
+	if (limit_admits_address(airnet->config, (const struct sockaddr *)&peer,
+				 loop_now_ms(airnet->loop)))
+		return false;
+	address_format((const struct sockaddr *)&peer, text);
+	metrics_add(GATEWAY_STRANGER_ENDS + STRANGER_ADDRESS_LIMITED, 1);
+	log_info("session_end", log_str("peer", text),
+		 log_str("reason", stranger_end_name(STRANGER_ADDRESS_LIMITED)),
+		 log_str("phase", "accept"));
+	return true;
+}
+
+static void session_displace(void *arg)
+{
+	struct session *session = arg;
+
+	session_log_handshake(session, stranger_end_name(STRANGER_DISPLACED));
+	session_free(session);
+}
+
 void session_accept(struct airnet *airnet, int fd, const struct proxy_header *told)
 {
-	struct session *session = calloc(1, sizeof(*session));
+	struct session *session;
 
+	if (is_over_limit(airnet, fd, told)) {
+		close(fd);
+		return;
+	}
+	session = calloc(1, sizeof(*session));
 	BUG_ON(!session);
+	session->seat = SEATS_NONE;
 	session->accesses =
 		calloc(route_count(airnet->routes), sizeof(*session->accesses));
 	BUG_ON(!session->accesses);
@@ -194,8 +264,18 @@ void session_accept(struct airnet *airnet, int fd, const struct proxy_header *to
 	metrics_add(GATEWAY_SESSIONS_OPEN, 1);
 	if (told)
 		session_believe(session, told);
+	gate_enter(&airnet->gate, &session->gate, session_displace, session);
 	if (airnet->is_stopping)
 		session_drain(session);
+}
+
+void session_end_called(struct airnet *airnet)
+{
+	struct session *session;
+
+	TAILQ_FOREACH (session, &airnet->sessions, entry)
+		if (session->end == REASON_NONE && limit_is_called(session->seat))
+			session_end_with(session, REASON_SUPERSEDED);
 }
 
 void session_drain_all(struct airnet *airnet)

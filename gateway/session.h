@@ -26,6 +26,9 @@ struct session {
 	struct access *accesses;         /* one for each route */
 	struct transaction *transaction; /* the present one, or NULL */
 	struct route *route;             /* of the last request, or NULL */
+	bool is_admitted;                /* to be authenticated, once */
+	struct gate_entry gate;
+	size_t seat; /* among those of its credential */
 	int64_t start_ms;
 	uint64_t n_requests;
 };
@@ -38,6 +41,8 @@ struct session {
 void session_accept(struct airnet *airnet, int fd, const struct proxy_header *told);
 /** End it after the answer that follows; which says so. */
 void session_end_with(struct session *session, enum auth_reason reason);
+/** End those whose credential has newer sessions enough. */
+void session_end_called(struct airnet *airnet);
 /** End every session: idle ones now, others after their answer, new ones after their
  * first. */
 void session_drain_all(struct airnet *airnet);

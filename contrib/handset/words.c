@@ -157,6 +157,8 @@ static const struct row {
 	{ "client_failed", OUTCOME_UNREACHABLE, "The connection was lost. " LATER },
 	{ "drained", OUTCOME_UNREACHABLE, "The network ended the connection. " LATER },
 	{ "body_too_large", OUTCOME_FAILED, "The request is too large." },
+	{ "admission_limited", OUTCOME_UNREACHABLE, "The network is busy. " LATER },
+	{ "superseded", OUTCOME_UNREACHABLE, "This phone has connected anew. " LATER },
 
 	/* what a call may meet */
 	{ "path_unknown", OUTCOME_FAILED, FAULTY },

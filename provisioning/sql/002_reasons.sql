@@ -49,6 +49,11 @@ insert into reason (code, meaning, advice) values
 ('client_failed', 'The device sent what is not allowed, or was too slow.', 'See the error before it in the log of the gateway.'),
 ('body_too_large', 'The body of a request was over the limit.', 'See the limit in the configuration.'),
 ('idle_timeout', 'The session was idle for too long.', 'Nothing to do.'),
+('head_timeout', 'The device did not finish the head of a request in time.', 'If many do, look for an attack, or for a radio network that loses much.'),
+('body_timeout', 'The device sent nothing more of the body of a request.', 'If many do, look for an attack, or for a radio network that loses much.'),
+('write_timeout', 'The device took nothing of what was sent to it.', 'If many do, look for an attack, or for a radio network that loses much.'),
+('admission_limited', 'More devices came at once than are admitted; this one was told to come later.', 'Nothing after a power failure; else raise "admission" of the gateway or add servers.'),
+('superseded', 'Newer sessions with the same credential took the place of this one.', 'Nothing, where radio is lost often; else see who else holds the key of the device.'),
 ('drained', 'The session ended because the program was told to end.', 'Nothing to do.'),
 ('reason_unlisted', 'A program gave a reason that is not in this table.', 'The detail of the event has it; the programs may be newer than the schema.'),
 -- what a call may meet

@@ -1,6 +1,10 @@
 #include "gateway/refusal.h"
 
+#include <stdlib.h>
+
 #include "test/unit/gateway_stage.h"
+
+#define SPREAD_S 20
 
 /* What the handset must see, and what becomes of its session. Written out, not taken
  * from the module: the words are an interface (doc/airnet.md). */
@@ -47,6 +51,12 @@ static const struct expected {
 	[REASON_STANDING_LIMITED] = { OWN, 403, false, false },
 	[REASON_CLIENT_CLOSED] = { ALIKE, 403, true, false },
 	[REASON_CLIENT_FAILED] = { OWN, 400, true, true },
+	[REASON_IDLE_TIMEOUT] = { ALIKE, 403, true, false },
+	[REASON_HEAD_TIMEOUT] = { OWN, 408, true, true },
+	[REASON_BODY_TIMEOUT] = { OWN, 408, true, true },
+	[REASON_WRITE_TIMEOUT] = { OWN, 408, true, true },
+	[REASON_ADMISSION_LIMITED] = { OWN, 503, false, false },
+	[REASON_SUPERSEDED] = { ALIKE, 403, true, false },
 	[REASON_BODY_TOO_LARGE] = { OWN, 413, true, true },
 	[REASON_DRAINED] = { ALIKE, 403, true, false },
 };
@@ -55,6 +65,7 @@ static const struct expected {
 static struct ask {
 	struct link *link;
 	enum auth_reason reason;
+	int64_t spread_s;
 	unsigned returned, status;
 	char head[4096], body[512];
 	bool is_over;
@@ -63,7 +74,7 @@ static struct ask {
 static void refuse(struct stage *stage, struct exchange *exchange)
 {
 	(void)stage;
-	ask.returned = refusal_answer(exchange, ask.reason);
+	ask.returned = refusal_answer(exchange, ask.reason, ask.spread_s);
 }
 
 static void on_exchange(struct exchange *exchange, enum exchange_event event, void *arg)
@@ -103,6 +114,7 @@ static void ask_open(struct stage *stage)
 
 	stage_open(stage);
 	stage->answer = refuse;
+	ask.spread_s = 1;
 	CU_ASSERT_FATAL(conn_address(stage->address, &address, &size));
 	ask.link = link_connect(stage->loop, (struct sockaddr *)&address, size,
 				&settings, on_link, stage);
@@ -128,6 +140,26 @@ static void ask_close(struct stage *stage)
 {
 	link_free(ask.link);
 	stage_close(stage);
+}
+
+/* A storm that is sent away must not come back as one. */
+static void retries_are_spread(void)
+{
+	unsigned n_seen = 0, seen[SPREAD_S + 1] = { 0 };
+	struct stage stage;
+
+	ask_open(&stage);
+	ask.spread_s = SPREAD_S;
+	for (int i = 0; i < 40; i++) {
+		ask_for(&stage, REASON_ADMISSION_LIMITED);
+		const char *field = strstr(ask.head, "Retry-After: ");
+		CU_ASSERT_PTR_NOT_NULL_FATAL(field);
+		long seconds = strtol(field + strlen("Retry-After: "), NULL, 10);
+		CU_ASSERT_FATAL(seconds >= 1 && seconds <= SPREAD_S);
+		n_seen += seen[seconds]++ == 0;
+	}
+	CU_ASSERT(n_seen > SPREAD_S / 2); /* by chance not so once in 10^6 runs */
+	ask_close(&stage);
 }
 
 static void every_reason_has_its_status_and_word(void)
@@ -190,5 +222,5 @@ static void says_which_reasons_end_a_session_and_which_are_reported(void)
 }
 
 TEST_MAIN("refusal", TEST(every_reason_has_its_status_and_word),
-	  TEST(what_is_told_alike_is_alike),
+	  TEST(retries_are_spread), TEST(what_is_told_alike_is_alike),
 	  TEST(says_which_reasons_end_a_session_and_which_are_reported))

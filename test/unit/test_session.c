@@ -177,7 +177,7 @@ static const struct {
 	{ leaves_between_requests, REASON_CLIENT_CLOSED, false },
 	{ leaves_without_a_request, REASON_CLIENT_CLOSED, false },
 	{ is_lost_between_requests, REASON_CLIENT_CLOSED, false },
-	{ stays_and_says_nothing, REASON_CLIENT_CLOSED, false },
+	{ stays_and_says_nothing, REASON_IDLE_TIMEOUT, false },
 	{ is_lost_while_it_is_authenticated, REASON_CLIENT_FAILED, true },
 	{ is_lost_while_it_is_served, REASON_CLIENT_FAILED, true },
 	{ breaks_the_rules, REASON_CLIENT_FAILED, true },
