@@ -205,8 +205,8 @@ static void on_link(void *arg, struct link *link, enum auth_reason reason)
 static void authentication_ask(struct authentication *authentication)
 {
 	/* The deadline of the whole covers the wait; the pool's own is only longer. */
-	authentication->wait = pool_get(authentication->route->pool, INT32_MAX, on_link,
-					authentication);
+	authentication->wait = pool_get(authentication->route->pool, POOL_SHORT,
+					INT32_MAX, on_link, authentication);
 }
 
 struct authentication *authentication_begin(struct loop *loop, struct route *route,

@@ -8,9 +8,11 @@
 #include "gateway/landnet.h"
 
 #define PROBLEM_BYTES 4096
+#define ANSWER_BYTES  65536 /* of a small answer */
 
 struct forward {
 	struct forward_settings settings;
+	char *grant;
 	struct exchange *device;  /* NULL when over */
 	struct exchange *landnet; /* NULL before and after */
 	struct pool_wait *wait;
@@ -19,6 +21,8 @@ struct forward {
 	bool is_request_sent;        /* whole */
 	bool is_response_sent;       /* whole */
 	bool is_held; /* the answer may be for us, it is read before it is passed on */
+	bool is_answer_large;
+	bool is_long;
 	bool is_retried;
 	forward_fn *fn;
 	void *arg;
@@ -58,6 +62,7 @@ static void forward_free(struct forward *forward)
 {
 	if (forward->wait)
 		pool_cancel(forward->wait);
+	free(forward->grant);
 	free(forward);
 }
 
@@ -135,16 +140,18 @@ static void forward_fail(struct forward *forward, enum auth_reason reason)
 	forward_end(forward, reason);
 }
 
-/* Move what arrived on one side to the other, and the end with it. Bytes wait for room,
- * the end must not: who gave all its bytes is gone when there is room again. */
-static void relay(struct exchange *from, struct exchange *to, bool *is_sent)
+/* Move what arrived on one side to the other, and the end with it. Bytes of a large
+ * body wait for room, the end must not: who gave all its bytes is gone when there is
+ * room again. */
+static void relay(struct exchange *from, struct exchange *to, bool is_large,
+		  bool *is_sent)
 {
 	struct evbuffer *body = exchange_body(from);
 
 	if (*is_sent)
 		return;
 	if (evbuffer_get_length(body)) {
-		if (exchange_is_full(to))
+		if (is_large && exchange_is_full(to))
 			return;
 		exchange_send_body(to, body);
 		exchange_resume(from);
@@ -164,7 +171,7 @@ static void relay_request(struct forward *forward)
 		forward_fail(forward, REASON_BODY_TOO_LARGE);
 		return;
 	}
-	relay(forward->device, forward->landnet, &forward->is_request_sent);
+	relay(forward->device, forward->landnet, true, &forward->is_request_sent);
 }
 
 static void relay_response(struct forward *forward)
@@ -172,7 +179,8 @@ static void relay_response(struct forward *forward)
 	if (!forward->device || !forward->landnet ||
 	    !exchange_head_sent(forward->device))
 		return;
-	relay(forward->landnet, forward->device, &forward->is_response_sent);
+	relay(forward->landnet, forward->device, forward->is_answer_large,
+	      &forward->is_response_sent);
 	/* Answered before the request was whole: the rest of it goes nowhere. */
 	if (forward->is_response_sent && !forward->is_request_sent)
 		landnet_drop(forward);
@@ -196,6 +204,14 @@ static void on_device(struct exchange *device, enum exchange_event event, void *
 	}
 }
 
+/* To wait is long; nobody is invited to it when there is no place for him. */
+static bool may_invite_to_wait(struct forward *forward)
+{
+	return !http_field(exchange_head(forward->device), "prefer") ||
+	       pool_lengthen(forward->settings.route->pool,
+			     exchange_link(forward->landnet));
+}
+
 static void send_request_head(struct forward *forward)
 {
 	const struct http_head *in = exchange_head(forward->device);
@@ -206,12 +222,11 @@ static void send_request_head(struct forward *forward)
 	landnet_exchange_number(forward->landnet, number);
 	out.host = slice_of(forward->settings.route->srv);
 	out.fields = fields;
-	out.n_fields = fields_allowed(
-		in, request_names, COUNT(request_names),
-		pool_is_crowded(forward->settings.route->pool) ? "prefer" : NULL,
-		fields);
+	out.n_fields =
+		fields_allowed(in, request_names, COUNT(request_names),
+			       may_invite_to_wait(forward) ? NULL : "prefer", fields);
 	fields[out.n_fields++] =
-		(struct http_field){ SLICE("Provbox-Grant"), forward->settings.grant };
+		(struct http_field){ SLICE("Provbox-Grant"), slice_of(forward->grant) };
 	fields[out.n_fields++] =
 		(struct http_field){ SLICE("Provbox-Exchange"), slice_of(number) };
 	out.keep_alive = true;
@@ -231,6 +246,13 @@ static void send_response_head(struct forward *forward)
 	out.keep_alive = true;
 	forward->status = in->status;
 	exchange_send_head(forward->device, &out);
+}
+
+/* What may be asked twice: it changes nothing, and is there to be asked again. */
+static bool is_safe(const struct http_head *request)
+{
+	return (request->method == HTTP_GET || request->method == HTTP_HEAD) &&
+	       request->framing == HTTP_NO_BODY;
 }
 
 /* What the server says of the session and not of the request, and what that means. */
@@ -273,6 +295,37 @@ static enum auth_reason verdict_of(struct forward *forward)
 	return meant;
 }
 
+/* An answer of unknown length may be as long as it likes. */
+static bool is_answer_large(const struct http_head *head)
+{
+	return head->framing == HTTP_CHUNKED ||
+	       (head->framing == HTTP_LENGTH && head->content_length > ANSWER_BYTES);
+}
+
+/* No bytes of the answer have left: it is asked for once more, when there is place for
+ * a long exchange. */
+static void forward_put_back(struct forward *forward)
+{
+	metrics_add(GATEWAY_LANDNET_PUT_BACK, 1);
+	if (!is_safe(exchange_head(forward->device))) {
+		forward_fail(forward, REASON_LANDNET_BUSY);
+		return;
+	}
+	landnet_drop(forward);
+	forward->is_long = true;
+	forward_ask(forward);
+}
+
+static void begin_response(struct forward *forward)
+{
+	forward->is_answer_large = is_answer_large(exchange_head(forward->landnet));
+	if (!forward->is_answer_large || pool_lengthen(forward->settings.route->pool,
+						       exchange_link(forward->landnet)))
+		send_response_head(forward);
+	else
+		forward_put_back(forward);
+}
+
 static void on_response_head(struct forward *forward)
 {
 	if (!landnet_check_exchange(forward->landnet)) {
@@ -281,7 +334,7 @@ static void on_response_head(struct forward *forward)
 	}
 	forward->is_held = may_be_verdict(exchange_head(forward->landnet)->status);
 	if (!forward->is_held)
-		send_response_head(forward);
+		begin_response(forward);
 }
 
 static void on_response_body(struct forward *forward)
@@ -311,19 +364,17 @@ static void on_response_end(struct forward *forward)
 	relay_response(forward);
 }
 
-/* What has no body and is safe goes once more, on another link. */
+/* What is safe goes once more, on another link. */
 static void on_landnet_failed(struct forward *forward)
 {
-	const struct http_head *request = exchange_head(forward->device);
-	bool is_safe = (request->method == HTTP_GET || request->method == HTTP_HEAD) &&
-		       request->framing == HTTP_NO_BODY;
 	bool is_stale = landnet_is_stale(forward->landnet, forward->rx_start);
 	enum auth_reason reason =
 		landnet_failure(forward->landnet, forward->settings.route);
 
 	forward_count(forward);
 	forward->landnet = NULL;
-	if (is_safe && is_stale && !forward->is_retried) {
+	if (is_safe(exchange_head(forward->device)) && is_stale &&
+	    !forward->is_retried) {
 		forward->is_retried = true;
 		forward_ask(forward);
 		return;
@@ -374,6 +425,7 @@ static void on_link(void *arg, struct link *link, enum auth_reason reason)
 static void forward_ask(struct forward *forward)
 {
 	forward->wait = pool_get(forward->settings.route->pool,
+				 forward->is_long ? POOL_LONG : POOL_SHORT,
 				 forward->settings.pool_wait_ms, on_link, forward);
 }
 
@@ -385,8 +437,15 @@ struct forward *forward_begin(struct exchange *device,
 
 	BUG_ON(!forward);
 	*forward = (struct forward){
-		.settings = *settings, .device = device, .fn = fn, .arg = arg
+		.settings = *settings,
+		/* The session's own may be replaced while this one waits for a link. */
+		.grant = strndup((const char *)settings->grant.p, settings->grant.n),
+		.device = device,
+		.is_long = settings->is_long,
+		.fn = fn,
+		.arg = arg,
 	};
+	BUG_ON(!forward->grant);
 	exchange_on(device, on_device, forward);
 	forward_ask(forward);
 	return forward;

@@ -1,7 +1,8 @@
 /*
  * One request of an authenticated handset, forwarded to its provisioning server and
  * the answer brought back. The request is written anew from what was parsed, with
- * fields by allow-list; bodies stream with back-pressure both ways.
+ * fields by allow-list; large bodies stream with back-pressure both ways, small ones
+ * are held so that the landnet link waits for the server alone.
  */
 #ifndef GATEWAY_FORWARD_H
 #define GATEWAY_FORWARD_H
@@ -26,7 +27,8 @@ typedef void forward_fn(void *arg, const struct forward_end *end);
 
 struct forward_settings {
 	struct route *route;
-	struct slice grant; /* base64url; borrowed until the call comes back */
+	struct slice grant; /* base64url */
+	bool is_long;       /* its body has not come whole, or its answer is large */
 	int64_t pool_wait_ms;
 	int64_t body_limit;
 };

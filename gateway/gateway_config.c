@@ -4,7 +4,6 @@
 #include "base/conn.h"
 #include "base/http.h"
 #include "base/network.h"
-#include "base/seats.h"
 #include "base/tls.h"
 #include "gateway/authorities.h"
 
@@ -12,8 +11,6 @@
 #define AT_ROUTE(member)     offsetof(struct route_config, member)
 #define AT_AUTHORITY(member) offsetof(struct authority_config, member)
 #define LISTEN_MAX           32 /* addresses of each kind */
-
-#define BODY_LIMIT_MAX 1073741824
 
 static bool check_networks(const void *section, char *why, size_t why_size)
 {
@@ -149,54 +146,6 @@ static const struct config_key top_keys[] = {
 	  .min = 1,
 	  .max = 64,
 	  .help = "Worker processes; one for each core." },
-	{ .name = "sessions",
-	  .type = CONFIG_NUMBER,
-	  .offset = AT(sessions),
-	  .fallback = "10000",
-	  .min = 1,
-	  .max = 1000000,
-	  .help = "Connections of handsets for each worker; more wait to be "
-		  "accepted." },
-	{ .name = "handshakes",
-	  .type = CONFIG_NUMBER,
-	  .offset = AT(handshakes),
-	  .fallback = "2000",
-	  .min = 1,
-	  .max = 1000000,
-	  .help = "Of those, how many may be in their handshake." },
-	{ .name = "sessions_per_identity",
-	  .type = CONFIG_NUMBER,
-	  .offset = AT(sessions_per_identity),
-	  .fallback = "16",
-	  .min = 0,
-	  .max = SEATS_MAX_LIMIT,
-	  .help = "Sessions with one credential, over all workers; the oldest gives "
-		  "way. 0: any number." },
-	{ .name = "new_sessions_per_address",
-	  .type = CONFIG_NUMBER,
-	  .offset = AT(new_sessions_per_address),
-	  .fallback = "0",
-	  .min = 0,
-	  .max = 1000000,
-	  .help = "Connections of one IPv4 address or IPv6 /64 a second, over all "
-		  "workers; more are closed. 0: any number; handsets may share one." },
-	{ .name = "admission",
-	  .type = CONFIG_NUMBER,
-	  .offset = AT(admission),
-	  .fallback = "2000",
-	  .min = 0,
-	  .max = 1000000,
-	  .help = "New devices to authenticate a second, over all workers; more are "
-		  "told to come later, 503 admission_limited. 0: any number." },
-	{ .name = "retry_after",
-	  .type = CONFIG_DURATION,
-	  .offset = AT(retry_after_ms),
-	  .fallback = "30s",
-	  .min = 1000,
-	  .max = 3600000,
-	  .help = "Over how long devices that are answered 503 are spread: each is "
-		  "told a "
-		  "time within it, by chance." },
 	{ .name = "pool_size",
 	  .type = CONFIG_NUMBER,
 	  .offset = AT(pool_size),
@@ -204,6 +153,13 @@ static const struct config_key top_keys[] = {
 	  .min = 1,
 	  .max = 4096,
 	  .help = "Landnet connections for each worker and route." },
+	{ .name = "pool_queue",
+	  .type = CONFIG_NUMBER,
+	  .offset = AT(pool_queue),
+	  .fallback = "4096",
+	  .min = 1,
+	  .max = 65536,
+	  .help = "Requests that may wait for one, short and long ones apart." },
 	{ .name = "pool_wait",
 	  .type = CONFIG_DURATION,
 	  .offset = AT(pool_wait_ms),
@@ -216,7 +172,7 @@ static const struct config_key top_keys[] = {
 	  .offset = AT(body_limit),
 	  .fallback = "256k",
 	  .min = 1024,
-	  .max = BODY_LIMIT_MAX,
+	  .max = 1073741824,
 	  .help = "Largest request body taken from a handset." },
 	{ .name = "handshake_timeout",
 	  .type = CONFIG_DURATION,
@@ -286,13 +242,12 @@ static const struct config_key route_keys[] = {
 	  .fallback = "{\"/v1/catalogue\", \"/v1/requests\", \"/v1/content\"}",
 	  .help = "Path prefixes for devices in good standing; others are not "
 		  "forwarded." },
-	{ .name = "body_limit",
-	  .type = CONFIG_SIZE,
-	  .offset = AT_ROUTE(body_limit),
-	  .fallback = "0",
-	  .min = 0,
-	  .max = BODY_LIMIT_MAX,
-	  .help = "Largest request body for this server; 0: as at the top." },
+	{ .name = "large",
+	  .type = CONFIG_LIST,
+	  .offset = AT_ROUTE(large),
+	  .fallback = "{\"/v1/content\"}",
+	  .help = "Path prefixes whose answers are large: they share half of the "
+		  "connections." },
 	{ .name = "proof_root",
 	  .type = CONFIG_PATH,
 	  .offset = AT_ROUTE(proof_root),
@@ -533,6 +488,7 @@ static bool check_route(const struct route_config *route, FILE *errors)
 	}
 	is_good &= check_prefixes(route, &route->care, errors);
 	is_good &= check_prefixes(route, &route->provision, errors);
+	is_good &= check_prefixes(route, &route->large, errors);
 	return is_good;
 }
 

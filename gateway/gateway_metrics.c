@@ -13,13 +13,6 @@ static struct metric table[GATEWAY_N_METRICS] = {
 			       "Airnet sessions whose device was verified." },
 	[GATEWAY_SESSIONS_OPEN] = { "provbox_gateway_sessions", NULL, METRIC_GAUGE,
 				    "Airnet connections open now." },
-	[GATEWAY_SESSIONS_UNCOUNTED] = { "provbox_gateway_sessions_uncounted_total",
-					 NULL, METRIC_COUNTER,
-					 "Sessions for which the table of "
-					 "sessions_per_identity had no room." },
-	[GATEWAY_HELD] = { "provbox_gateway_accept_held_total", NULL, METRIC_COUNTER,
-			   "Times that a worker had its limit of sessions or "
-			   "handshakes." },
 	[GATEWAY_REQUESTS] = { "provbox_gateway_requests_total", NULL, METRIC_COUNTER,
 			       "Requests received from handsets." },
 	[GATEWAY_AUTHENTICATIONS] = { "provbox_gateway_authentications_total", NULL,
@@ -38,9 +31,29 @@ static struct metric table[GATEWAY_N_METRICS] = {
 				   METRIC_GAUGE, "Landnet connections now." },
 	[GATEWAY_LANDNET_CONNECTS] = { "provbox_gateway_landnet_connects_total", NULL,
 				       METRIC_COUNTER, "Landnet connections begun." },
-	[GATEWAY_LANDNET_WAITING] = { "provbox_gateway_landnet_waiting", NULL,
-				      METRIC_GAUGE,
-				      "Exchanges that wait for a landnet connection." },
+	[GATEWAY_LANDNET_LONG] = { "provbox_gateway_landnet_long", NULL, METRIC_GAUGE,
+				   "Landnet connections that large bodies and waits "
+				   "hold." },
+	[GATEWAY_LANDNET_WAITING + POOL_SHORT] = { "provbox_gateway_landnet_waiting",
+						   "queue=\"short\"", METRIC_GAUGE,
+						   "Exchanges that wait for a landnet "
+						   "connection." },
+	[GATEWAY_LANDNET_WAITING + POOL_LONG] = { "provbox_gateway_landnet_waiting",
+						  "queue=\"long\"", METRIC_GAUGE,
+						  "Exchanges that wait for a landnet "
+						  "connection." },
+	[GATEWAY_LANDNET_BUSY + POOL_SHORT] = { "provbox_gateway_landnet_busy_total",
+						"queue=\"short\"", METRIC_COUNTER,
+						"Exchanges that got no landnet "
+						"connection in time." },
+	[GATEWAY_LANDNET_BUSY + POOL_LONG] = { "provbox_gateway_landnet_busy_total",
+					       "queue=\"long\"", METRIC_COUNTER,
+					       "Exchanges that got no landnet "
+					       "connection in time." },
+	[GATEWAY_LANDNET_PUT_BACK] = { "provbox_gateway_landnet_put_back_total", NULL,
+				       METRIC_COUNTER,
+				       "Landnet connections given up because an answer "
+				       "was large without its path being so." },
 	[GATEWAY_ENDS_SENT] = { "provbox_gateway_session_end_messages_total", NULL,
 				METRIC_COUNTER, "Session ends told to servers." },
 	[GATEWAY_ENDS_DROPPED] = { "provbox_gateway_session_end_dropped_total", NULL,
@@ -66,26 +79,10 @@ static struct metric table[GATEWAY_N_METRICS] = {
 					  "Device chains forgotten for want of room." },
 };
 
-static const char *const stranger_ends[STRANGER_N_ENDS] = {
-	[STRANGER_HANDSHAKE_TIMEOUT] = "handshake_timeout",
-	[STRANGER_RESET] = "reset",
-	[STRANGER_TRUNCATED] = "truncated",
-	[STRANGER_CLOSED] = "closed",
-	[STRANGER_SYSTEM] = "system",
-	[STRANGER_DISPLACED] = "displaced",
-	[STRANGER_ADDRESS_LIMITED] = "address_limited",
-};
-
-const char *stranger_end_name(enum stranger_end end)
-{
-	return stranger_ends[end];
-}
-
 const struct metric *gateway_metrics(void)
 {
 	static char labels[REASON_N][64];
 	static char failures[TLS_N_FAILURES][64];
-	static char ends[STRANGER_N_ENDS][64];
 
 	for (size_t i = 0; i < REASON_N; i++) {
 		snprintf(labels[i], sizeof(labels[i]), "reason=\"%s\"",
@@ -101,13 +98,6 @@ const struct metric *gateway_metrics(void)
 		table[GATEWAY_HANDSHAKE_FAILURES + i] =
 			(struct metric){ "provbox_gateway_handshake_failures_total",
 					 failures[i], METRIC_COUNTER,
-					 "Airnet handshakes that failed, by reason." };
-	}
-	for (size_t i = 0; i < STRANGER_N_ENDS; i++) {
-		snprintf(ends[i], sizeof(ends[i]), "reason=\"%s\"", stranger_ends[i]);
-		table[GATEWAY_STRANGER_ENDS + i] =
-			(struct metric){ "provbox_gateway_handshake_failures_total",
-					 ends[i], METRIC_COUNTER,
 					 "Airnet handshakes that failed, by reason." };
 	}
 	return table;

@@ -8,25 +8,11 @@
 #include "auth/auth.h"
 #include "base/metrics.h"
 #include "base/tls.h"
-
-/** How a connection ends, but for what TLS finds wrong, before it is known whose it is.
- */
-enum stranger_end {
-	STRANGER_HANDSHAKE_TIMEOUT,
-	STRANGER_RESET,
-	STRANGER_TRUNCATED,
-	STRANGER_CLOSED,          /* by us: the worker ends */
-	STRANGER_SYSTEM,          /* ours: descriptors, memory */
-	STRANGER_DISPLACED,       /* too slow while others waited for its place */
-	STRANGER_ADDRESS_LIMITED, /* too many of its address */
-	STRANGER_N_ENDS,
-};
+#include "gateway/pool.h"
 
 enum gateway_metric {
 	GATEWAY_SESSIONS,
 	GATEWAY_SESSIONS_OPEN,
-	GATEWAY_SESSIONS_UNCOUNTED,
-	GATEWAY_HELD,
 	GATEWAY_REQUESTS,
 	GATEWAY_AUTHENTICATIONS,
 	GATEWAY_PROOFS,
@@ -35,7 +21,10 @@ enum gateway_metric {
 	GATEWAY_RETURNED_BYTES,
 	GATEWAY_LANDNET_OPEN,
 	GATEWAY_LANDNET_CONNECTS,
-	GATEWAY_LANDNET_WAITING,
+	GATEWAY_LANDNET_LONG,
+	GATEWAY_LANDNET_WAITING, /* + enum pool_loan */
+	GATEWAY_LANDNET_BUSY = GATEWAY_LANDNET_WAITING + POOL_N_LOANS, /* + pool_loan */
+	GATEWAY_LANDNET_PUT_BACK = GATEWAY_LANDNET_BUSY + POOL_N_LOANS,
 	GATEWAY_ENDS_SENT,
 	GATEWAY_ENDS_DROPPED,
 	GATEWAY_PROXY_PASSED,
@@ -48,13 +37,9 @@ enum gateway_metric {
 		GATEWAY_CHAINS + TLS_MEMORY_N_METRICS, /* + enum auth_reason */
 	GATEWAY_HANDSHAKE_FAILURES =
 		GATEWAY_SESSION_ENDS + REASON_N, /* + tls_failure */
-	GATEWAY_STRANGER_ENDS =
-		GATEWAY_HANDSHAKE_FAILURES + TLS_N_FAILURES, /* + enum stranger_end */
-	GATEWAY_N_METRICS = GATEWAY_STRANGER_ENDS + STRANGER_N_ENDS,
+	GATEWAY_N_METRICS = GATEWAY_HANDSHAKE_FAILURES + TLS_N_FAILURES,
 };
 
-/** The word of the log, as link_reason() has it where that knows it. */
-const char *stranger_end_name(enum stranger_end end);
 /** The table for metrics_open(); built once, then const. */
 const struct metric *gateway_metrics(void);
 

@@ -1,7 +1,9 @@
 /*
  * The landnet pool of one route: a bounded set of TLS links to its servers, lent
- * to one exchange at a time. Callers wait in a queue with a deadline. Knows no
- * sessions.
+ * to one exchange at a time. Callers wait in two queues with a deadline: what is
+ * over as fast as the server answers, and what takes as long as a handset likes,
+ * which is lent half of the links at most. Knows no sessions.
+ * doc/decisions/008-long-exchanges.md
  */
 #ifndef GATEWAY_POOL_H
 #define GATEWAY_POOL_H
@@ -19,6 +21,14 @@ struct pool_settings {
 	size_t n_addresses;
 	struct link_settings link; /* with the landnet TLS context */
 	size_t size;
+	size_t queue_limit; /* callers that may wait in each queue */
+};
+
+/** What a link is wanted for. */
+enum pool_loan {
+	POOL_SHORT, /* request and answer are held whole by the gateway */
+	POOL_LONG,  /* a body of either is not: the link waits for the handset, too */
+	POOL_N_LOANS,
 };
 
 struct pool *pool_new(struct loop *loop, const struct pool_settings *settings);
@@ -32,15 +42,21 @@ void pool_free(struct pool *pool);
 typedef void pool_fn(void *arg, struct link *link, enum auth_reason reason);
 /**
  * @param fn  called exactly once, later: with a link, or with NULL and one of
- *            REASON_LANDNET_BUSY (no link before @p deadline_ms), _UNREACHABLE,
- * _UNTRUSTED
+ *            REASON_LANDNET_BUSY (no link before @p deadline_ms, or at once where the
+ *            queue is full), _UNREACHABLE, _UNTRUSTED
  */
-struct pool_wait *pool_get(struct pool *pool, int64_t deadline_ms, pool_fn *fn,
-			   void *arg);
+struct pool_wait *pool_get(struct pool *pool, enum pool_loan loan, int64_t deadline_ms,
+			   pool_fn *fn, void *arg);
 /** @p fn of pool_get() will not come. */
 void pool_cancel(struct pool_wait *wait);
-/** Whether half of the links are held by exchanges older than a second: no further one
- * should be invited to wait. */
-bool pool_is_crowded(struct pool *pool);
+/**
+ * Let a short loan become a long one: the server is invited to wait, or its answer
+ * turns out to be large. A long one stays what it is.
+ * @param link  lent by @p pool
+ * @return false: half of the links are held by other long loans, or by exchanges older
+ *         than a second, and nothing has changed
+ * Cost: O(links that are lent).
+ */
+bool pool_lengthen(struct pool *pool, const struct link *link);
 
 #endif

@@ -146,7 +146,8 @@ static void queue_send(struct report_queue *queue)
 			loop_defer(queue->loop, on_finished, queue);
 		return;
 	}
-	queue->wait = pool_get(queue->route->pool, queue->deadline_ms, on_link, queue);
+	queue->wait = pool_get(queue->route->pool, POOL_SHORT, queue->deadline_ms,
+			       on_link, queue);
 }
 
 struct report_queue *report_queue_new(struct loop *loop, struct route *route,

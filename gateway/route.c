@@ -56,6 +56,7 @@ static void route_open(struct route *route, struct loop *loop,
 			      .addresses = (const char *const *)own->addresses.items,
 			      .n_addresses = own->addresses.n,
 			      .size = (size_t)config->pool_size,
+			      .queue_limit = (size_t)config->pool_queue,
 			      .link = {
 				      .conn = { .tls = landnet,
 						.server_name = route->host,
@@ -151,8 +152,7 @@ const char *route_prefix(const struct route *route, struct slice path,
 	return find_prefix(&route->config->provision, path);
 }
 
-int64_t route_body_limit(const struct route *route, const struct gateway_config *config)
+bool route_is_large(const struct route *route, struct slice path)
 {
-	return route->config->body_limit > 0 ? route->config->body_limit
-					     : config->body_limit;
+	return find_prefix(&route->config->large, path) != NULL;
 }

@@ -44,9 +44,7 @@ struct route *route_find(struct route_table *table, struct slice host);
  */
 const char *route_prefix(const struct route *route, struct slice path,
 			 enum permission *out);
-
-/** The largest request body that is taken for its server. */
-int64_t route_body_limit(const struct route *route,
-			 const struct gateway_config *config);
+/** Whether the answers at a path are large, by configuration. */
+bool route_is_large(const struct route *route, struct slice path);
 
 #endif

@@ -6,10 +6,10 @@
 #include "gateway/authentication.h"
 #include "gateway/forward.h"
 #include "gateway/gateway_metrics.h"
-#include "gateway/limit.h"
 #include "gateway/refusal.h"
 
 #define RESOURCE_PREFIX "/.provbox/"
+#define HELD_BYTES      16384 /* of a body that is awaited whole */
 
 struct transaction {
 	struct session *session;
@@ -17,11 +17,13 @@ struct transaction {
 	struct route *route;   /* NULL: there is none for its Host */
 	struct access *access; /* of (session, route) */
 	int64_t start_ms;
+	bool is_gathering;                     /* its small body */
 	bool is_renewed;                       /* its grant was refused once */
 	struct authentication *authentication; /* while the server is asked */
 	struct forward *forward;               /* while the server answers */
 };
 
+static void transaction_gather(struct transaction *transaction);
 static void transaction_authenticate(struct transaction *transaction, bool wants_proof);
 
 static void transaction_free(struct transaction *transaction)
@@ -75,9 +77,7 @@ static void transaction_refuse(struct transaction *transaction, enum auth_reason
 
 	if (refusal_is_final(reason))
 		session_end_with(transaction->session, reason);
-	status = refusal_answer(transaction->exchange, reason,
-				transaction->session->airnet->config->retry_after_ms /
-					1000);
+	status = refusal_answer(transaction->exchange, reason);
 	transaction_log(transaction, status, auth_reason_name(reason));
 }
 
@@ -119,14 +119,19 @@ static void on_exchange(struct exchange *exchange, enum exchange_event event, vo
 	struct session *session = transaction->session;
 
 	(void)exchange;
+	if (event == EXCHANGE_BODY || event == EXCHANGE_END) {
+		if (transaction->is_gathering)
+			transaction_gather(transaction);
+		return;
+	}
 	if (event != EXCHANGE_DONE && event != EXCHANGE_FAILED)
 		return;
 	if (event == EXCHANGE_FAILED && session->end == REASON_NONE)
 		session->end = REASON_CLIENT_FAILED;
-	if (transaction->authentication) {
+	if (transaction->authentication)
 		authentication_cancel(transaction->authentication);
+	if (transaction->authentication || transaction->is_gathering)
 		transaction_log(transaction, 0, auth_reason_name(session->end));
-	}
 	transaction_free(transaction);
 }
 
@@ -177,13 +182,13 @@ static void on_forwarded(void *arg, const struct forward_end *end)
 static void transaction_forward(struct transaction *transaction)
 {
 	const struct gateway_config *config = transaction->session->airnet->config;
-	const int64_t body_limit = route_body_limit(transaction->route, config);
 	const struct access *access = transaction->access;
-	const struct http_head *head = exchange_head(transaction->exchange);
+	struct exchange *exchange = transaction->exchange;
+	const struct http_head *head = exchange_head(exchange);
+	const struct slice path = transaction_path(transaction);
 	enum permission permission;
 
-	if (!route_prefix(transaction->route, transaction_path(transaction),
-			  &permission)) {
+	if (!route_prefix(transaction->route, path, &permission)) {
 		transaction_problem(transaction, 404, "path_unknown", NULL);
 		return;
 	}
@@ -191,20 +196,23 @@ static void transaction_forward(struct transaction *transaction)
 		transaction_refuse(transaction, REASON_STANDING_LIMITED);
 		return;
 	}
-	if (head->framing == HTTP_LENGTH &&
-	    head->content_length > (uint64_t)body_limit) {
+	if ((head->framing == HTTP_LENGTH &&
+	     head->content_length > (uint64_t)config->body_limit) ||
+	    exchange_received_bytes(exchange) > (uint64_t)config->body_limit) {
 		transaction_refuse(transaction, REASON_BODY_TOO_LARGE);
 		return;
 	}
-	transaction->forward =
-		forward_begin(transaction->exchange,
-			      &(struct forward_settings){
-				      .route = transaction->route,
-				      .grant = slice_of(access->grant),
-				      .pool_wait_ms = config->pool_wait_ms,
-				      .body_limit = body_limit,
-			      },
-			      on_forwarded, transaction);
+	transaction->forward = forward_begin(
+		exchange,
+		&(struct forward_settings){
+			.route = transaction->route,
+			.grant = slice_of(access->grant),
+			.is_long = !exchange_is_received(exchange) ||
+				   route_is_large(transaction->route, path),
+			.pool_wait_ms = config->pool_wait_ms,
+			.body_limit = config->body_limit,
+		},
+		on_forwarded, transaction);
 }
 
 /* ---- Authenticate ---- */
@@ -237,20 +245,46 @@ static void on_authenticated(void *arg, enum auth_reason reason,
 
 static void transaction_authenticate(struct transaction *transaction, bool wants_proof)
 {
-	struct session *session = transaction->session;
-	struct airnet *airnet = session->airnet;
+	const struct session *session = transaction->session;
 
 	access_clear(transaction->access);
-	if (!limit_admits_device(airnet->config, session->is_admitted,
-				 loop_now_ms(airnet->loop))) {
-		transaction_refuse(transaction, REASON_ADMISSION_LIMITED);
-		return;
-	}
-	session->is_admitted = true;
 	transaction->authentication = authentication_begin(
-		airnet->loop, transaction->route, &session->claims, wants_proof,
-		airnet->config->authentication_timeout_ms, on_authenticated,
-		transaction);
+		session->airnet->loop, transaction->route, &session->claims,
+		wants_proof, session->airnet->config->authentication_timeout_ms,
+		on_authenticated, transaction);
+}
+
+/* ---- Gather ---- */
+
+/* A small body is whole before its request is looked at any further: a handset that
+ * sends it slowly keeps nobody's connection, and is judged when there is something to
+ * forward.
+ */
+static bool transaction_awaits_body(const struct transaction *transaction)
+{
+	const uint64_t body_limit =
+		(uint64_t)transaction->session->airnet->config->body_limit;
+	const uint64_t limit = body_limit < HELD_BYTES ? body_limit : HELD_BYTES;
+	const struct http_head *head = exchange_head(transaction->exchange);
+
+	if (exchange_is_received(transaction->exchange))
+		return false;
+	if (head->framing == HTTP_LENGTH)
+		return head->content_length <= limit;
+	return exchange_received_bytes(transaction->exchange) <= limit;
+}
+
+static void transaction_gather(struct transaction *transaction)
+{
+	const int64_t now_ms = loop_now_ms(transaction->session->airnet->loop);
+
+	transaction->is_gathering = transaction_awaits_body(transaction);
+	if (transaction->is_gathering)
+		exchange_continue(transaction->exchange);
+	else if (access_is_fresh(transaction->access, now_ms))
+		transaction_forward(transaction);
+	else
+		transaction_authenticate(transaction, false);
 }
 
 /* ---- Begin ---- */
@@ -281,10 +315,8 @@ static void transaction_start(struct transaction *transaction)
 	}
 	if (slice_starts(transaction_path(transaction), SLICE(RESOURCE_PREFIX)))
 		transaction_request_resource(transaction);
-	else if (access_is_fresh(transaction->access, transaction->start_ms))
-		transaction_forward(transaction);
 	else
-		transaction_authenticate(transaction, false);
+		transaction_gather(transaction);
 }
 
 void transaction_begin(struct session *session, struct exchange *exchange)

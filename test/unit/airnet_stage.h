@@ -218,6 +218,7 @@ static inline void airnet_stage_configure(struct airnet_stage *stage)
 	stage->config = (struct gateway_config){
 		.routes = { stage->routes, 2 },
 		.pool_size = 4,
+		.pool_queue = 16,
 		.pool_wait_ms = 5000,
 		.body_limit = BODY_LIMIT,
 		.handshake_timeout_ms = 5000,
@@ -240,7 +241,6 @@ static inline void airnet_stage_open_airnet(struct airnet_stage *stage,
 	airnet->tls = airnet_stage_tls(stage->pki, TLS_SERVER, gateway);
 	memset(airnet->gw, 'g', sizeof(airnet->gw));
 	TAILQ_INIT(&airnet->sessions);
-	gate_init(&airnet->gate, airnet->loop, 0, 0, NULL, NULL);
 	airnet->routes = route_table_new(&stage->config);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(airnet->routes);
 	route_table_open(airnet->routes, airnet->loop, &stage->config, NULL);

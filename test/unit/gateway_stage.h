@@ -194,6 +194,7 @@ static inline void stage_route_open(struct stage *stage, struct route *route,
 						    .n_addresses = 1,
 						    .link = stage_link_settings(),
 						    .size = 2,
+						    .queue_limit = 16,
 					    });
 }
 

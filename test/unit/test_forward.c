@@ -13,19 +13,23 @@ struct play {
 	struct exchange *at_gateway; /* the request as the gateway has it */
 	struct link *gateway_link;
 	struct link *handset_link;
+	int deaf_fd; /* instead: a handset that asks, and reads nothing */
 	int gateway_fd;
 	struct listener *gateway_listener;
 	const struct http_head *request;
 	const char *request_body;
 	int64_t body_limit;
 	size_t device_tx_high; /* 0: as the gateway has it */
+	bool is_long;          /* as it is begun */
 	bool is_body_late;     /* sent when the answer is there */
+	struct exchange *kept; /* on the other link of the pool */
 	bool is_handset_over;
 	size_t n_results;
 	enum auth_reason result;
 	unsigned status; /* as the handset saw it; 0: cut off */
 	char head[4096];
-	char body[4096];
+	char body[4096]; /* its beginning */
+	size_t n_body_bytes;
 };
 
 static void play_check_over(struct play *play)
@@ -67,6 +71,7 @@ static void on_gateway_link(struct link *link, enum link_event event,
 					      &(struct forward_settings){
 						      .route = &play->route,
 						      .grant = SLICE("Z3JhbnQ"),
+						      .is_long = play->is_long,
 						      .pool_wait_ms = 1000,
 						      .body_limit = play->body_limit,
 					      },
@@ -77,6 +82,8 @@ static void on_gateway_link(struct link *link, enum link_event event,
 	}
 }
 
+static const int few_bytes = 2048; /* in a socket's buffer */
+
 static void on_gateway_accept(struct listener *listener, int fd, void *arg)
 {
 	struct play *play = arg;
@@ -84,6 +91,9 @@ static void on_gateway_accept(struct listener *listener, int fd, void *arg)
 
 	(void)listener;
 	settings.conn.tx_high = play->device_tx_high;
+	if (!play->request)
+		BUG_ON(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &few_bytes,
+				  sizeof(few_bytes)));
 	play->gateway_link =
 		link_accept(play->stage.loop, fd, &settings, on_gateway_link, play);
 }
@@ -103,6 +113,7 @@ static void on_handset_exchange(struct exchange *exchange, enum exchange_event e
 {
 	struct play *play = arg;
 	const struct http_head *head;
+	struct evbuffer *body;
 	size_t used;
 	int n;
 
@@ -114,11 +125,14 @@ static void on_handset_exchange(struct exchange *exchange, enum exchange_event e
 		memcpy(play->head, play->stage.last_head, sizeof(play->head));
 		break;
 	case EXCHANGE_BODY:
+		body = exchange_body(exchange);
+		play->n_body_bytes += evbuffer_get_length(body);
 		used = strlen(play->body);
-		n = evbuffer_remove(exchange_body(exchange), play->body + used,
+		n = evbuffer_remove(body, play->body + used,
 				    sizeof(play->body) - 1 - used);
 		if (n > 0)
 			play->body[used + (size_t)n] = '\0';
+		evbuffer_drain(body, evbuffer_get_length(body));
 		exchange_resume(exchange);
 		break;
 	case EXCHANGE_END:
@@ -152,6 +166,20 @@ static void on_handset_link(struct link *link, enum link_event event,
 	}
 }
 
+static int deaf_connect(const struct sockaddr_in *gateway)
+{
+	static const char ask[] = "GET /v1/device HTTP/1.1\r\n"
+				  "Host: prov.example.com:8443\r\n\r\n";
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	BUG_ON(fd < 0 ||
+	       setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &few_bytes, sizeof(few_bytes)) ||
+	       connect(fd, (const struct sockaddr *)gateway, sizeof(*gateway)) ||
+	       write(fd, ask, sizeof(ask) - 1) != sizeof(ask) - 1);
+	return fd;
+}
+
+/** @param request  borrowed; NULL: the handset is deaf */
 static void play_open(struct play *play, const struct http_head *request,
 		      const char *request_body,
 		      void (*answer)(struct stage *, struct exchange *))
@@ -174,6 +202,7 @@ static void play_open(struct play *play, const struct http_head *request,
 							.n_addresses = 1,
 							.link = stage_link_settings(),
 							.size = 2,
+							.queue_limit = 16,
 						});
 	snprintf(play->route.srv, sizeof(play->route.srv), "prov.example.com:8443");
 	play->route.pool = play->pool;
@@ -182,8 +211,12 @@ static void play_open(struct play *play, const struct http_head *request,
 	BUG_ON(getsockname(play->gateway_fd, (struct sockaddr *)&bound, &size));
 	play->gateway_listener = listener_new(play->stage.loop, play->gateway_fd,
 					      on_gateway_accept, play);
-	play->handset_link = link_connect(play->stage.loop, (struct sockaddr *)&bound,
-					  size, &settings, on_handset_link, play);
+	if (request)
+		play->handset_link =
+			link_connect(play->stage.loop, (struct sockaddr *)&bound, size,
+				     &settings, on_handset_link, play);
+	else
+		play->deaf_fd = deaf_connect(&bound);
 }
 
 static void play_close(struct play *play)
@@ -192,6 +225,8 @@ static void play_close(struct play *play)
 		forward_cancel(play->forward);
 	if (play->handset_link)
 		link_free(play->handset_link);
+	if (play->deaf_fd)
+		close(play->deaf_fd);
 	if (play->gateway_link)
 		link_free(play->gateway_link);
 	listener_free(play->gateway_listener);
@@ -428,6 +463,165 @@ static void what_the_server_says_of_the_session_is_the_callers_matter(void)
 	}
 }
 
+/* ---- Short and long exchanges ---- */
+
+#define LARGE_BYTES (128 * 1024)
+
+static void answer_bytes(struct exchange *exchange, size_t n, bool is_chunked)
+{
+	struct evbuffer *body = evbuffer_new();
+	char number[24];
+	struct http_field field = { SLICE("Provbox-Exchange"), { NULL, 0 } };
+	char *bytes = calloc(1, n + 1);
+
+	memset(bytes, 'a', n);
+	evbuffer_add(body, bytes, n);
+	free(bytes);
+	snprintf(number, sizeof(number), "%" PRIu64,
+		 link_count(exchange_link(exchange)));
+	field.value = slice_of(number);
+	exchange_send_head(exchange,
+			   &(struct http_head){
+				   .status = 200,
+				   .fields = &field,
+				   .n_fields = 1,
+				   .framing = is_chunked ? HTTP_CHUNKED : HTTP_LENGTH,
+				   .content_length = n,
+				   .keep_alive = true,
+			   });
+	exchange_send_body(exchange, body);
+	exchange_send_end(exchange);
+	evbuffer_free(body);
+}
+
+static void answer_large(struct stage *stage, struct exchange *exchange)
+{
+	(void)stage;
+	answer_bytes(exchange, LARGE_BYTES, false);
+}
+
+static void answer_chunked(struct stage *stage, struct exchange *exchange)
+{
+	(void)stage;
+	answer_bytes(exchange, 4, true);
+}
+
+static void answer_held(struct stage *stage, struct exchange *exchange)
+{
+	(void)stage;
+	answer_bytes(exchange, 65536, false);
+}
+
+static void on_kept(void *arg, struct link *link, enum auth_reason reason)
+{
+	struct play *play = arg;
+
+	CU_ASSERT_EQUAL(reason, REASON_NONE);
+	play->kept = link_request(link, on_rest, NULL);
+}
+
+/* The one long loan that a pool of two may have is out. */
+static void play_keep_long(struct play *play)
+{
+	pool_get(play->pool, POOL_LONG, 5000, on_kept, play);
+	STAGE_RUN_UNTIL(&play->stage, play->kept);
+}
+
+static const struct {
+	void (*answer)(struct stage *, struct exchange *);
+	bool is_put, is_long;
+	bool is_put_back;
+	enum auth_reason result;
+} loans[] = {
+	/* What the gateway can hold needs no place among the long ones. */
+	{ stage_answer_ok, false, false, false, REASON_NONE },
+	{ answer_held, false, false, false, REASON_NONE },
+	{ stage_answer_ok, true, false, false, REASON_NONE },
+	/* It has none: the answer is given back unread, or nobody is asked. */
+	{ answer_large, false, false, true, REASON_LANDNET_BUSY },
+	{ answer_chunked, false, false, true, REASON_LANDNET_BUSY },
+	{ answer_large, true, false, true, REASON_LANDNET_BUSY },
+	{ stage_answer_ok, false, true, false, REASON_LANDNET_BUSY },
+};
+
+static void what_may_last_needs_a_place_among_the_long_ones(void)
+{
+	stage_metrics_open();
+	for (size_t i = 0; i < sizeof(loans) / sizeof(loans[0]); i++) {
+		const int64_t n = metrics_sum(GATEWAY_LANDNET_PUT_BACK);
+		struct play play;
+
+		play_open(&play, loans[i].is_put ? &put_request : &get_request,
+			  loans[i].is_put ? "hello" : NULL, loans[i].answer);
+		play.is_long = loans[i].is_long;
+		play_keep_long(&play);
+		stage_run(&play.stage);
+		CU_ASSERT_EQUAL(play.result, loans[i].result);
+		CU_ASSERT_EQUAL(play.status, loans[i].result ? 0 : 200);
+		CU_ASSERT_EQUAL(metrics_sum(GATEWAY_LANDNET_PUT_BACK) - n,
+				loans[i].is_put_back);
+		play_close(&play);
+	}
+}
+
+static void an_answer_that_was_put_back_comes_when_there_is_place(void)
+{
+	struct play play;
+	int64_t n;
+
+	stage_metrics_open();
+	n = metrics_sum(GATEWAY_LANDNET_PUT_BACK);
+	play_open(&play, &get_request, NULL, answer_large);
+	play_keep_long(&play);
+	STAGE_RUN_UNTIL(&play.stage, metrics_sum(GATEWAY_LANDNET_PUT_BACK) == n + 1);
+	CU_ASSERT_EQUAL(play.status, 0);
+	exchange_cancel(play.kept);
+	stage_run(&play.stage);
+	CU_ASSERT_EQUAL(play.status, 200);
+	CU_ASSERT_EQUAL(play.stage.n_requests, 2);
+	CU_ASSERT_EQUAL(play.n_body_bytes, LARGE_BYTES);
+	play_close(&play);
+}
+
+static void on_lent(void *arg, struct link *link, enum auth_reason reason)
+{
+	struct play *play = arg;
+
+	(void)link;
+	CU_ASSERT_EQUAL(reason, REASON_NONE);
+	loop_stop(play->stage.loop);
+}
+
+/* However slowly the handset reads: the other link is out, this one is free again. */
+static void a_small_answer_leaves_the_link_at_once(void)
+{
+	struct play play;
+
+	play_open(&play, NULL, NULL, answer_held);
+	play.device_tx_high = 2;
+	play_keep_long(&play);
+	STAGE_RUN_UNTIL(&play.stage, play.stage.n_requests == 1);
+	pool_get(play.pool, POOL_SHORT, 2000, on_lent, &play);
+	stage_run(&play.stage);
+	CU_ASSERT_PTR_NOT_NULL(play.forward);
+	play_close(&play);
+}
+
+static void nobody_is_invited_to_wait_without_a_place(void)
+{
+	for (int is_kept = 0; is_kept < 2; is_kept++) {
+		struct play play;
+
+		play_open(&play, &get_request, NULL, answer_and_remember);
+		if (is_kept)
+			play_keep_long(&play);
+		stage_run(&play.stage);
+		CU_ASSERT_EQUAL(play.result, REASON_NONE);
+		CU_ASSERT_EQUAL(strstr(play.body, "Prefer: wait=5\n") == NULL, is_kept);
+		play_close(&play);
+	}
+}
+
 static void a_server_that_is_away_is_told(void)
 {
 	struct play play;
@@ -444,4 +638,8 @@ TEST_MAIN("forward", TEST(only_listed_fields_pass), TEST(a_body_passes),
 	  TEST(an_answer_ends_though_the_handset_is_slow),
 	  TEST(an_answer_of_another_exchange_is_not_passed_on),
 	  TEST(what_the_server_says_of_the_session_is_the_callers_matter),
+	  TEST(what_may_last_needs_a_place_among_the_long_ones),
+	  TEST(an_answer_that_was_put_back_comes_when_there_is_place),
+	  TEST(a_small_answer_leaves_the_link_at_once),
+	  TEST(nobody_is_invited_to_wait_without_a_place),
 	  TEST(a_server_that_is_away_is_told))

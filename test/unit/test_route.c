@@ -4,11 +4,13 @@
 
 static char *care[] = { "/v1/device" };
 static char *provision[] = { "/v1/catalogue", "/v1/requests" };
+static char *large[] = { "/v1/requests/archive" };
 
 static const struct route_config config = {
 	.title = "prov.example.com:8443",
 	.care = { care, 1 },
 	.provision = { provision, 2 },
+	.large = { large, 1 },
 };
 static const struct route route = { .srv = "prov.example.com:8443", .config = &config };
 
@@ -56,5 +58,13 @@ static void other_paths_are_never_forwarded(void)
 	}
 }
 
+static void an_answer_is_large_by_its_path(void)
+{
+	CU_ASSERT(route_is_large(&route, SLICE("/v1/requests/archive")));
+	CU_ASSERT(route_is_large(&route, SLICE("/v1/requests/archive/7")));
+	CU_ASSERT_FALSE(route_is_large(&route, SLICE("/v1/requests/archives")));
+	CU_ASSERT_FALSE(route_is_large(&route, SLICE("/v1/requests")));
+}
+
 TEST_MAIN("route", TEST(a_path_has_the_permission_of_its_prefix),
-	  TEST(other_paths_are_never_forwarded))
+	  TEST(other_paths_are_never_forwarded), TEST(an_answer_is_large_by_its_path))

@@ -272,6 +272,50 @@ static void a_request_with_a_body_is_not_sent_again(void)
 	airnet_stage_close(&stage);
 }
 
+static const struct {
+	uint64_t content_length;
+	bool is_asked; /* the server: who sends slowly has a long exchange */
+} dribbles[] = {
+	{ 5, false },
+	{ 16384, false },
+	{ 16385, true },
+};
+
+static void on_dribbled(void *arg)
+{
+	*(bool *)arg = true;
+}
+
+static void a_small_body_is_whole_before_anybody_is_asked(void)
+{
+	for (size_t i = 0; i < sizeof(dribbles) / sizeof(dribbles[0]); i++) {
+		struct airnet_stage stage;
+		struct timer pause;
+		bool is_over = false;
+
+		airnet_stage_open(&stage);
+		stage.config.body_limit = 20000;
+		handset_connect(&stage);
+		handset_send(&stage,
+			     (struct http_head){
+				     .method = HTTP_PUT,
+				     .target = SLICE(CARE_PATH),
+				     .content_length = dribbles[i].content_length,
+			     },
+			     "");
+		timer_init(&pause, stage.landnet.loop, on_dribbled, &is_over);
+		timer_start(&pause, 200);
+		STAGE_RUN_UNTIL(&stage.landnet,
+				is_over || stage.landnet.n_requests == 2);
+		CU_ASSERT_EQUAL(stage.landnet.n_requests, dribbles[i].is_asked ? 2 : 0);
+		timer_cancel(&pause);
+		/* Who leaves is no request that was answered. */
+		handset_vanish(&stage);
+		airnet_stage_finish(&stage, 1);
+		airnet_stage_close(&stage);
+	}
+}
+
 static void a_device_blocked_since_goes_no_further(void)
 {
 	struct airnet_stage stage;
@@ -389,6 +433,7 @@ TEST_MAIN("transaction", TEST(nothing_goes_on_before_the_server_knows_the_device
 	  TEST(a_body_has_a_limit), TEST(a_grant_that_is_over_is_renewed_once),
 	  TEST(each_request_may_renew_anew),
 	  TEST(a_request_with_a_body_is_not_sent_again),
+	  TEST(a_small_body_is_whole_before_anybody_is_asked),
 	  TEST(a_device_blocked_since_goes_no_further),
 	  TEST(the_session_is_shown_with_the_servers_proof),
 	  TEST(a_blocked_device_is_shown_that_it_is),
