@@ -4,6 +4,7 @@
 #include "base/conn.h"
 #include "base/http.h"
 #include "base/network.h"
+#include "base/seats.h"
 #include "base/tls.h"
 #include "gateway/authorities.h"
 
@@ -11,6 +12,8 @@
 #define AT_ROUTE(member)     offsetof(struct route_config, member)
 #define AT_AUTHORITY(member) offsetof(struct authority_config, member)
 #define LISTEN_MAX           32 /* addresses of each kind */
+
+#define BODY_LIMIT_MAX 1073741824
 
 static bool check_networks(const void *section, char *why, size_t why_size)
 {
@@ -146,6 +149,54 @@ static const struct config_key top_keys[] = {
 	  .min = 1,
 	  .max = 64,
 	  .help = "Worker processes; one for each core." },
+	{ .name = "sessions",
+	  .type = CONFIG_NUMBER,
+	  .offset = AT(sessions),
+	  .fallback = "10000",
+	  .min = 1,
+	  .max = 1000000,
+	  .help = "Connections of handsets for each worker; more wait to be "
+		  "accepted." },
+	{ .name = "handshakes",
+	  .type = CONFIG_NUMBER,
+	  .offset = AT(handshakes),
+	  .fallback = "2000",
+	  .min = 1,
+	  .max = 1000000,
+	  .help = "Of those, how many may be in their handshake." },
+	{ .name = "sessions_per_identity",
+	  .type = CONFIG_NUMBER,
+	  .offset = AT(sessions_per_identity),
+	  .fallback = "16",
+	  .min = 0,
+	  .max = SEATS_MAX_LIMIT,
+	  .help = "Sessions with one credential, over all workers; the oldest gives "
+		  "way. 0: any number." },
+	{ .name = "new_sessions_per_address",
+	  .type = CONFIG_NUMBER,
+	  .offset = AT(new_sessions_per_address),
+	  .fallback = "0",
+	  .min = 0,
+	  .max = 1000000,
+	  .help = "Connections of one IPv4 address or IPv6 /64 a second, over all "
+		  "workers; more are closed. 0: any number; handsets may share one." },
+	{ .name = "admission",
+	  .type = CONFIG_NUMBER,
+	  .offset = AT(admission),
+	  .fallback = "2000",
+	  .min = 0,
+	  .max = 1000000,
+	  .help = "New devices to authenticate a second, over all workers; more are "
+		  "told to come later, 503 admission_limited. 0: any number." },
+	{ .name = "retry_after",
+	  .type = CONFIG_DURATION,
+	  .offset = AT(retry_after_ms),
+	  .fallback = "30s",
+	  .min = 1000,
+	  .max = 3600000,
+	  .help = "Over how long devices that are answered 503 are spread: each is "
+		  "told a "
+		  "time within it, by chance." },
 	{ .name = "pool_size",
 	  .type = CONFIG_NUMBER,
 	  .offset = AT(pool_size),
@@ -172,7 +223,7 @@ static const struct config_key top_keys[] = {
 	  .offset = AT(body_limit),
 	  .fallback = "256k",
 	  .min = 1024,
-	  .max = 1073741824,
+	  .max = BODY_LIMIT_MAX,
 	  .help = "Largest request body taken from a handset." },
 	{ .name = "handshake_timeout",
 	  .type = CONFIG_DURATION,
@@ -242,6 +293,13 @@ static const struct config_key route_keys[] = {
 	  .fallback = "{\"/v1/catalogue\", \"/v1/requests\", \"/v1/content\"}",
 	  .help = "Path prefixes for devices in good standing; others are not "
 		  "forwarded." },
+	{ .name = "body_limit",
+	  .type = CONFIG_SIZE,
+	  .offset = AT_ROUTE(body_limit),
+	  .fallback = "0",
+	  .min = 0,
+	  .max = BODY_LIMIT_MAX,
+	  .help = "Largest request body for this server; 0: as at the top." },
 	{ .name = "large",
 	  .type = CONFIG_LIST,
 	  .offset = AT_ROUTE(large),

@@ -14,6 +14,7 @@ struct route_config {
 	struct config_list care;       /* path prefixes a limited device may use */
 	struct config_list provision;  /* path prefixes for everybody else */
 	struct config_list large;      /* path prefixes whose answers are large */
+	int64_t body_limit;            /* 0: that of the whole */
 	char *proof_root;              /* NULL: pins only */
 	struct config_list proof_pins; /* RFC 7638 thumbprints, at most two */
 };
@@ -46,6 +47,12 @@ struct gateway_config {
 	struct config_array routes;      /* of struct route_config */
 	struct config_array authorities; /* of struct authority_config */
 	int64_t workers;
+	int64_t sessions;
+	int64_t handshakes;
+	int64_t sessions_per_identity;
+	int64_t new_sessions_per_address;
+	int64_t admission;
+	int64_t retry_after_ms;
 	int64_t pool_size;
 	int64_t pool_queue;
 	int64_t pool_wait_ms;

@@ -13,6 +13,13 @@ static struct metric table[GATEWAY_N_METRICS] = {
 			       "Airnet sessions whose device was verified." },
 	[GATEWAY_SESSIONS_OPEN] = { "provbox_gateway_sessions", NULL, METRIC_GAUGE,
 				    "Airnet connections open now." },
+	[GATEWAY_SESSIONS_UNCOUNTED] = { "provbox_gateway_sessions_uncounted_total",
+					 NULL, METRIC_COUNTER,
+					 "Sessions for which the table of "
+					 "sessions_per_identity had no room." },
+	[GATEWAY_HELD] = { "provbox_gateway_accept_held_total", NULL, METRIC_COUNTER,
+			   "Times that a worker had its limit of sessions or "
+			   "handshakes." },
 	[GATEWAY_REQUESTS] = { "provbox_gateway_requests_total", NULL, METRIC_COUNTER,
 			       "Requests received from handsets." },
 	[GATEWAY_AUTHENTICATIONS] = { "provbox_gateway_authentications_total", NULL,
@@ -79,10 +86,26 @@ static struct metric table[GATEWAY_N_METRICS] = {
 					  "Device chains forgotten for want of room." },
 };
 
+static const char *const stranger_ends[STRANGER_N_ENDS] = {
+	[STRANGER_HANDSHAKE_TIMEOUT] = "handshake_timeout",
+	[STRANGER_RESET] = "reset",
+	[STRANGER_TRUNCATED] = "truncated",
+	[STRANGER_CLOSED] = "closed",
+	[STRANGER_SYSTEM] = "system",
+	[STRANGER_DISPLACED] = "displaced",
+	[STRANGER_ADDRESS_LIMITED] = "address_limited",
+};
+
+const char *stranger_end_name(enum stranger_end end)
+{
+	return stranger_ends[end];
+}
+
 const struct metric *gateway_metrics(void)
 {
 	static char labels[REASON_N][64];
 	static char failures[TLS_N_FAILURES][64];
+	static char ends[STRANGER_N_ENDS][64];
 
 	for (size_t i = 0; i < REASON_N; i++) {
 		snprintf(labels[i], sizeof(labels[i]), "reason=\"%s\"",
@@ -98,6 +121,13 @@ const struct metric *gateway_metrics(void)
 		table[GATEWAY_HANDSHAKE_FAILURES + i] =
 			(struct metric){ "provbox_gateway_handshake_failures_total",
 					 failures[i], METRIC_COUNTER,
+					 "Airnet handshakes that failed, by reason." };
+	}
+	for (size_t i = 0; i < STRANGER_N_ENDS; i++) {
+		snprintf(ends[i], sizeof(ends[i]), "reason=\"%s\"", stranger_ends[i]);
+		table[GATEWAY_STRANGER_ENDS + i] =
+			(struct metric){ "provbox_gateway_handshake_failures_total",
+					 ends[i], METRIC_COUNTER,
 					 "Airnet handshakes that failed, by reason." };
 	}
 	return table;

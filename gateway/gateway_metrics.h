@@ -10,9 +10,24 @@
 #include "base/tls.h"
 #include "gateway/pool.h"
 
+/** How a connection ends, but for what TLS finds wrong, before it is known whose it is.
+ */
+enum stranger_end {
+	STRANGER_HANDSHAKE_TIMEOUT,
+	STRANGER_RESET,
+	STRANGER_TRUNCATED,
+	STRANGER_CLOSED,          /* by us: the worker ends */
+	STRANGER_SYSTEM,          /* ours: descriptors, memory */
+	STRANGER_DISPLACED,       /* too slow while others waited for its place */
+	STRANGER_ADDRESS_LIMITED, /* too many of its address */
+	STRANGER_N_ENDS,
+};
+
 enum gateway_metric {
 	GATEWAY_SESSIONS,
 	GATEWAY_SESSIONS_OPEN,
+	GATEWAY_SESSIONS_UNCOUNTED,
+	GATEWAY_HELD,
 	GATEWAY_REQUESTS,
 	GATEWAY_AUTHENTICATIONS,
 	GATEWAY_PROOFS,
@@ -37,9 +52,13 @@ enum gateway_metric {
 		GATEWAY_CHAINS + TLS_MEMORY_N_METRICS, /* + enum auth_reason */
 	GATEWAY_HANDSHAKE_FAILURES =
 		GATEWAY_SESSION_ENDS + REASON_N, /* + tls_failure */
-	GATEWAY_N_METRICS = GATEWAY_HANDSHAKE_FAILURES + TLS_N_FAILURES,
+	GATEWAY_STRANGER_ENDS =
+		GATEWAY_HANDSHAKE_FAILURES + TLS_N_FAILURES, /* + enum stranger_end */
+	GATEWAY_N_METRICS = GATEWAY_STRANGER_ENDS + STRANGER_N_ENDS,
 };
 
+/** The word of the log, as link_reason() has it where that knows it. */
+const char *stranger_end_name(enum stranger_end end);
 /** The table for metrics_open(); built once, then const. */
 const struct metric *gateway_metrics(void);
 

@@ -156,3 +156,9 @@ bool route_is_large(const struct route *route, struct slice path)
 {
 	return find_prefix(&route->config->large, path) != NULL;
 }
+
+int64_t route_body_limit(const struct route *route, const struct gateway_config *config)
+{
+	return route->config->body_limit > 0 ? route->config->body_limit
+					     : config->body_limit;
+}

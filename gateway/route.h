@@ -47,4 +47,8 @@ const char *route_prefix(const struct route *route, struct slice path,
 /** Whether the answers at a path are large, by configuration. */
 bool route_is_large(const struct route *route, struct slice path);
 
+/** The largest request body that is taken for its server. */
+int64_t route_body_limit(const struct route *route,
+			 const struct gateway_config *config);
+
 #endif

@@ -6,6 +6,7 @@
 #include "gateway/authentication.h"
 #include "gateway/forward.h"
 #include "gateway/gateway_metrics.h"
+#include "gateway/limit.h"
 #include "gateway/refusal.h"
 
 #define RESOURCE_PREFIX "/.provbox/"
@@ -77,7 +78,9 @@ static void transaction_refuse(struct transaction *transaction, enum auth_reason
 
 	if (refusal_is_final(reason))
 		session_end_with(transaction->session, reason);
-	status = refusal_answer(transaction->exchange, reason);
+	status = refusal_answer(transaction->exchange, reason,
+				transaction->session->airnet->config->retry_after_ms /
+					1000);
 	transaction_log(transaction, status, auth_reason_name(reason));
 }
 
@@ -182,6 +185,7 @@ static void on_forwarded(void *arg, const struct forward_end *end)
 static void transaction_forward(struct transaction *transaction)
 {
 	const struct gateway_config *config = transaction->session->airnet->config;
+	const int64_t body_limit = route_body_limit(transaction->route, config);
 	const struct access *access = transaction->access;
 	struct exchange *exchange = transaction->exchange;
 	const struct http_head *head = exchange_head(exchange);
@@ -197,8 +201,8 @@ static void transaction_forward(struct transaction *transaction)
 		return;
 	}
 	if ((head->framing == HTTP_LENGTH &&
-	     head->content_length > (uint64_t)config->body_limit) ||
-	    exchange_received_bytes(exchange) > (uint64_t)config->body_limit) {
+	     head->content_length > (uint64_t)body_limit) ||
+	    exchange_received_bytes(exchange) > (uint64_t)body_limit) {
 		transaction_refuse(transaction, REASON_BODY_TOO_LARGE);
 		return;
 	}
@@ -210,7 +214,7 @@ static void transaction_forward(struct transaction *transaction)
 			.is_long = !exchange_is_received(exchange) ||
 				   route_is_large(transaction->route, path),
 			.pool_wait_ms = config->pool_wait_ms,
-			.body_limit = config->body_limit,
+			.body_limit = body_limit,
 		},
 		on_forwarded, transaction);
 }
@@ -245,13 +249,20 @@ static void on_authenticated(void *arg, enum auth_reason reason,
 
 static void transaction_authenticate(struct transaction *transaction, bool wants_proof)
 {
-	const struct session *session = transaction->session;
+	struct session *session = transaction->session;
+	struct airnet *airnet = session->airnet;
 
 	access_clear(transaction->access);
+	if (!limit_admits_device(airnet->config, session->is_admitted,
+				 loop_now_ms(airnet->loop))) {
+		transaction_refuse(transaction, REASON_ADMISSION_LIMITED);
+		return;
+	}
+	session->is_admitted = true;
 	transaction->authentication = authentication_begin(
-		session->airnet->loop, transaction->route, &session->claims,
-		wants_proof, session->airnet->config->authentication_timeout_ms,
-		on_authenticated, transaction);
+		airnet->loop, transaction->route, &session->claims, wants_proof,
+		airnet->config->authentication_timeout_ms, on_authenticated,
+		transaction);
 }
 
 /* ---- Gather ---- */
@@ -262,8 +273,8 @@ static void transaction_authenticate(struct transaction *transaction, bool wants
  */
 static bool transaction_awaits_body(const struct transaction *transaction)
 {
-	const uint64_t body_limit =
-		(uint64_t)transaction->session->airnet->config->body_limit;
+	const uint64_t body_limit = (uint64_t)route_body_limit(
+		transaction->route, transaction->session->airnet->config);
 	const uint64_t limit = body_limit < HELD_BYTES ? body_limit : HELD_BYTES;
 	const struct http_head *head = exchange_head(transaction->exchange);
 

@@ -241,6 +241,7 @@ static inline void airnet_stage_open_airnet(struct airnet_stage *stage,
 	airnet->tls = airnet_stage_tls(stage->pki, TLS_SERVER, gateway);
 	memset(airnet->gw, 'g', sizeof(airnet->gw));
 	TAILQ_INIT(&airnet->sessions);
+	gate_init(&airnet->gate, airnet->loop, 0, 0, NULL, NULL);
 	airnet->routes = route_table_new(&stage->config);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(airnet->routes);
 	route_table_open(airnet->routes, airnet->loop, &stage->config, NULL);
