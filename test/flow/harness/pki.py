@@ -32,6 +32,13 @@ def write_secret(path, data):
         file.write(data)
 
 
+def join(path, *files):
+    """One PEM file of several, each a path or has one; where it is."""
+    texts = [pathlib.Path(getattr(file, "path", file)).read_bytes() for file in files]
+    path.write_bytes(b"".join(texts))
+    return path
+
+
 def _subject(common_name, organization):
     names = [x509.NameAttribute(NameOID.COMMON_NAME, common_name)] if common_name else []
     if organization:
@@ -58,6 +65,13 @@ class Certificate:
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
             serialization.NoEncryption()))
 
+    def show(self, *certificates):
+        """Have the file hold this one and these behind it, and no others."""
+        texts = [one.certificate.public_bytes(serialization.Encoding.PEM)
+                 for one in (self, *certificates)]
+        self.path.write_bytes(b"".join(texts))
+        return self
+
     def fingerprint(self):
         """SHA-256 of the certificate's DER, in hex: `cred` of the protocol."""
         return self.certificate.fingerprint(hashes.SHA256()).hex()
@@ -71,24 +85,27 @@ class Certificate:
 
 
 class Authority(Certificate):
-    """A self-signed root with a revocation list, which is rewritten by revoke()."""
+    """A root, or the authority below `issuer`, with a revocation list, which is rewritten
+    by revoke()."""
 
-    def __init__(self, directory, name, *, organization=TEST_ORGANIZATION):
+    def __init__(self, directory, name, *, organization=TEST_ORGANIZATION, issuer=None,
+                 key=None, not_after=None):
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = key or ec.generate_private_key(ec.SECP256R1())
         subject = _subject(f"{name} root", organization)
+        signer, above = (issuer.key, issuer.certificate.subject) if issuer else (key, subject)
         certificate = (
             x509.CertificateBuilder()
-            .subject_name(subject).issuer_name(subject)
+            .subject_name(subject).issuer_name(above)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now() - DAY).not_valid_after(now() + 30 * DAY)
+            .not_valid_before(now() - DAY).not_valid_after(not_after or now() + 30 * DAY)
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
             .add_extension(_usage(key_cert_sign=True, crl_sign=True), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()),
                            critical=False)
-            .sign(key, hashes.SHA256()))
+            .sign(signer, hashes.SHA256()))
         super().__init__(directory, name, key, certificate)
         self.crl_path = self.directory / f"{name}.crl"
         self.revoked = []
@@ -118,7 +135,7 @@ class Authority(Certificate):
             .public_key(public_key)
             .serial_number(x509.random_serial_number())
             .not_valid_before(not_before or now() - DAY)
-            .not_valid_after(not_after or now() + 10 * DAY)
+            .not_valid_after(not_after or now() + 20 * DAY)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(digital_signature=True), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key),
@@ -149,7 +166,7 @@ class Authority(Certificate):
             x509.CertificateRevocationListBuilder()
             .issuer_name(self.certificate.subject)
             .last_update(now() - DAY)
-            .next_update(next_update or now() + 10 * DAY)
+            .next_update(next_update or now() + 20 * DAY)
             .add_extension(x509.CRLNumber(len(self.revoked) + 1), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(
                 self.key.public_key()), critical=False))
