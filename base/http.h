@@ -131,8 +131,8 @@ size_t http_field_count(const struct http_head *head, const char *name);
  * One spelling for one resource: starts with `/`, no empty or dot segments (`/` alone
  * is the root), no `;` parameters, no fragment, percent escapes of two upper-case hex
  * digits only where they are needed, none for `/ \ . ; %` or controls, no backslash or
- * bytes over 0x7e. The query (after `?`) allows the same characters and `/ ? ;`, and
- * escapes of its delimiters.
+ * bytes over 0x7e. Escapes of bytes over 0x7f spell UTF-8, and no C1 control. The query
+ * (after `?`) allows the same characters and `/ ? ;`, and escapes of its delimiters.
  * Source: RFC 3986, 3.3 and 3.4.
  */
 bool http_target_is_canonical(struct slice target);

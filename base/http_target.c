@@ -1,5 +1,6 @@
 #include "base/http.h"
 #include "base/http_chars.h"
+#include "base/utf8.h"
 
 /* The value of an upper-case hex digit, or -1: one spelling only. */
 static int hex_value(char c)
@@ -23,21 +24,45 @@ static int escaped_byte(struct slice s)
 	return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
+/* Bytes of the escapes at the start of @p s that are one character of UTF-8, which is
+ * not a control (C1); 0: there is none. Overlong ones hide dots and slashes. */
+static size_t escaped_character(struct slice s)
+{
+	char bytes[UTF8_BYTES_MAX];
+	struct slice rest = { bytes, 0 };
+	uint32_t character;
+	size_t n;
+	int byte;
+
+	for (; rest.n < sizeof(bytes); rest.n++) {
+		byte = escaped_byte(slice_make(s.p + 3 * rest.n, s.n - 3 * rest.n));
+		if (byte < 0)
+			break;
+		bytes[rest.n] = (char)byte;
+	}
+	n = rest.n;
+	if (!utf8_next(&rest, &character) || (character >= 0x80 && character < 0xa0))
+		return 0;
+	return 3 * (n - rest.n);
+}
+
 /*
  * All characters of @p s are raw characters of class @p raw, or needed escapes: never
  * of a byte of class @p never.
  */
 static bool is_spelt(struct slice s, enum http_chars raw, unsigned never)
 {
-	for (size_t i = 0; i < s.n; i++) {
+	for (size_t i = 0, n = 1; i < s.n; i += n) {
+		const struct slice rest = slice_make(s.p + i, s.n - i);
 		int byte;
 
+		n = 1;
 		if (http_chars_has(s.p[i], raw))
 			continue;
-		byte = escaped_byte(slice_make(s.p + i, s.n - i));
-		if (byte < 0 || (http_chars[byte] & never))
+		byte = escaped_byte(rest);
+		n = escaped_character(rest);
+		if (byte < 0 || (http_chars[byte] & never) || n == 0)
 			return false;
-		i += 2;
 	}
 	return true;
 }

@@ -5,7 +5,7 @@ import struct
 import time
 
 import pytest
-from harness import airnet, daemon, haproxy, wait
+from harness import airnet, daemon, haproxy, http, wait
 from harness.handset import Handset, order
 from harness.haproxy import Haproxy
 from harness.schema import DEV
@@ -319,7 +319,7 @@ def test_a_header_to_a_plain_listener_is_refused(edge, leaf):
     raw.sendall(header())
     raw.settimeout(10)
     with pytest.raises(OSError):
-        context = airnet.plain.context(edge.pki.airnet, leaf)
+        context = http.context(edge.pki.airnet, leaf)
         context.wrap_socket(raw, server_hostname=edge.pki.GATEWAY_NAME)
     line = edge.gateway.wait_event("session_end", peer=own)
     assert (line["reason"], line["phase"]) == ("tls_protocol", "handshake")

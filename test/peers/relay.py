@@ -8,6 +8,7 @@ import contextlib
 import selectors
 import socket
 import threading
+import time
 
 CHUNK_BYTES = 64 * 1024
 
@@ -77,6 +78,13 @@ class Relay:
                         else:
                             self.to_client_bytes += len(data)
                     key.data.sendall(data)
+
+    def wait_quiet(self, quiet_s=0.2):
+        """Until nothing has gone to the server for some time."""
+        before = None
+        while before != self.to_server_bytes:
+            before = self.to_server_bytes
+            time.sleep(quiet_s)
 
     def cut(self):
         """End every connection at once, as a broken link does."""
