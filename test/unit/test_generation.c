@@ -245,6 +245,8 @@ static void there_are_four_generations_at_most(void)
 	for (unsigned i = 0; i < 3; i++) {
 		fds[i] = held_client();
 		reload("", i + 1);
+		/* Until then its two workers may be who holds the next client. */
+		CU_ASSERT_TRUE(wait_output("ev=takes_no_more", 2 * (i + 1)));
 	}
 	CU_ASSERT_TRUE(wait_admin("/metrics", "\ntestd_generations 4\n"));
 	for (int i = 0; i < 5; i++)

@@ -255,6 +255,7 @@ static void worker_stop(struct worker *worker)
 		usleep(1000);
 	for (size_t i = 0; i < n_listeners; i++)
 		listener_finish(listeners[i]);
+	log_info("takes_no_more");
 	is_stopping = true;
 	if (n_held == 0)
 		loop_stop(worker->loop);
