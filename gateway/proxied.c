@@ -57,7 +57,9 @@ static void refuse(struct proxied *proxied, const char *reason,
 static void on_header(struct proxied *proxied, const struct proxy_header *header)
 {
 	metrics_add(header->is_local ? GATEWAY_PROXY_LOCAL : GATEWAY_PROXY_PASSED, 1);
-	/* Before the worker is thought to have nothing left. */
+	/* The session has its place, and is there before the worker is thought to have
+	 * nothing left. */
+	gate_leave(&proxied->airnet->gate, &proxied->gate);
 	session_accept(proxied->airnet, proxied->fd, header);
 	proxied->fd = -1;
 	proxied_free(proxied);

@@ -232,6 +232,23 @@ def test_a_proxy_may_speak_for_itself(edge, leaf):
         assert edge.gateway.wait_event("session_begin", peer=own)["via"] is None
 
 
+def test_limits_count_who_is_told(edge, leaf):
+    edge.gateway.config["new_sessions_per_address"] = 1
+    edge.gateway.restart()
+    raws = [connect(edge.proxy_port) for _ in range(5)]
+    for raw in raws:
+        raw.sendall(header())
+    limited = edge.gateway.wait_event("session_end", reason="address_limited")
+    assert limited["peer"] == TOLD
+    # Neither another behind the same proxy, nor the proxy itself.
+    for first in (header(block=socket.inet_aton("192.0.2.78") + BLOCK[4:]), LOCAL, LOCAL):
+        raw = connect(edge.proxy_port)
+        raw.sendall(first)
+        assert_served(edge, leaf, raw)
+    for raw in raws:
+        raw.close()
+
+
 MALFORMED = {
     "a client hello": b"\x16\x03\x01\x02\x00\x01",
     "version 1": b"PROXY TCP4 192.0.2.77 198.51.100.2 4711 8443\r\n",
