@@ -1,7 +1,7 @@
 /*
  * The check of a peer's chain, for tls.c alone: by OpenSSL, on a store context of our
- * own, so that the session keeps no verified chain (10 KB of an idle one); or by
- * memory, where there is one. What it learns of the chain stays with the connection.
+ * own, so that the session keeps no verified chain; or by memory, where there is one.
+ * What it learns of the chain stays with the connection.
  */
 #ifndef BASE_TLS_VERIFY_H
 #define BASE_TLS_VERIFY_H
