@@ -11,8 +11,9 @@
 #include "gateway/proxied.h"
 #include "gateway/session.h"
 
-#define WATCH_MS    100
-#define OTHER_FILES 64 /* loop, channels, log, and what is just being closed */
+#define WATCH_MS     100
+#define UNREAD_BYTES 65536 /* of an answer, where a handset reads slowly */
+#define OTHER_FILES  64    /* loop, channels, log, and what is just being closed */
 
 /* One worker is one process. */
 static struct airnet *own;
@@ -211,7 +212,8 @@ bool airnet_start(struct worker *worker)
 	airnet->link = (struct link_settings){
 		.conn = { .tls = airnet->tls,
 			  .handshake_timeout_ms = config->handshake_timeout_ms,
-			  .write_timeout_ms = config->write_timeout_ms },
+			  .write_timeout_ms = config->write_timeout_ms,
+			  .tx_high = UNREAD_BYTES },
 		.head_timeout_ms = config->head_timeout_ms,
 		.body_timeout_ms = config->body_timeout_ms,
 		.idle_timeout_ms = config->idle_timeout_ms,

@@ -4,7 +4,8 @@
 
 #include "base/log.h"
 
-#define SERVER_WAIT_MS 5000 /* that a request may ask of a server by Prefer */
+#define SERVER_WAIT_MS 5000  /* that a request may ask of a server by Prefer */
+#define UNSENT_BYTES   65536 /* of a large request, where a server reads slowly */
 
 struct route_table {
 	struct route *routes;
@@ -63,7 +64,8 @@ static void route_open(struct route *route, struct loop *loop,
 						.handshake_timeout_ms =
 							config->handshake_timeout_ms,
 						.write_timeout_ms =
-							config->write_timeout_ms },
+							config->write_timeout_ms,
+						.tx_high = UNSENT_BYTES },
 				      .head_timeout_ms = config->head_timeout_ms +
 							 SERVER_WAIT_MS,
 				      .body_timeout_ms = config->body_timeout_ms,

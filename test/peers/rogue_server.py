@@ -10,6 +10,7 @@ import json
 import ssl
 import threading
 import time
+import types
 from dataclasses import dataclass, field
 
 
@@ -18,7 +19,7 @@ class Request:
     method: str
     target: str
     headers: object
-    body: bytes
+    body: object  # bytes, or what `take` made of them
     peer: bytes  # certificate of the client, DER
     connection: int  # the client's port: one for each connection
     at: float = field(default_factory=time.monotonic)
@@ -30,7 +31,7 @@ class Request:
 @dataclass
 class Response:
     status: int = 200
-    body: object = None  # bytes, or something for JSON
+    body: object = None  # bytes, a generator of them (with a length in headers), or for JSON
     headers: dict = field(default_factory=dict)
     raw: bytes = None  # instead of all the above, as they stand
     is_last: bool = False  # the connection is cut after it
@@ -59,7 +60,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 self._line()
             self._line()
             return body
-        return self._read(int(self.headers.get("Content-Length", 0)))
+        return self.server.owner.take(self._read, int(self.headers.get("Content-Length", 0)))
 
     def _handle(self):
         owner = self.server.owner
@@ -77,9 +78,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(response.raw)
             return
         body = response.body
-        if not isinstance(body, (bytes, type(None))):
+        is_stream = isinstance(body, types.GeneratorType)
+        if not is_stream and not isinstance(body, (bytes, type(None))):
             body = json.dumps(body).encode()
-        headers = {"Content-Type": "application/json", "Content-Length": len(body or b""),
+        headers = {"Content-Type": "application/json",
+                   "Content-Length": None if is_stream else len(body or b""),
                    "Provbox-Exchange": self.headers.get("Provbox-Exchange", ""),
                    **response.headers}
         self.send_response(response.status)
@@ -87,8 +90,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             if value is not None:
                 self.send_header(name, str(value))
         self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body or b"")
+        if self.command == "HEAD":
+            return
+        for piece in body if is_stream else [body or b""]:
+            self.wfile.write(piece)
 
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _handle
 
@@ -108,10 +113,15 @@ class _Server(http.server.ThreadingHTTPServer):
 
 
 class RogueServer:
-    """`answer(request)` gives a Response, or None to close without one."""
+    """`answer(request)` gives a Response, or None to close without one.
+
+    `take(read, size)` may be set for bodies that are too large to be kept: it reads all
+    of one, and what it returns is the request's body.
+    """
 
     def __init__(self, port, leaf, authority, answer):
         self.answer = answer
+        self.take = lambda read, size: read(size)
         self.requests = []
         self.lock = threading.Lock()
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
