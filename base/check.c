@@ -46,8 +46,9 @@ struct config *check_read(const struct supervisor_spec *spec, const char *path,
 
 	if (!config)
 		return NULL;
-	if (check_admin(config_get(config), path, errors) &
-	    check_whole(spec, config_get(config), path, errors))
+	/* Both speak: all errors at once. */
+	bool is_good = check_admin(config_get(config), path, errors);
+	if (check_whole(spec, config_get(config), path, errors) && is_good)
 		return config;
 	config_free(config);
 	return NULL;

@@ -211,8 +211,9 @@ static bool check_billing(const struct server_config *config, FILE *errors)
 bool server_config_check(const void *top, FILE *errors)
 {
 	const struct server_config *config = top;
-	bool is_good = check_gateways(config, errors) &
-		       check_proof_key(config, errors) & check_billing(config, errors);
+	bool is_good = check_gateways(config, errors);
+	is_good = check_proof_key(config, errors) && is_good;
+	is_good = check_billing(config, errors) && is_good;
 	const char *const anchors[] = { config->trust, config->billing_trust };
 	for (size_t i = 0; i < COUNT(anchors); i++) {
 		if (config->is_demo || !anchors[i] || !keys_are_demo(anchors[i]))
