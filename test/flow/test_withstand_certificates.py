@@ -191,6 +191,24 @@ def test_a_stale_list_may_be_gone_on_with(made):
                         "certificate_wrong_purpose")
 
 
+@pytest.mark.parametrize("refusing", ["server", "gateway", None])
+def test_a_stale_list_of_the_landnet(made, refusing):
+    """Each side judges by its own list; here it is one file, and each says what it means."""
+    made.pki.landnet.write_crl(next_update=pki.now() - pki.DAY / 24)
+    made.site.server.config["crl_stale"] = "refuse" if refusing == "server" else "warn"
+    made.gateway.config["landnet_crl_stale"] = "refuse" if refusing == "gateway" else "warn"
+    made.gateway.expect_errors("expired")
+    made.site.server.expect_errors("expired")
+    made.start_without_honest()
+    answer = made.ask(made.pki.device_leaf("good", DEV))
+    assert answer.status in ([200] if refusing is None else [403, 503])
+    if refusing == "server":
+        made.site.server.wait_event("link_closed", reason="crl_stale")
+    elif refusing == "gateway":
+        made.gateway.wait_event("landnet_down", reason="crl_stale")
+    assert made.site.server.wait_event("expired", key="crl")
+
+
 def test_what_expires_is_told_before(made):
     made.pki.device.write_crl(next_update=pki.now() + 3 * pki.DAY)
     made.gateway.config["expiry_warning"] = "4d"
