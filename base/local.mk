@@ -20,6 +20,7 @@ base_libbase_a_SOURCES = \
 	base/dsn.c base/dsn.h \
 	base/exchange.c base/exchange.h base/exchange_private.h \
 	base/expiry.c base/expiry.h \
+	base/gate.c base/gate.h \
 	base/generation.c base/generation.h \
 	base/http.c base/http.h \
 	base/http_body.c base/http_chars.h \
@@ -63,6 +64,7 @@ check_PROGRAMS += \
 	test/unit/test_dsn \
 	test/unit/test_exchange \
 	test/unit/test_expiry \
+	test/unit/test_gate \
 	test/unit/test_generation \
 	test/unit/test_http \
 	test/unit/test_json \

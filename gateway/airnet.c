@@ -171,6 +171,7 @@ static void hold_listeners(bool is_held, void *arg)
 {
 	const struct airnet *airnet = arg;
 
+	metrics_add(GATEWAY_HELD, is_held);
 	for (size_t i = 0; i < airnet->n_listeners; i++)
 		listener_hold(airnet->listeners[i], is_held);
 }

@@ -7,9 +7,9 @@
 
 #include <sys/queue.h>
 
+#include "base/gate.h"
 #include "base/network.h"
 #include "base/supervisor.h"
-#include "gateway/gate.h"
 #include "gateway/report.h"
 #include "gateway/route.h"
 

@@ -6,7 +6,6 @@ provbox_gateway_SOURCES = \
 	gateway/authorities.c gateway/authorities.h \
 	gateway/authentication.c gateway/authentication.h \
 	gateway/forward.c gateway/forward.h \
-	gateway/gate.c gateway/gate.h \
 	gateway/gateway_config.c gateway/gateway_config.h \
 	gateway/gateway_metrics.c gateway/gateway_metrics.h \
 	gateway/landnet.c gateway/landnet.h \
@@ -25,7 +24,6 @@ check_PROGRAMS += \
 	test/unit/test_access \
 	test/unit/test_authentication \
 	test/unit/test_forward \
-	test/unit/test_gate \
 	test/unit/test_gateway_config \
 	test/unit/test_limit \
 	test/unit/test_pool \
@@ -60,13 +58,11 @@ test_unit_test_gateway_config_SOURCES = test/unit/test_gateway_config.c \
 	gateway/authorities.c gateway/gateway_config.c
 test_unit_test_gateway_config_LDADD = $(AUTH_LIBS)
 
-test_unit_test_gate_SOURCES = test/unit/test_gate.c gateway/gate.c $(pool_parts)
-test_unit_test_gate_LDADD = $(AUTH_LIBS)
 test_unit_test_limit_SOURCES = test/unit/test_limit.c gateway/limit.c $(pool_parts)
 test_unit_test_limit_LDADD = $(AUTH_LIBS)
 
 session_parts = gateway/access.c gateway/authentication.c gateway/forward.c \
-	gateway/gate.c gateway/limit.c \
+	gateway/limit.c \
 	gateway/authorities.c gateway/gateway_config.c gateway/landnet.c gateway/refusal.c gateway/report.c \
 	gateway/route.c gateway/session.c gateway/transaction.c $(pool_parts)
 test_unit_test_session_SOURCES = test/unit/test_session.c $(session_parts)

@@ -17,6 +17,7 @@ static void peer_free(struct peer *peer)
 	if (peer->call)
 		api_drop(peer->call);
 	link_free(peer->link);
+	gate_leave(&landnet->gate, &peer->gate);
 	LIST_REMOVE(peer, entry);
 	metrics_add(SERVER_LINKS_OPEN, -1);
 	free(peer);
@@ -41,6 +42,7 @@ static void peer_open(struct peer *peer)
 	if (leaf && tls_spki_hash(leaf, peer->gw))
 		peer->gateway = find_gateway(peer->landnet, peer->gw);
 	if (peer->gateway) {
+		gate_know(&peer->landnet->gate, &peer->gate);
 		log_info("link_open", log_str("peer", conn_peer(conn)),
 			 log_str("gateway", peer->gateway->name));
 		return;
@@ -50,27 +52,31 @@ static void peer_open(struct peer *peer)
 		 log_hex("spki", slice_make(peer->gw, sizeof(peer->gw))));
 }
 
-static void peer_closed(struct peer *peer)
+static void peer_end(struct peer *peer, const char *reason)
 {
 	bool is_verified = peer->gateway != NULL;
 	if (!is_verified)
 		metrics_add(SERVER_HANDSHAKES_FAILED, 1);
 	log_info("link_closed", log_str("peer", conn_peer(link_conn(peer->link))),
 		 log_str("gateway", is_verified ? peer->gateway->name : NULL),
-		 log_str("reason", link_reason(peer->link)),
+		 log_str("reason", reason),
 		 log_num("requests", (int64_t)link_count(peer->link)));
 	peer_free(peer);
+}
+
+static void peer_displace(void *arg)
+{
+	peer_end(arg, "displaced");
 }
 
 static void on_link(struct link *link, enum link_event event, struct exchange *exchange,
 		    void *arg)
 {
-	(void)link;
 	struct peer *peer = arg;
 	switch (event) {
 	case LINK_OPEN: peer_open(peer); break;
 	case LINK_REQUEST: api_begin(peer, exchange); break;
-	case LINK_CLOSED: peer_closed(peer); break;
+	case LINK_CLOSED: peer_end(peer, link_reason(link)); break;
 	case LINK_IDLE: break;
 	}
 }
@@ -98,6 +104,7 @@ static void on_accept(struct listener *listener, int fd, void *arg)
 		return;
 	}
 	LIST_INSERT_HEAD(&landnet->peers, peer, entry);
+	gate_enter(&landnet->gate, &peer->gate, peer_displace, peer);
 	metrics_add(SERVER_LINKS_OPEN, 1);
 	metrics_add(SERVER_LINKS_ACCEPTED, 1);
 }
@@ -204,12 +211,22 @@ static bool open_database(struct landnet *landnet)
 	return true;
 }
 
+static void hold_listeners(bool is_held, void *arg)
+{
+	const struct landnet *landnet = arg;
+	metrics_add(SERVER_ACCEPT_HELD, is_held);
+	for (size_t i = 0; i < landnet->n_listeners; i++)
+		listener_hold(landnet->listeners[i], is_held);
+}
+
 bool landnet_start(struct worker *worker)
 {
 	struct landnet *landnet = worker->secrets;
 	landnet->worker = worker;
 	landnet->loop = worker->loop;
 	LIST_INIT(&landnet->peers);
+	gate_init(&landnet->gate, landnet->loop, (size_t)landnet->config->connections,
+		  (size_t)landnet->config->handshakes, hold_listeners, landnet);
 	BUG_ON(!server_config_srv(landnet->config, landnet->srv));
 	if (!open_database(landnet))
 		return false;
@@ -230,6 +247,7 @@ void landnet_stop(struct worker *worker)
 {
 	struct landnet *landnet = worker->secrets;
 	struct peer *peer;
+	gate_close(&landnet->gate);
 	for (size_t i = 0; i < landnet->n_listeners; i++)
 		listener_finish(landnet->listeners[i]);
 	landnet->n_listeners = 0;

@@ -11,6 +11,7 @@
 #include "auth/auth.h"
 #include "base/db.h"
 #include "base/exchange.h"
+#include "base/gate.h"
 #include "base/supervisor.h"
 #include "provisioning/server_config.h"
 
@@ -37,6 +38,7 @@ struct landnet {
 	struct listener **listeners;
 	size_t n_listeners;
 	LIST_HEAD(, peer) peers;
+	struct gate gate;
 	bool is_stopping;
 };
 
@@ -47,6 +49,7 @@ struct peer {
 	struct link *link;
 	uint8_t gw[SHA256_BYTES];
 	const struct gateway *gateway; /* NULL: not configured */
+	struct gate_entry gate;
 	struct api_call *call;         /* the one in progress */
 };
 

@@ -38,6 +38,8 @@ struct server_config {
 
 	int64_t workers;
 	int64_t control_streams;
+	int64_t connections;
+	int64_t handshakes;
 	int64_t handshake_timeout_ms;
 	int64_t head_timeout_ms;
 	int64_t body_timeout_ms;

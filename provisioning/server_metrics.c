@@ -25,6 +25,8 @@ const struct metric server_metrics[SERVER_N_METRICS] = {
 		"Landnet connections open now."),
 	[SERVER_LINKS_ACCEPTED] = COUNTER("provbox_server_links_total", NULL,
 		"Landnet connections accepted."),
+	[SERVER_ACCEPT_HELD] = COUNTER("provbox_server_accept_held_total", NULL,
+		"Times that a worker had its limit of connections or handshakes."),
 	[SERVER_HANDSHAKES_FAILED] = COUNTER("provbox_server_handshakes_failed_total",
 		NULL, "Landnet connections that ended before they were verified."),
 	[SERVER_GATEWAYS_UNKNOWN] = COUNTER("provbox_server_gateways_unknown_total",

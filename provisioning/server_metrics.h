@@ -8,6 +8,7 @@
 enum server_metric {
 	SERVER_LINKS_OPEN,
 	SERVER_LINKS_ACCEPTED,
+	SERVER_ACCEPT_HELD,
 	SERVER_HANDSHAKES_FAILED,
 	SERVER_GATEWAYS_UNKNOWN,
 	SERVER_ANSWERS_1XX, /* the class of a status is added to it */

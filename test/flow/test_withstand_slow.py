@@ -159,7 +159,7 @@ def test_strangers_that_dawdle_give_way(stand_in):
     config["handshakes"], config["handshake_timeout"] = 20, "60s"
     stand_in.site.start("gateway")
     silent = strangers(stand_in.site, 30)
-    stand_in.site.gateway.wait_event("accept_held", handshakes=20)
+    stand_in.site.gateway.wait_event("accept_held", strangers=20)
     assert stand_in.ask("/v1/device").status == 200
     assert ends(stand_in, STRANGER % "displaced") >= 10
     assert ends(stand_in, "provbox_gateway_accept_held_total") >= 1
@@ -175,7 +175,7 @@ def test_who_finds_all_sessions_taken_waits(stand_in):
         assert device.ask("GET /v1/device HTTP/1.1").status == 200
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(stand_in.ask, "/v1/device")
-        stand_in.site.gateway.wait_event("accept_held", sessions=3)
+        stand_in.site.gateway.wait_event("accept_held", connections=3)
         time.sleep(0.5)
         assert not waiting.done()
         assert ends(stand_in, OPEN) == 3
@@ -184,6 +184,19 @@ def test_who_finds_all_sessions_taken_waits(stand_in):
     for device in devices:
         assert device.ask("GET /v1/device HTTP/1.1").status == 200
         device.close()
+
+
+def test_strangers_before_the_server_give_way_to_gateways(site):
+    site.server.config["handshakes"] = 20
+    site.server.config["handshake_timeout"] = "60s"
+    site.start("database", "server")
+    silent = [socket.create_connection(("127.0.0.1", site.server_port)) for _ in range(30)]
+    site.server.wait_event("accept_held", strangers=20)
+    with site.landnet(site.pki.gateway_landnet) as gateway:
+        assert gateway.request("GET", "/v1/device").status == 401  # without a grant
+    assert len(site.server.events("link_closed", reason="displaced")) >= 10
+    assert site.server.metrics()["provbox_server_accept_held_total"] >= 1
+    close(silent)
 
 
 def worker_of(gateway):

@@ -1,6 +1,6 @@
-#include "gateway/gate.h"
+#include "base/gate.h"
 
-#include "test/unit/gateway_stage.h"
+#include "test/unit/test.h"
 
 #define ENTRIES 8
 

@@ -1,7 +1,6 @@
-#include "gateway/gate.h"
+#include "base/gate.h"
 
 #include "base/log.h"
-#include "gateway/gateway_metrics.h"
 
 #define LOOK_MS      100
 #define SAY_AGAIN_MS 60000
@@ -17,12 +16,11 @@ static void say(struct gate *gate)
 {
 	const int64_t now_ms = loop_now_ms(gate->loop);
 
-	metrics_add(GATEWAY_HELD, 1);
 	if (gate->said_ms > 0 && now_ms - gate->said_ms < SAY_AGAIN_MS)
 		return;
 	gate->said_ms = now_ms;
-	log_warn("accept_held", log_num("sessions", (int64_t)gate->n),
-		 log_num("handshakes", (int64_t)gate->n_strangers));
+	log_warn("accept_held", log_num("connections", (int64_t)gate->n),
+		 log_num("strangers", (int64_t)gate->n_strangers));
 }
 
 static void look(struct gate *gate)

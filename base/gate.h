@@ -1,19 +1,19 @@
 /*
  * The gate of one worker: how many connections it has, and how many of them are
- * strangers that have not finished their handshake. At either limit nothing more is
+ * strangers of whom it is not known yet who they are. At either limit nothing more is
  * accepted; those who come wait in the kernel, which costs us nothing, and hear no
  * refusal at which all would come again at once. A stranger that takes its time then
  * gives way. Knows no sockets.
  */
-#ifndef GATEWAY_GATE_H
-#define GATEWAY_GATE_H
+#ifndef BASE_GATE_H
+#define BASE_GATE_H
 
 #include <sys/queue.h>
 
 #include "base/loop.h"
 
-/* How long a stranger may shake hands when others wait for its place; an honest
- * handshake on a slow radio link takes less. */
+/* How long a stranger may take when others wait for its place; an honest handshake on a
+ * slow radio link takes less. */
 #define GATE_PATIENCE_MS 2000
 
 /** One connection; inside its owner's struct. */
@@ -48,7 +48,7 @@ void gate_init(struct gate *gate, struct loop *loop, size_t max, size_t max_stra
  */
 void gate_enter(struct gate *gate, struct gate_entry *entry,
 		void (*displace)(void *owner), void *owner);
-/** Its handshake is done. */
+/** It is no stranger any more. */
 void gate_know(struct gate *gate, struct gate_entry *entry);
 /** It is over; one that never entered is nothing. */
 void gate_leave(struct gate *gate, struct gate_entry *entry);
