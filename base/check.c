@@ -5,36 +5,40 @@
 #include "base/admin.h"
 #include "base/process.h"
 
-static bool check_admin(const void *config, const char *path, FILE *errors)
+static bool check_admin(const void *config, FILE *errors)
 {
 	const char *address = ((const struct supervisor_config *)config)->admin;
 
 	if (!address[0] || admin_is_local(address))
 		return true;
-	fprintf(errors,
-		"%s: the admin listener %s is neither unix:/path nor ip:port of "
-		"loopback\n",
-		path, address);
+	fprintf(errors, "admin: %s is neither unix:/path nor ip:port of loopback\n",
+		address);
 	return false;
 }
 
-/* The daemon's own checks, each line with the file's name. */
-static bool check_whole(const struct supervisor_spec *spec, const void *config,
+/* What several values say together, each line with the place in the file. */
+static bool check_whole(const struct supervisor_spec *spec, const struct config *config,
 			const char *path, FILE *errors)
 {
 	char *text = NULL;
 	size_t size = 0;
-
-	if (!spec->check)
-		return true;
 	FILE *found = open_memstream(&text, &size);
+
 	BUG_ON(!found);
-	bool is_good = spec->check(config, found);
+	bool is_good = check_admin(config_get(config), found);
+	if (spec->check)
+		is_good &= spec->check(config_get(config), found);
 	fclose(found);
-	struct slice rest = slice_make(text, size), line;
-	while (slice_next(&rest, '\n', &line))
-		if (line.n > 0)
-			fprintf(errors, "%s: %.*s\n", path, (int)line.n, line.p);
+	struct slice rest = slice_make(text, size), said;
+	while (slice_next(&rest, '\n', &said)) {
+		unsigned line = config_line(config, said);
+
+		if (line > 0)
+			fprintf(errors, "%s:%u: %.*s\n", path, line, (int)said.n,
+				said.p);
+		else if (said.n > 0)
+			fprintf(errors, "%s: %.*s\n", path, (int)said.n, said.p);
+	}
 	free(text);
 	return is_good;
 }
@@ -46,9 +50,7 @@ struct config *check_read(const struct supervisor_spec *spec, const char *path,
 
 	if (!config)
 		return NULL;
-	/* Both speak: all errors at once. */
-	bool is_good = check_admin(config_get(config), path, errors);
-	if (check_whole(spec, config_get(config), path, errors) && is_good)
+	if (check_whole(spec, config, path, errors))
 		return config;
 	config_free(config);
 	return NULL;

@@ -11,8 +11,8 @@
 
 /**
  * Read and check the configuration.
- * @param errors  a line "file:line: why" for each error, without the line where it is
- *                of several
+ * @param errors  a line "file:line: what and why" for each error; "file: " for what is
+ *                not in the file
  * @return owned by the caller, or NULL after at least one line
  */
 struct config *check_read(const struct supervisor_spec *spec, const char *path,

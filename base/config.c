@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/codec.h"
+#include "base/config_places.h"
 #include "base/config_scan.h"
 #include "base/config_value.h"
 #include "base/log.h"
@@ -22,6 +23,7 @@ struct config {
 	struct arena *arena;
 	void *top;
 	uint8_t digest[SHA256_BYTES];
+	struct config_places places;
 };
 
 /* Where an option was set: libconfuse forgets it, and that it was set before. */
@@ -31,6 +33,7 @@ struct mark {
 };
 
 struct reader {
+	struct config *config;
 	const struct config_spec *spec;
 	const char *path;
 	char *directory;
@@ -283,12 +286,23 @@ static void check_key(struct reader *reader, const struct config_key *key,
 		     key->name, mark ? "" : "(by default) ", why);
 }
 
+/* @param block  name of the section and its title, or NULL for the top */
 static void read_section(struct reader *reader, const struct config_section *spec,
-			 cfg_t *section, void *out)
+			 cfg_t *section, const char *block, void *out)
 {
-	for (size_t i = 0; i < spec->n_keys; i++)
-		if (read_key(reader, &spec->keys[i], section, out))
-			check_key(reader, &spec->keys[i], section, out);
+	for (size_t i = 0; i < spec->n_keys; i++) {
+		const struct config_key *key = &spec->keys[i];
+		const struct mark *mark = mark_find(cfg_getopt(section, key->name));
+
+		if (mark)
+			config_places_add(&reader->config->places,
+					  arena_printf(reader->arena, "%s%s%s",
+						       block ? block : "",
+						       block ? ": " : "", key->name),
+					  mark->line);
+		if (read_key(reader, key, section, out))
+			check_key(reader, key, section, out);
+	}
 }
 
 static void read_blocks(struct reader *reader, const struct config_section *spec,
@@ -306,9 +320,13 @@ static void read_blocks(struct reader *reader, const struct config_section *spec
 	for (size_t i = 0; i < n; i++) {
 		cfg_t *section = cfg_getnsec(parser, spec->name, (unsigned)i);
 		char *block = (char *)array->items + i * spec->size;
+		char *name = arena_printf(reader->arena, "%s \"%s\"", spec->name,
+					  cfg_title(section));
 		*(char **)block =
 			arena_string(reader->arena, slice_of(cfg_title(section)));
-		read_section(reader, spec, section, block);
+		config_places_add(&reader->config->places, name,
+				  (unsigned)section->line);
+		read_section(reader, spec, section, name, block);
 	}
 }
 
@@ -317,7 +335,7 @@ static void read_all(struct reader *reader, cfg_t *parser, void *top)
 	const struct config_spec *spec = reader->spec;
 
 	parser->line = 0; /* what is missing at the top is missing on no line */
-	read_section(reader, &spec->sections[0], parser, top);
+	read_section(reader, &spec->sections[0], parser, NULL, top);
 	for (size_t i = 1; i < spec->n_sections; i++)
 		read_blocks(reader, &spec->sections[i], parser, top);
 }
@@ -398,7 +416,9 @@ struct config *config_read(const struct config_spec *spec, const char *path,
 			   FILE *errors)
 {
 	struct config *config = calloc(1, sizeof(*config));
-	struct reader reader = { .spec = spec, .path = path, .errors = errors };
+	struct reader reader = {
+		.config = config, .spec = spec, .path = path, .errors = errors
+	};
 
 	BUG_ON(!config);
 	config->spec = spec;
@@ -423,6 +443,7 @@ void config_free(struct config *config)
 {
 	if (!config)
 		return;
+	config_places_clear(&config->places);
 	arena_free(config->arena);
 	free(config);
 }
@@ -435,6 +456,11 @@ const void *config_get(const struct config *config)
 const uint8_t *config_digest(const struct config *config)
 {
 	return config->digest;
+}
+
+unsigned config_line(const struct config *config, struct slice text)
+{
+	return config_places_find(&config->places, text);
 }
 
 /* ---- Back to text ---- */

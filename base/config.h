@@ -94,6 +94,13 @@ void config_free(struct config *config);
 const void *config_get(const struct config *config);
 /** SHA-256 of the file as it was read: SHA256_BYTES, borrowed. */
 const uint8_t *config_digest(const struct config *config);
+/**
+ * The line to which a message about several values belongs, by its first words: a key
+ * (`poll_min: is more than poll_max`), a block or a key of a block
+ * (`route "a:1": care: is no path`), up to a colon or a comma.
+ * @return the last line of a block; 0: the file does not say it, or has no such key
+ */
+unsigned config_line(const struct config *config, struct slice text);
 /** Write the effective settings in the syntax of the file, defaults included. */
 void config_dump(const struct config *config, FILE *out);
 /** Write all keys with defaults and help, one line each, for --help-config and the

@@ -82,6 +82,21 @@ fail:
 	return NULL;
 }
 
+bool tls_check_trust(const char *trust_path, const char *crl_path, char *why,
+		     size_t why_size)
+{
+	const struct tls_settings settings = { .trust_path = trust_path,
+					       .crl_path = crl_path };
+	SSL_CTX *ssl_ctx = SSL_CTX_new(TLS_method());
+	bool is_good;
+
+	BUG_ON(!ssl_ctx);
+	is_good = tls_load_trust(ssl_ctx, &settings, why, why_size);
+	SSL_CTX_free(ssl_ctx);
+	ERR_clear_error();
+	return is_good;
+}
+
 void tls_context_free(struct tls_context *context)
 {
 	if (!context)

@@ -80,7 +80,7 @@ static bool have_crls(const STACK_OF(X509_INFO) *cas, const STACK_OF(X509_INFO) 
 		if (!ca || has_crl(ca, crls))
 			continue;
 		X509_NAME_oneline(X509_get_subject_name(ca), name, sizeof(name));
-		because(why, "%s: no CRL signed by the CA %s", path, name);
+		because(why, "%s: no CRL signed by the CA %s; add it", path, name);
 		return false;
 	}
 	return true;

@@ -368,27 +368,30 @@ const struct config_spec gateway_config_spec = {
 	.n_sections = COUNT(sections),
 };
 
+static bool read_key_hash(const char *key, const char *certificate,
+			  uint8_t out[SHA256_BYTES], FILE *errors)
+{
+	if (tls_spki_hash_of_file(certificate, out))
+		return true;
+	fprintf(errors, "%s: %s holds no PEM certificate\n", key, certificate);
+	return false;
+}
+
 /* A294: the legs never share a key. */
 static bool check_legs(const struct gateway_config *config, FILE *errors)
 {
 	uint8_t airnet[SHA256_BYTES], landnet[SHA256_BYTES];
+	bool is_read = read_key_hash("airnet_certificate", config->airnet_certificate,
+				     airnet, errors);
 
-	if (!tls_spki_hash_of_file(config->airnet_certificate, airnet)) {
-		fprintf(errors, "airnet_certificate: %s holds no PEM certificate\n",
-			config->airnet_certificate);
-		return false;
-	}
-	if (!tls_spki_hash_of_file(config->landnet_certificate, landnet)) {
-		fprintf(errors, "landnet_certificate: %s holds no PEM certificate\n",
-			config->landnet_certificate);
-		return false;
-	}
-	if (!memcmp(airnet, landnet, sizeof(airnet))) {
-		fprintf(errors, "landnet_key: is the key of the airnet leg, too; "
-				"make a key of its own for each leg\n");
-		return false;
-	}
-	return true;
+	is_read &= read_key_hash("landnet_certificate", config->landnet_certificate,
+				 landnet, errors);
+
+	if (!is_read || memcmp(airnet, landnet, sizeof(airnet)) != 0)
+		return is_read;
+	fprintf(errors, "landnet_key: is the key of the airnet leg, too; "
+			"make a key of its own for each leg\n");
+	return false;
 }
 
 size_t gateway_config_addresses(const struct gateway_config *config,
@@ -454,14 +457,26 @@ static bool check_listeners(const struct gateway_config *config, FILE *errors)
 	return is_good;
 }
 
-static bool check_anchors(const char *path, FILE *errors)
+/* F20: whom nobody can revoke is not believed. */
+static bool check_revocation(const char *key, const char *trust, const char *crl,
+			     FILE *errors)
+{
+	char why[512];
+
+	if (tls_check_trust(trust, crl, why, sizeof(why)))
+		return true;
+	fprintf(errors, "%s: %s\n", key, why);
+	return false;
+}
+
+static bool check_anchors(const char *key, const char *path, FILE *errors)
 {
 	if (!keys_are_demo(path))
 		return true;
 	fprintf(errors,
-		"%s: is marked for demonstration; use anchors of your own or set "
+		"%s: %s is marked for demonstration; use anchors of your own or set "
 		"demo = yes\n",
-		path);
+		key, path);
 	return false;
 }
 
@@ -473,11 +488,15 @@ static bool check_demo(const struct gateway_config *config, FILE *errors)
 
 	if (config->is_demo)
 		return true;
-	is_good = check_anchors(config->airnet_trust, errors) &
-		  check_anchors(config->landnet_trust, errors);
-	for (size_t i = 0; i < config->routes.n; i++)
+	is_good = check_anchors("airnet_trust", config->airnet_trust, errors);
+	is_good &= check_anchors("landnet_trust", config->landnet_trust, errors);
+	for (size_t i = 0; i < config->routes.n; i++) {
+		char key[AUTH_SRV_CHARS + 32];
+
+		snprintf(key, sizeof(key), "route \"%s\": proof_root", routes[i].title);
 		if (routes[i].proof_root)
-			is_good &= check_anchors(routes[i].proof_root, errors);
+			is_good &= check_anchors(key, routes[i].proof_root, errors);
+	}
 	return is_good;
 }
 
@@ -503,7 +522,7 @@ static const char *own_path_below(const char *prefix)
 	return NULL;
 }
 
-static bool check_prefixes(const struct route_config *route,
+static bool check_prefixes(const struct route_config *route, const char *key,
 			   const struct config_list *prefixes, FILE *errors)
 {
 	bool is_good = true;
@@ -514,12 +533,14 @@ static bool check_prefixes(const struct route_config *route,
 
 		if (own)
 			fprintf(errors,
-				"route \"%s\": the prefix %s would let handsets use "
-				"%s, which is the gateway's own\n",
-				route->title, prefix, own);
+				"route \"%s\": %s: the prefix %s would let handsets "
+				"use %s, which is the gateway's own\n",
+				route->title, key, prefix, own);
 		else if (!http_target_is_canonical(slice_of(prefix)))
-			fprintf(errors, "route \"%s\": %s is no path prefix\n",
-				route->title, prefix);
+			fprintf(errors,
+				"route \"%s\": %s: %s is no path prefix; write like "
+				"/v1/device\n",
+				route->title, key, prefix);
 		else
 			continue;
 		is_good = false;
@@ -544,9 +565,9 @@ static bool check_route(const struct route_config *route, FILE *errors)
 			route->title);
 		is_good = false;
 	}
-	is_good &= check_prefixes(route, &route->care, errors);
-	is_good &= check_prefixes(route, &route->provision, errors);
-	is_good &= check_prefixes(route, &route->large, errors);
+	is_good &= check_prefixes(route, "care", &route->care, errors);
+	is_good &= check_prefixes(route, "provision", &route->provision, errors);
+	is_good &= check_prefixes(route, "large", &route->large, errors);
 	return is_good;
 }
 
@@ -554,9 +575,15 @@ bool gateway_config_check(const void *top, FILE *errors)
 {
 	const struct gateway_config *config = top;
 	const struct route_config *routes = config->routes.items;
-	bool is_good = check_listeners(config, errors) & check_legs(config, errors) &
-		       check_demo(config, errors) & authorities_check(config, errors);
+	bool is_good = check_listeners(config, errors);
 
+	is_good &= check_legs(config, errors);
+	is_good &= check_demo(config, errors);
+	is_good &= authorities_check(config, errors);
+	is_good &= check_revocation("airnet_crl", config->airnet_trust,
+				    config->airnet_crl, errors);
+	is_good &= check_revocation("landnet_crl", config->landnet_trust,
+				    config->landnet_crl, errors);
 	for (size_t i = 0; i < config->routes.n; i++)
 		is_good &= check_route(&routes[i], errors);
 	return is_good;

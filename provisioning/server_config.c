@@ -214,21 +214,38 @@ static bool check_billing(const struct server_config *config, FILE *errors)
 	return false;
 }
 
+/* F20: whom nobody can revoke is not believed. */
+static bool check_revocation(const struct server_config *config, FILE *errors)
+{
+	char why[512];
+	if (tls_check_trust(config->trust, config->crl, why, sizeof(why)))
+		return true;
+	fprintf(errors, "crl: %s\n", why);
+	return false;
+}
+
+static bool check_anchors(const char *key, const char *path, FILE *errors)
+{
+	if (!path || !keys_are_demo(path))
+		return true;
+	fprintf(errors,
+		"%s: %s is marked for demonstration; use anchors of your own or set "
+		"demo = yes\n",
+		key, path);
+	return false;
+}
+
 bool server_config_check(const void *top, FILE *errors)
 {
 	const struct server_config *config = top;
 	bool is_good = check_gateways(config, errors);
-	is_good = check_proof_key(config, errors) && is_good;
-	is_good = check_billing(config, errors) && is_good;
-	const char *const anchors[] = { config->trust, config->billing_trust };
-	for (size_t i = 0; i < COUNT(anchors); i++) {
-		if (config->is_demo || !anchors[i] || !keys_are_demo(anchors[i]))
-			continue;
-		fprintf(errors,
-			"%s: is marked for demonstration; use anchors of your own or "
-			"set demo = yes\n",
-			anchors[i]);
-		is_good = false;
+	is_good &= check_proof_key(config, errors);
+	is_good &= check_billing(config, errors);
+	is_good &= check_revocation(config, errors);
+	if (!config->is_demo) {
+		is_good &= check_anchors("trust", config->trust, errors);
+		is_good &=
+			check_anchors("billing_trust", config->billing_trust, errors);
 	}
 	return is_good;
 }

@@ -172,8 +172,9 @@ bool smsc_config_check(const void *top, FILE *errors)
 	bool is_lease_long = config->ack_timeout_ms <= config->lease_ms / 2;
 	bool is_poll_ordered = config->poll_min_ms <= config->poll_max_ms;
 	if (!is_lease_long)
-		fprintf(errors, "ack_timeout: is more than half of lease\n");
+		fprintf(errors,
+			"ack_timeout: is more than half of lease; make lease longer\n");
 	if (!is_poll_ordered)
-		fprintf(errors, "poll_min: is more than poll_max\n");
+		fprintf(errors, "poll_min: is more than poll_max; make it shorter\n");
 	return is_lease_long && is_poll_ordered;
 }

@@ -30,14 +30,6 @@ def configured(site):
     return site
 
 
-def test_a_revocation_list_of_another_authority(configured):
-    crl = configured.pki.landnet.crl_path
-    configured.gateway.config["airnet_crl"] = crl
-    refused(configured, configured.gateway, crl)
-    configured.server.config["crl"] = configured.pki.device.crl_path
-    refused(configured, configured.server, configured.pki.device.crl_path)
-
-
 def test_a_key_of_another_certificate(configured):
     p = configured.pki
     configured.gateway.config["airnet_key"] = p.gateway_landnet.key_path

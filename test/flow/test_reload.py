@@ -193,7 +193,7 @@ def test_a_route_is_added(edge):
     ("key", "failed", "does not belong"),
     ("bytes", "refused", "no PEM certificate"),
     ("expired", "failed", "expired"),
-    ("crl", "failed", "no CRL"),
+    ("crl", "refused", "no CRL"),
 ])
 def test_bad_files_change_nothing(edge, break_it, result, why):
     config, device = edge.gateway.config, edge.pki.device

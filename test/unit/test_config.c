@@ -477,6 +477,35 @@ static void makes_its_directory(void)
 	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(directory));
 }
 
+static void finds_the_line_of_a_message(void)
+{
+	struct config *config = config_of("number = 7\n\nblock \"a:1\" {\n"
+					  "address = \"127.0.0.1:1\"\n}\n"
+					  "block \"a:2\" {\n\n"
+					  "address = \"127.0.0.1:2\"\n}\n");
+	static const struct {
+		const char *text;
+		unsigned line;
+	} cases[] = {
+		{ "number: is odd", 2 },
+		{ "number, delta: differ", 2 },
+		{ "numbers: are odd", 0 },
+		{ "number", 0 },
+		{ "delta: was not given", 0 },
+		{ "block \"a:1\": is odd", 6 },
+		{ "block \"a:2\": address: is even", 9 },
+		{ "block \"a:2\": weight: is none", 10 },
+		{ "block \"a:3\": is not there", 0 },
+		{ "", 0 },
+	};
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(config);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		CU_ASSERT_EQUAL(config_line(config, slice_of(cases[i].text)),
+				cases[i].line);
+	config_free(config);
+}
+
 static void leaves_nothing_behind(void)
 {
 	static const char *const names[] = { "plain", "secret", "test.conf",
@@ -495,4 +524,5 @@ TEST_MAIN("config", TEST(makes_its_directory), TEST(gives_defaults),
 	  TEST(refuses_bad_values), TEST(refuses_what_libconfuse_takes_silently),
 	  TEST(reports_all_errors_at_once), TEST(asks_for_required_keys_and_blocks),
 	  TEST(refuses_secrets_that_others_can_read), TEST(refuses_what_is_no_file),
-	  TEST(describes_every_key), TEST(leaves_nothing_behind))
+	  TEST(describes_every_key), TEST(finds_the_line_of_a_message),
+	  TEST(leaves_nothing_behind))
