@@ -145,6 +145,9 @@ def reload(edge):
     edge.gateway.process.popen.send_signal(signal.SIGHUP)
     edge.gateway.process.wait_for(
         lambda: len(edge.gateway.events("reloaded")) > seen, "ev=reloaded")
+    # What comes while the old generation goes may still be its own.
+    edge.gateway.process.wait_for(
+        lambda: edge.gateway.metrics()["provbox_gateway_generations"] == 1, "one generation")
 
 
 def test_a_device_revoked_while_it_is_connected_is_put_out(edge):
