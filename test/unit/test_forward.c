@@ -583,6 +583,34 @@ static void an_answer_that_was_put_back_comes_when_there_is_place(void)
 	play_close(&play);
 }
 
+static void send_half(void *arg)
+{
+	struct evbuffer *body = evbuffer_new();
+	char bytes[32768] = { 0 };
+
+	evbuffer_add(body, bytes, sizeof(bytes));
+	exchange_send_body(slow_answer.exchange, body);
+	evbuffer_free(body);
+	if (arg) /* the second */
+		exchange_send_end(slow_answer.exchange);
+}
+
+static void answer_in_halves(struct stage *stage, struct exchange *exchange)
+{
+	struct http_field field = { SLICE("Provbox-Exchange"), SLICE("0") };
+
+	exchange_send_head(exchange, &(struct http_head){ .status = 200,
+							  .fields = &field,
+							  .n_fields = 1,
+							  .framing = HTTP_LENGTH,
+							  .content_length = 65536,
+							  .keep_alive = true });
+	slow_answer.exchange = exchange;
+	send_half(NULL);
+	timer_init(&slow_answer.timer, stage->loop, send_half, stage);
+	timer_start(&slow_answer.timer, 50);
+}
+
 static void on_lent(void *arg, struct link *link, enum auth_reason reason)
 {
 	struct play *play = arg;
@@ -597,7 +625,7 @@ static void a_small_answer_leaves_the_link_at_once(void)
 {
 	struct play play;
 
-	play_open(&play, NULL, NULL, answer_held);
+	play_open(&play, NULL, NULL, answer_in_halves);
 	play.device_tx_high = 2;
 	play_keep_long(&play);
 	STAGE_RUN_UNTIL(&play.stage, play.stage.n_requests == 1);
