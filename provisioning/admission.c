@@ -1,14 +1,18 @@
 #include "provisioning/admission.h"
 
+#include <inttypes.h>
+
 #include "provisioning/server_metrics.h"
 
-/* An answer must never reach another request than its own: both ends count. */
+/* An answer must never reach another request than its own: both ends count, and write
+ * what they have counted in the same way. */
 static bool check_exchange(struct api_call *call)
 {
-	uint64_t number;
-	if (slice_to_u64(api_field(call, "Provbox-Exchange"), UINT64_MAX, &number) &&
-	    number == link_count(call->peer->link))
+	const char *expected =
+		arena_printf(api_arena(call), "%" PRIu64, link_count(call->peer->link));
+	if (slice_eq(api_field(call, "Provbox-Exchange"), slice_of(expected)))
 		return true;
+	metrics_add(SERVER_EXCHANGES_MISMATCHED, 1);
 	api_refuse(call, API_EXCHANGE_MISMATCH, NULL);
 	return false;
 }
@@ -18,6 +22,7 @@ static bool check_no_grant(struct api_call *call)
 {
 	if (http_field_count(exchange_head(call->exchange), "Provbox-Grant") == 0)
 		return true;
+	metrics_add(SERVER_GRANTS_UNEXPECTED, 1);
 	api_refuse(call, API_GRANT_UNEXPECTED, NULL);
 	return false;
 }

@@ -39,6 +39,7 @@ static void peer_open(struct peer *peer)
 {
 	struct conn *conn = link_conn(peer->link);
 	const X509 *leaf = SSL_get0_peer_certificate(conn_ssl(conn));
+	peer->is_verified = true;
 	if (leaf && tls_spki_hash(leaf, peer->gw))
 		peer->gateway = find_gateway(peer->landnet, peer->gw);
 	if (peer->gateway) {
@@ -54,11 +55,10 @@ static void peer_open(struct peer *peer)
 
 static void peer_end(struct peer *peer, const char *reason)
 {
-	bool is_verified = peer->gateway != NULL;
-	if (!is_verified)
+	if (!peer->is_verified)
 		metrics_add(SERVER_HANDSHAKES_FAILED, 1);
 	log_info("link_closed", log_str("peer", conn_peer(link_conn(peer->link))),
-		 log_str("gateway", is_verified ? peer->gateway->name : NULL),
+		 log_str("gateway", peer->gateway ? peer->gateway->name : NULL),
 		 log_str("reason", reason),
 		 log_num("requests", (int64_t)link_count(peer->link)));
 	peer_free(peer);

@@ -48,9 +48,10 @@ struct peer {
 	struct landnet *landnet;
 	struct link *link;
 	uint8_t gw[SHA256_BYTES];
+	bool is_verified;              /* its certificate */
 	const struct gateway *gateway; /* NULL: not configured */
 	struct gate_entry gate;
-	struct api_call *call;         /* the one in progress */
+	struct api_call *call; /* the one in progress */
 };
 
 /** What the role gives the supervisor. */

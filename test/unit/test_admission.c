@@ -202,7 +202,7 @@ static void lets_no_device_speak_for_its_gateway(void)
 
 static void counts_exchanges_with_the_gateway(void)
 {
-	static const char *const wrong[] = { "1", "", "-1", "0x0", "0, 0" };
+	static const char *const wrong[] = { "1", "", "-1", "0x0", "0, 0", "00", "+0" };
 
 	stage_open(&stage);
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {

@@ -6,9 +6,11 @@ doc/openapi.yaml.
     caller.ask("GET", "/v1/device", 200)
 """
 
+import secrets
+import time
 import uuid
 
-from harness import landnet
+from harness import landnet, protocol
 from harness.schema import DEV, TERMS, digest
 
 
@@ -17,7 +19,8 @@ class Caller:
 
     def __init__(self, site, api, dev=DEV, gateway=None, leaf=None):
         self.site, self.api, self.dev = site, api, dev
-        self.link = site.landnet(gateway)
+        self.gateway = gateway or site.pki.gateway_landnet
+        self.link = site.landnet(self.gateway)
         self.leaf = leaf or site.pki.only_leaf(dev)
 
     def __enter__(self):
@@ -43,6 +46,21 @@ class Caller:
         answer = self.ask("POST", "/v1/authentication", status, body)
         self.link.grant = answer.json().get("grant")
         return answer.json()
+
+    def mint(self, *, kid=None, key=None, seconds=protocol.GRANT_SECONDS, **changes):
+        """A grant by test/flow/harness/protocol.py, as the server would make it for this
+        caller now, but for the changes."""
+        own_kid, own_key = (self.site.directory / "grant.keys").read_text().split()
+        issued = changes.get("iat", int(time.time()))
+        fields = {"gw": bytes.fromhex(self.gateway.spki_hash()), "srv": self.site.pki.SRV,
+                  "sid": self.link.sid, "dev": self.dev,
+                  "cred": bytes.fromhex(self.leaf.fingerprint()),
+                  "cbA": secrets.token_bytes(32), "standing": "unprovisioned",
+                  "epoch": self.site.schema.epoch(self.dev), "iat": issued,
+                  "exp": issued + seconds, **changes}
+        return protocol.b64u(protocol.grant(bytes.fromhex(kid or own_kid),
+                                            key or bytes.fromhex(own_key),
+                                            protocol.grant_payload(**fields)))
 
     def end_body(self, **members):
         body = self.link.authentication(self.leaf, self.dev)
