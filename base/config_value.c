@@ -229,16 +229,18 @@ static bool read_address(const struct config_reading *reading, struct slice text
 	return true;
 }
 
-/* In the one form of quoted text that config_scan accepts. */
+/* In a form of quoted text that config_scan accepts, and takes for itself. */
 static void write_quoted(const char *text, FILE *out)
 {
-	fputc('"', out);
+	const char quote = strstr(text, "${") ? '\'' : '"';
+
+	fputc(quote, out);
 	for (; *text; text++) {
-		if (*text == '"' || *text == '\\')
+		if (*text == quote || *text == '\\')
 			fputc('\\', out);
 		fputc(*text, out);
 	}
-	fputc('"', out);
+	fputc(quote, out);
 }
 
 static void write_string(const void *field, FILE *out)

@@ -263,10 +263,10 @@ static void reads_every_type(void)
 
 static void what_is_dumped_reads_the_same(void)
 {
-	static const char *const texts[] = { full, "",
-					     "wait = 1h size = 1 peers = {}" };
+	static const char *const texts[] = { full, "", "wait = 1h size = 1 peers = {}",
+					     "name = 'It\\'s ${x} \"q\" \\\\'" };
 
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < 4; i++) {
 		char *dump, *again;
 		size_t size;
 		struct config *config = config_of(texts[i]);
