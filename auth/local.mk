@@ -55,6 +55,18 @@ test_unit_test_signing_LDADD = $(AUTH_LIBS)
 test_unit_test_standing_LDADD = $(AUTH_LIBS)
 test_unit_test_zone_LDADD = $(AUTH_LIBS)
 
+fuzz_targets += \
+	test/fuzz/fuzz_grant \
+	test/fuzz/fuzz_identity \
+	test/fuzz/fuzz_message \
+	test/fuzz/fuzz_proof \
+	test/fuzz/fuzz_signing
+test_fuzz_fuzz_grant_LDADD = $(AUTH_LIBS)
+test_fuzz_fuzz_identity_LDADD = $(AUTH_LIBS)
+test_fuzz_fuzz_message_LDADD = $(AUTH_LIBS)
+test_fuzz_fuzz_proof_LDADD = $(AUTH_LIBS)
+test_fuzz_fuzz_signing_LDADD = $(AUTH_LIBS)
+
 EXTRA_DIST += \
 	test/unit/cert.h \
 	test/unit/claims.h \

@@ -88,7 +88,13 @@ check_PROGRAMS += \
 	test/unit/test_tls_verify \
 	test/unit/test_utf8
 
-fuzz_targets += test/fuzz/fuzz_http test/fuzz/fuzz_proxy
+fuzz_targets += \
+	test/fuzz/fuzz_codec \
+	test/fuzz/fuzz_config \
+	test/fuzz/fuzz_dsn \
+	test/fuzz/fuzz_http \
+	test/fuzz/fuzz_json \
+	test/fuzz/fuzz_proxy
 
 EXTRA_DIST += test/unit/attempts.h test/unit/cluster.h test/unit/exchange_world.h \
 	test/unit/http_vector.h test/unit/pki.h test/unit/testd.h

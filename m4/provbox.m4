@@ -60,8 +60,10 @@ provbox_sanitizers="$provbox_sanitizers -fno-omit-frame-pointer"
 AS_IF([test "x$enable_fuzz" != xno || test "x$enable_sanitize" != xno],
       [PROVBOX_CPPFLAGS="$PROVBOX_CPPFLAGS -DPROVBOX_SANITIZED"])
 AS_IF([test "x$enable_fuzz" != xno], [
+	provbox_coverage="-fprofile-instr-generate -fcoverage-mapping"
 	PROVBOX_CFLAGS="$PROVBOX_CFLAGS $provbox_sanitizers -fsanitize=fuzzer-no-link"
-	PROVBOX_LDFLAGS="$PROVBOX_LDFLAGS $provbox_sanitizers"
+	PROVBOX_CFLAGS="$PROVBOX_CFLAGS $provbox_coverage"
+	PROVBOX_LDFLAGS="$PROVBOX_LDFLAGS $provbox_sanitizers $provbox_coverage"
 ], [test "x$enable_sanitize" != xno], [
 	PROVBOX_CFLAGS="$PROVBOX_CFLAGS $provbox_sanitizers"
 	PROVBOX_LDFLAGS="$PROVBOX_LDFLAGS $provbox_sanitizers"

@@ -35,6 +35,12 @@ test_unit_test_poster_LDADD = $(SERVER_LIBS)
 test_unit_test_server_config_LDADD = $(SERVER_LIBS)
 test_unit_test_server_header_LDADD = $(SERVER_LIBS)
 test_unit_test_server_route_LDADD = $(SERVER_LIBS)
+
+fuzz_targets += test/fuzz/fuzz_header test/fuzz/fuzz_request
+test_fuzz_fuzz_header_LDADD = $(SERVER_LIBS)
+test_fuzz_fuzz_request_SOURCES = test/fuzz/fuzz_request.c \
+	provisioning/device_api.c provisioning/device_api.h
+
 EXTRA_DIST += test/unit/https_peer.h test/unit/landnet_stage.h test/unit/schema.h
 
 nobase_dist_pkgdata_DATA += \

@@ -40,5 +40,7 @@ test_unit_test_smsc_config_SOURCES = test/unit/test_smsc_config.c \
 check_PROGRAMS += test/unit/test_store
 test_unit_test_store_SOURCES = test/unit/test_store.c smsc/store.c smsc/store.h
 
-fuzz_targets += test/fuzz/fuzz_box
+fuzz_targets += test/fuzz/fuzz_box test/fuzz/fuzz_text
 test_fuzz_fuzz_box_SOURCES = test/fuzz/fuzz_box.c smsc/box.c smsc/box.h
+test_fuzz_fuzz_text_SOURCES = test/fuzz/fuzz_text.c smsc/text.c smsc/text.h \
+	contrib/handset/gsm7.c contrib/handset/gsm7.h

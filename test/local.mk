@@ -1,6 +1,6 @@
 # Tests of the tree as a whole. Unit tests stand in the local.mk of the folder they test.
 
-EXTRA_DIST += test/unit/test.h
+EXTRA_DIST += test/unit/test.h test/fuzz/fuzz.h test/fuzz/run
 
 FLOW_ENV = PROVBOX_SRCDIR='$(abs_top_srcdir)' PROVBOX_BUILDDIR='$(abs_top_builddir)' \
 	PYTHONDONTWRITEBYTECODE=1
@@ -9,7 +9,7 @@ FLOW =
 # Flows wait more than they compute: two at a time.
 FLOW_JOBS = 2
 
-.PHONY: check-flow format fuzz lint mutants
+.PHONY: check-flow format fuzz fuzz-coverage lint mutants
 check-flow: all
 	$(FLOW_ENV) $(PYTHON) -m pytest -p no:cacheprovider -c $(srcdir)/test/pytest.ini \
 		-n $(FLOW_JOBS) $(srcdir)/test/flow $(FLOW)
@@ -31,22 +31,21 @@ format:
 	cd $(srcdir) && git ls-files -z '*.[ch]' | xargs -0 $(CLANG_FORMAT) -i
 
 # Fuzz targets are programs test/fuzz/fuzz_NAME, added to fuzz_targets by the folder whose
-# parser they drive; `make fuzz` runs each for FUZZ_SECONDS, from the samples that
-# test/fuzz/corpus/fuzz_NAME may hold.
+# parser they drive. `make fuzz` runs each for FUZZ_SECONDS, from the samples in
+# test/fuzz/corpus/fuzz_NAME; one of them: make fuzz FUZZ=fuzz_http. `make fuzz-coverage`
+# shows how many of a parser's lines the samples alone reach.
 FUZZ_SECONDS = 20
+FUZZ = $(fuzz_targets:test/fuzz/%=%)
+FUZZ_RUN = $(PYTHON) $(srcdir)/test/fuzz/run
 if FUZZ
 noinst_PROGRAMS += $(fuzz_targets)
 $(fuzz_targets): LDFLAGS += -fsanitize=fuzzer
-fuzz: $(fuzz_targets)
-	for target in $(fuzz_targets); do \
-		found=$$target.corpus samples=$(srcdir)/test/fuzz/corpus/$${target##*/}; \
-		test -d $$samples || samples=; \
-		$(MKDIR_P) $$found && \
-		$$target -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 \
-			-artifact_prefix=$$target. $$found $$samples || exit 1; \
-	done
+fuzz: $(FUZZ:%=test/fuzz/%)
+	@$(FUZZ_RUN) fuzz $(FUZZ_SECONDS) $(FUZZ:%=test/fuzz/%)
+fuzz-coverage: $(FUZZ:%=test/fuzz/%)
+	@$(FUZZ_RUN) coverage $(FUZZ:%=test/fuzz/%)
 else
-fuzz:
+fuzz fuzz-coverage:
 	@echo "configure with --enable-fuzz CC=clang first" >&2; exit 2
 endif
 

@@ -67,3 +67,6 @@ test_unit_test_words_LDADD = $(HANDSET_LIBS)
 test_unit_test_install_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=mkdir -Wl,--wrap=link \
 	-Wl,--wrap=symlink -Wl,--wrap=chmod -Wl,--wrap=rename -Wl,--wrap=unlink \
 	-Wl,--wrap=rmdir -Wl,--wrap=fsync -Wl,--wrap=write
+
+fuzz_targets += test/fuzz/fuzz_sms
+test_fuzz_fuzz_sms_LDADD = $(HANDSET_LIBS)

@@ -1,18 +1,12 @@
 /*
  * Fuzz target of the PROXY header: read as from a socket, by what is asked for each
  * time, and at once; both come to the same, within the bytes there are.
+ *
+ * Parser: base/proxy.c
  */
 #include "base/proxy.h"
 
-#include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-	if (!condition)
-		abort();
-}
+#include "test/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -22,18 +16,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	while ((verdict = proxy_read(slice_make(data, n), &header, &missing)) ==
 	       PROXY_MORE) {
-		require(missing > 0 && n + missing <= PROXY_HEADER_BYTES);
+		REQUIRE(missing > 0 && n + missing <= PROXY_HEADER_BYTES);
 		if (missing > size - n)
 			return 0;
 		n += missing;
 	}
-	require(proxy_read(slice_make(data, n), &again, &missing) == verdict);
+	REQUIRE(proxy_read(slice_make(data, n), &again, &missing) == verdict);
 	if (verdict != PROXY_DONE)
 		return 0;
-	require(missing == 0 && memcmp(&header, &again, sizeof(header)) == 0);
-	require(!header.is_local || header.source.ss_family == AF_UNSPEC);
+	REQUIRE(missing == 0 && memcmp(&header, &again, sizeof(header)) == 0);
+	REQUIRE(!header.is_local || header.source.ss_family == AF_UNSPEC);
 	if (n < size)
-		require(proxy_read(slice_make(data, n + 1), &again, &missing) ==
+		REQUIRE(proxy_read(slice_make(data, n + 1), &again, &missing) ==
 			PROXY_MALFORMED);
 	return 0;
 }

@@ -18,7 +18,7 @@ FOLDERS = (*tree.PRODUCT_FOLDERS, "doc", "m4", "test")
 SUFFIXES = "c|h|md|mk|py|sh|sql|svg|txt|yaml"
 
 # What stands for one of many, as in "test_x.c for x.c".
-PATTERNS = {"x.c", "test_x.c", "NNN_*.sql", "*.sql"}
+PATTERNS = {"x.c", "test_x.c", "fuzz_x.c", "NNN_*.sql", "*.sql"}
 # Of automake, or of everybody's shell.
 TARGETS = {"all", "check", "clean", "dist", "distcheck", "install", "uninstall"}
 VARIABLES = {"DESTDIR", "TESTS", "CC"}
