@@ -3,34 +3,11 @@
 #include <stdio.h>
 
 #include "provctl/pg_type.h"
+#include "provctl/plain.h"
 
 static bool is_number(Oid type)
 {
 	return type == PG_INT8 || type == PG_INT4 || type == PG_FLOAT8;
-}
-
-/* Bytes of UTF-8 that end a control character of one or two bytes at the front; 0:
- * none. */
-static size_t control_bytes(const char *s)
-{
-	unsigned char a = (unsigned char)s[0], b = a ? (unsigned char)s[1] : 0;
-	if (a < 0x20 || a == 0x7f)
-		return 1;
-	return a == 0xc2 && b >= 0x80 && b < 0xa0 ? 2 : 0;
-}
-
-/* A copy in which control characters are question marks. */
-static char *harmless(struct arena *arena, const char *s)
-{
-	char *copy = arena_string(arena, slice_of(s)), *to = copy;
-	for (size_t step; copy && *s; s += step) {
-		size_t control = control_bytes(s);
-		step = control ? control : 1;
-		*to++ = control ? '?' : *s;
-	}
-	if (copy)
-		*to = '\0';
-	return copy;
 }
 
 /* {a,"b c"} as a, b c */
@@ -53,9 +30,10 @@ static const char *cell(struct arena *arena, const PGresult *rows, int row, int 
 		return "-";
 	if (type == PG_BOOL)
 		return *raw == 't' ? "yes" : "no";
-	char *text = harmless(arena, raw);
+	char *text = arena_string(arena, slice_of(raw));
 	if (!text)
 		return "(too long)";
+	plain(text);
 	/* 2026-11-21 01:02:03.456789+00: to the millisecond; the zone is UTC anyway. */
 	if (type == PG_TIMESTAMPTZ)
 		text[strcspn(text, "+")] = '\0';

@@ -15,6 +15,7 @@ provctl_provctl_SOURCES = \
 	provctl/manifest.c provctl/manifest.h \
 	provctl/migrate.c provctl/migrate.h \
 	provctl/pg_type.h \
+	provctl/plain.c provctl/plain.h \
 	provctl/progress.c provctl/progress.h \
 	provctl/provctl.h \
 	provctl/request.c \
@@ -38,7 +39,8 @@ test_unit_test_database_SOURCES = test/unit/test_database.c provctl/database.c \
 	provctl/database.h
 test_unit_test_devices_SOURCES = test/unit/test_devices.c provctl/devices.c \
 	provctl/devices.h provctl/csv.c provctl/csv.h provctl/file.c provctl/file.h
-test_unit_test_grid_SOURCES = test/unit/test_grid.c provctl/grid.c provctl/grid.h
+test_unit_test_grid_SOURCES = test/unit/test_grid.c provctl/grid.c provctl/grid.h \
+	provctl/plain.c provctl/plain.h
 test_unit_test_manifest_SOURCES = test/unit/test_manifest.c provctl/manifest.c \
 	provctl/manifest.h provctl/file.c provctl/file.h
 test_unit_test_migrate_SOURCES = test/unit/test_migrate.c provctl/migrate.c \

@@ -5,9 +5,11 @@
 #include <unistd.h>
 
 #include "base/config.h"
+#include "base/log.h"
 #include "provctl/command_line.h"
 #include "provctl/database.h"
 #include "provctl/grid.h"
+#include "provctl/plain.h"
 #include "provctl/provctl.h"
 #include "provctl/rows.h"
 
@@ -51,12 +53,14 @@ static const struct config_spec config_spec = { "provctl", config_sections, 1 };
 
 void complain(const char *format, ...)
 {
+	char *text = NULL;
 	va_list arguments;
 	va_start(arguments, format);
-	fputs("provctl: ", stderr);
-	vfprintf(stderr, format, arguments);
-	fputc('\n', stderr);
+	BUG_ON(vasprintf(&text, format, arguments) < 0);
 	va_end(arguments);
+	plain(text);
+	fprintf(stderr, "provctl: %s\n", text);
+	free(text);
 }
 
 /* ---- Configuration ---- */

@@ -51,6 +51,12 @@ static const struct json_member device_members[] = {
 };
 #undef AT
 
+static bool is_identifier(struct slice dev)
+{
+	char canonical[AUTH_DEV_CHARS + 1];
+	return identity_canonical(dev, canonical) && slice_eq(dev, slice_of(canonical));
+}
+
 /* The parts of the body, each with the table of its members. */
 static bool read_request_body(struct api_call *call, struct request_body *body)
 {
@@ -72,7 +78,11 @@ static bool read_request_body(struct api_call *call, struct request_body *body)
 			api_refuse(call, API_BODY_INVALID, why);
 			return false;
 		}
-	return true;
+	if (is_identifier(body->dev))
+		return true;
+	api_refuse(call, API_BODY_INVALID,
+		   "member `dev`: not a canonical equipment identifier");
+	return false;
 }
 
 /* The same bytes are the same request: the database keeps their hash. */
