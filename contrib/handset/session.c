@@ -12,7 +12,8 @@
 #define SESSION_TARGET   "/.provbox/session"
 #define ANSWER_BYTES     (1 << 20)
 #define ARENA_BYTES      (64 * 1024)
-#define RETRY_DELAY_MS   10000 /* longest */
+#define RETRY_DELAY_MS   10000 /* longest of our own choice */
+#define RETRY_AFTER_S    300   /* longest that is done as told */
 #define IDLE_TIMEOUT_MS  600000
 #define CLOSE_TIMEOUT_MS 1000
 #define STATUS_OK        200
@@ -124,10 +125,9 @@ static void retry_later(struct session *session, const char *reason, int64_t pau
 		delay_ms *= 2;
 	session->attempts++;
 	session->is_pausing = true;
-	if (pause_ms > delay_ms)
-		delay_ms = pause_ms;
-	timer_start(&session->pump,
-		    delay_ms < RETRY_DELAY_MS ? delay_ms : RETRY_DELAY_MS);
+	if (delay_ms > RETRY_DELAY_MS)
+		delay_ms = RETRY_DELAY_MS;
+	timer_start(&session->pump, pause_ms > delay_ms ? pause_ms : delay_ms);
 }
 
 static void end_for_now(struct session *session, const char *reason)
@@ -302,8 +302,8 @@ static int64_t pause_asked_ms(const struct http_head *head)
 	const struct http_field *field = http_field(head, "Retry-After");
 	uint64_t seconds = 0;
 
-	if (field)
-		slice_to_u64(field->value, RETRY_DELAY_MS / 1000, &seconds);
+	if (field && !slice_to_u64(field->value, RETRY_AFTER_S, &seconds))
+		seconds = 0; /* a date, or a joke */
 	return (int64_t)seconds * 1000;
 }
 
