@@ -2,6 +2,8 @@
 
 #include "base/codec.h"
 
+#define AWAY_SPREAD_S 5
+
 enum told {
 	TOLD_ALIKE,
 	TOLD_AWAY,
@@ -67,11 +69,14 @@ static const struct refusal *refusal_find(enum auth_reason reason)
 	return &other;
 }
 
-/* Whoever was refused together must not come back together. */
-static unsigned retry_after_s(int64_t spread_s)
+/* Whoever was refused together must not come back together. A server that is away for a
+ * moment is waited for less long than a storm takes to pass. */
+static unsigned retry_after_s(enum auth_reason reason, int64_t spread_s)
 {
 	uint32_t random;
 
+	if (reason != REASON_ADMISSION_LIMITED && spread_s > AWAY_SPREAD_S)
+		spread_s = AWAY_SPREAD_S;
 	if (spread_s <= 1)
 		return 1;
 	random_bytes(&random, sizeof(random));
@@ -87,7 +92,8 @@ unsigned refusal_answer(struct exchange *exchange, enum auth_reason reason,
 	};
 	const struct refusal *refusal = refusal_find(reason);
 	char seconds[16];
-	const int n = snprintf(seconds, sizeof(seconds), "%u", retry_after_s(spread_s));
+	const int n = snprintf(seconds, sizeof(seconds), "%u",
+			       retry_after_s(reason, spread_s));
 	const struct http_field retry_after = { SLICE("Retry-After"),
 						slice_make(seconds, (size_t)n) };
 

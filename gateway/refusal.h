@@ -10,7 +10,8 @@
 
 /**
  * Answer @p exchange for @p reason; an unlisted reason is 403 authentication_failed.
- * @param spread_s  a 503 is told to come again after 1..spread_s seconds, by chance
+ * @param spread_s  a 503 is told to come again after 1..spread_s seconds, by chance; of
+ *                  1..5 for all reasons but REASON_ADMISSION_LIMITED
  * @return the status that it was answered with
  */
 unsigned refusal_answer(struct exchange *exchange, enum auth_reason reason,

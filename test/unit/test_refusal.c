@@ -142,24 +142,30 @@ static void ask_close(struct stage *stage)
 	stage_close(stage);
 }
 
-/* A storm that is sent away must not come back as one. */
-static void retries_are_spread(void)
+/* Who is sent away with others must not come back with them. */
+static void check_spread(enum auth_reason reason, long longest_s)
 {
-	unsigned n_seen = 0, seen[SPREAD_S + 1] = { 0 };
+	long n_seen = 0, seen[SPREAD_S + 1] = { 0 };
 	struct stage stage;
 
 	ask_open(&stage);
 	ask.spread_s = SPREAD_S;
 	for (int i = 0; i < 40; i++) {
-		ask_for(&stage, REASON_ADMISSION_LIMITED);
+		ask_for(&stage, reason);
 		const char *field = strstr(ask.head, "Retry-After: ");
 		CU_ASSERT_PTR_NOT_NULL_FATAL(field);
 		long seconds = strtol(field + strlen("Retry-After: "), NULL, 10);
-		CU_ASSERT_FATAL(seconds >= 1 && seconds <= SPREAD_S);
+		CU_ASSERT_FATAL(seconds >= 1 && seconds <= longest_s);
 		n_seen += seen[seconds]++ == 0;
 	}
-	CU_ASSERT(n_seen > SPREAD_S / 2); /* by chance not so once in 10^6 runs */
+	CU_ASSERT(n_seen > longest_s / 2); /* by chance not so once in 10^6 runs */
 	ask_close(&stage);
+}
+
+static void a_storm_is_spread_for_longer_than_a_failure(void)
+{
+	check_spread(REASON_ADMISSION_LIMITED, SPREAD_S);
+	check_spread(REASON_LANDNET_UNREACHABLE, 5);
 }
 
 static void every_reason_has_its_status_and_word(void)
@@ -222,5 +228,6 @@ static void says_which_reasons_end_a_session_and_which_are_reported(void)
 }
 
 TEST_MAIN("refusal", TEST(every_reason_has_its_status_and_word),
-	  TEST(retries_are_spread), TEST(what_is_told_alike_is_alike),
+	  TEST(a_storm_is_spread_for_longer_than_a_failure),
+	  TEST(what_is_told_alike_is_alike),
 	  TEST(says_which_reasons_end_a_session_and_which_are_reported))

@@ -112,6 +112,7 @@ class Site:
             "landnet_crl": p.landnet.crl_path,
             "handshake_timeout": SHORT, "head_timeout": SHORT, "body_timeout": SHORT,
             "write_timeout": SHORT, "authentication_timeout": SHORT, "pool_wait": SHORT,
+            "retry_after": "1s",
             "admin": f"unix:{self.directory}/gateway.sock",
             "user": "root",
             ("route", p.SRV): {
