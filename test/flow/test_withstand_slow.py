@@ -98,12 +98,20 @@ def test_a_thousand_strangers(stand_in, kind, reason):
 
 # -- devices
 
+def be_patient(stand_in):
+    """A thousand handshakes take their time, and so do authentications by the stand-in."""
+    config = stand_in.site.gateway.config
+    config["handshake_timeout"] = config["authentication_timeout"] = "30s"
+    config["pool_wait"] = "8s"
+    return config
+
+
 @pytest.mark.parametrize("kind, reason", [
     (crowd.slow_head, "head_timeout"),
     (crowd.slow_body, "body_timeout"),
 ])
 def test_a_thousand_slow_senders(stand_in, kind, reason):
-    stand_in.site.gateway.config["handshake_timeout"] = "20s"
+    be_patient(stand_in)
     answers = gather(stand_in, kind)
     assert all(answer.startswith(b"HTTP/1.1 408 ") and reason.encode() in answer
                for answer in answers)
@@ -114,8 +122,7 @@ def test_a_thousand_slow_senders(stand_in, kind, reason):
 
 def test_a_thousand_slow_readers(stand_in):
     """Half of the pool is for them; who finds no place there is told, and may go on."""
-    config = stand_in.site.gateway.config
-    config["handshake_timeout"] = "20s"
+    config = be_patient(stand_in)
     config["idle_timeout"] = "4s"
 
     def over():

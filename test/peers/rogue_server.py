@@ -103,6 +103,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 class _Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 1024  # else the kernel drops what a pool opens at once
 
     def finish_request(self, request, client_address):
         try:
