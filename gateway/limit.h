@@ -2,7 +2,7 @@
  * Limits that hold over all workers of the gateway, of every generation: how fast new
  * devices are admitted and one address may connect, and how many sessions one
  * credential has. What is counted is in shared memory; why it is counted so, and where,
- * is doc/decisions/008-limits.md.
+ * is doc/decisions/013-limits.md.
  */
 #ifndef GATEWAY_LIMIT_H
 #define GATEWAY_LIMIT_H
