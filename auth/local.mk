@@ -60,12 +60,14 @@ fuzz_targets += \
 	test/fuzz/fuzz_identity \
 	test/fuzz/fuzz_message \
 	test/fuzz/fuzz_proof \
-	test/fuzz/fuzz_signing
+	test/fuzz/fuzz_signing \
+	test/fuzz/fuzz_zone
 test_fuzz_fuzz_grant_LDADD = $(AUTH_LIBS)
 test_fuzz_fuzz_identity_LDADD = $(AUTH_LIBS)
 test_fuzz_fuzz_message_LDADD = $(AUTH_LIBS)
 test_fuzz_fuzz_proof_LDADD = $(AUTH_LIBS)
 test_fuzz_fuzz_signing_LDADD = $(AUTH_LIBS)
+test_fuzz_fuzz_zone_LDADD = $(AUTH_LIBS)
 
 EXTRA_DIST += \
 	test/unit/cert.h \

@@ -36,8 +36,9 @@ test_unit_test_server_config_LDADD = $(SERVER_LIBS)
 test_unit_test_server_header_LDADD = $(SERVER_LIBS)
 test_unit_test_server_route_LDADD = $(SERVER_LIBS)
 
-fuzz_targets += test/fuzz/fuzz_header test/fuzz/fuzz_request
+fuzz_targets += test/fuzz/fuzz_header test/fuzz/fuzz_request test/fuzz/fuzz_route
 test_fuzz_fuzz_header_LDADD = $(SERVER_LIBS)
+test_fuzz_fuzz_route_LDADD = $(SERVER_LIBS)
 test_fuzz_fuzz_request_SOURCES = test/fuzz/fuzz_request.c \
 	provisioning/device_api.c provisioning/device_api.h
 
