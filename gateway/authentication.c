@@ -107,13 +107,20 @@ static enum auth_reason check_information(struct authentication *authentication,
 				     : check_proof(authentication, information);
 }
 
-static enum auth_reason reason_of_status(unsigned status)
+static bool is_json(const struct http_head *head)
 {
-	if (status == 200)
+	const struct http_field *type = http_field(head, "content-type");
+
+	return type && slice_eq_nocase(type->value, SLICE("application/json"));
+}
+
+static enum auth_reason reason_of_head(const struct http_head *head)
+{
+	if (head->status == 200 && is_json(head))
 		return REASON_NONE;
-	if (status == 403)
+	if (head->status == 403)
 		return REASON_AUTHENTICATION_REFUSED;
-	if (status >= 500)
+	if (head->status >= 500)
 		return REASON_AUTHENTICATION_UNAVAILABLE;
 	return REASON_AUTHENTICATION_MALFORMED;
 }
@@ -121,11 +128,10 @@ static enum auth_reason reason_of_status(unsigned status)
 static void on_answer(struct authentication *authentication)
 {
 	struct exchange *exchange = authentication->exchange;
-	const struct http_head *head = exchange_head(exchange);
 	struct auth_information information;
 	struct evbuffer *body = exchange_body(exchange);
 	size_t n = evbuffer_get_length(body);
-	enum auth_reason reason = reason_of_status(head->status);
+	enum auth_reason reason = reason_of_head(exchange_head(exchange));
 
 	if (reason == REASON_NONE) {
 		struct slice copy =

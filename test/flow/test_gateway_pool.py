@@ -1,7 +1,6 @@
-"""Links between gateway and server: one exchange at a time, and nobody sees another's bytes.
+"""Links between gateway and server: one exchange at a time, and what is asked once more.
 
-Each handset has a canary of its own. Whatever the server does to a link, a canary comes
-to its own handset or to nobody.
+What a server may do to a link is in test_withstand_server.py.
 """
 
 import concurrent.futures
@@ -27,33 +26,9 @@ def stand_in(site):
     made.close()
 
 
-def canary(n):
-    return f"canary-{n}-" + "x" * 8
-
-
 def leaves(site):
     return [site.pki.device_leaf(f"handset-{n}", f"urn:gsma:imei:35209900-17614{n}-0")
             for n in range(HANDSETS)]
-
-
-def raw(request, body=b"{}", number=None, status=200, extra=b""):
-    """A whole answer as bytes; `number` None: the right one, "": none at all."""
-    number = request.headers["Provbox-Exchange"] if number is None else number
-    field = f"Provbox-Exchange: {number}\r\n" if number else ""
-    return (f"HTTP/1.1 {status} OK\r\nContent-Type: application/json\r\n{field}"
-            f"Content-Length: {len(body)}\r\n\r\n").encode() + body + extra
-
-
-def ask(site, leaf, n, method="GET"):
-    """One handset asks for its canary; what it got, or None when it was cut off."""
-    with airnet.Device(site, leaf) as device:
-        try:
-            return device.ask(f"{method} /v1/content/{canary(n)} HTTP/1.1")
-        except (OSError, ValueError, EOFError, AssertionError):
-            return None
-        except Exception as error:  # http.client has exceptions of many kinds
-            assert type(error).__module__ == "http.client", error
-            return None
 
 
 def test_one_exchange_at_a_time(stand_in):
@@ -66,104 +41,19 @@ def test_one_exchange_at_a_time(stand_in):
         busy.discard(request.target)
         return Response(200, request.target.encode())
 
+    def ask(n, leaf):
+        with airnet.Device(stand_in.site, leaf) as device:
+            return device.ask(f"GET /v1/content/{n} HTTP/1.1")
+
     stand_in.respond = respond
     stand_in.site.start("gateway")
+    asking = leaves(stand_in.site) * 3
     with concurrent.futures.ThreadPoolExecutor(HANDSETS) as pool:
-        answers = list(pool.map(lambda pair: ask(stand_in.site, pair[1], pair[0]),
-                                enumerate(leaves(stand_in.site) * 3)))
+        answers = list(pool.map(ask, range(len(asking)), asking))
     for n, answer in enumerate(answers):
-        assert answer.body == f"/v1/content/{canary(n)}".encode()
+        assert answer.body == f"/v1/content/{n}".encode()
     assert most == [1] * len(answers)
     assert len({request.connection for request in stand_in.server.requests}) == 1
-
-
-# What a server does instead of an honest answer to the first request for content.
-MISDEEDS = {
-    "surplus_after_the_answer": lambda r, body: Response(raw=raw(r, body, extra=b"canary-9-more")),
-    "a_second_answer": lambda r, body: Response(raw=raw(r, body) + raw(r, b"canary-9-more")),
-    "next_number": lambda r, body: Response(
-        raw=raw(r, body, number=int(r.headers["Provbox-Exchange"]) + 1)),
-    "last_number": lambda r, body: Response(
-        raw=raw(r, body, number=int(r.headers["Provbox-Exchange"]) - 1)),
-    "no_number": lambda r, body: Response(raw=raw(r, body, number="")),
-    "padded_number": lambda r, body: Response(
-        raw=raw(r, body, number=f"0{r.headers['Provbox-Exchange']}")),
-    "longer_than_announced": lambda r, body: Response(
-        raw=raw(r, body[:-4]).replace(body[:-4], body)),
-    "two_lengths": lambda r, body: Response(
-        raw=raw(r, body).replace(b"\r\n\r\n", b"\r\nContent-Length: 3\r\n\r\n", 1)),
-    "length_and_chunked": lambda r, body: Response(
-        raw=raw(r, body).replace(b"\r\n\r\n", b"\r\nTransfer-Encoding: chunked\r\n\r\n", 1)),
-    "no_length": lambda r, body: Response(
-        raw=raw(r, body).replace(b"Content-Length", b"X-Length"), is_last=True),
-    "switching_protocols": lambda r, body: Response(
-        raw=b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n" + body),
-    "no_http": lambda r, body: Response(raw=b"\x16\x03\x01" + body, is_last=True),
-    "body_with_204": lambda r, body: Response(raw=raw(r, body, status=204)),
-}
-WHOLE = {"surplus_after_the_answer", "a_second_answer"}
-
-
-@pytest.mark.parametrize("what", MISDEEDS)
-def test_bytes_of_one_handset_never_reach_another(stand_in, what):
-    victims = []
-
-    def respond(request):
-        if not victims:
-            victims.append(request.connection)
-            return MISDEEDS[what](request, canary(0).encode())
-        return Response(raw=raw(request, request.target.rpartition("/")[2].encode()))
-
-    stand_in.respond = respond
-    stand_in.site.start("gateway")
-    first, *others = leaves(stand_in.site)
-    answer = ask(stand_in.site, first, 0)
-    if what in WHOLE:
-        assert (answer.status, answer.body) == (200, canary(0).encode())
-    elif what == "longer_than_announced":
-        assert answer is None or answer.body == canary(0)[:-4].encode()
-    else:
-        assert (answer.status, answer.json()["reason"]) == (503, "server_unavailable")
-        stand_in.site.gateway.wait_event("request", status=503)
-    for n, leaf in enumerate(others, 1):
-        answer = ask(stand_in.site, leaf, n)
-        assert (answer.status, answer.body) == (200, canary(n).encode())
-    # The link is not used again, nor for anything of the gateway's own.
-    later = stand_in.server.requests[2:]
-    assert later and victims[0] not in {request.connection for request in later}
-
-
-@pytest.mark.parametrize("is_kept", [False, True], ids=["first_use", "kept"])
-def test_an_answer_cut_at_any_byte_reaches_nobody_else(stand_in, is_kept):
-    """At each byte of the head and around the body; a new link goes on as if nothing was."""
-    cut = []
-
-    def respond(request):
-        answer = raw(request, canary(0).encode())
-        if cut and request.target.endswith(canary(0)):
-            return Response(raw=answer[:cut.pop()], is_last=True)
-        return Response(raw=raw(request, request.target.rpartition("/")[2].encode()))
-
-    stand_in.respond = respond
-    stand_in.site.start("gateway")
-    first, second, *_ = leaves(stand_in.site)
-    whole = len(raw(type("R", (), {"headers": {"Provbox-Exchange": "1"}}), canary(0).encode()))
-    head = whole - len(canary(0))
-    for at in [*range(0, head, 9), *range(head - 5, whole)]:
-        if not is_kept:
-            stand_in.server.requests.clear()
-        if is_kept:
-            assert ask(stand_in.site, second, 1).body == canary(1).encode()
-        cut.append(at)
-        answer = ask(stand_in.site, first, 0)
-        if at == 0:  # the link may just have been closed: asked once more, on another
-            assert answer.body == canary(0).encode()
-            continue
-        if at < head:
-            assert (answer.status, answer.json()["reason"]) == (503, "server_unavailable"), at
-        else:
-            assert answer is None, at
-        assert ask(stand_in.site, second, 1).body == canary(1).encode(), at
 
 
 @pytest.mark.parametrize("method", ["PUT", "POST", "DELETE", "GET"])
@@ -200,13 +90,6 @@ def test_a_get_is_sent_again_once(stand_in):
     assert (answer.status, answer.json()["reason"]) == (503, "server_unavailable")
     # On the link that had carried the authentication, then on a new one.
     assert len(stand_in.server.forwarded()) == 2
-
-
-def test_surplus_bytes_on_an_idle_link_end_it(stand_in):
-    stand_in.respond = lambda request: Response(raw=raw(request, extra=b"HTTP/1.1 200 OK\r\n"))
-    stand_in.site.start("gateway")
-    assert stand_in.ask("/v1/device").status == 200
-    stand_in.site.gateway.wait_event("landnet_closed", reason="surplus_bytes")
 
 
 def test_a_server_that_is_away_and_comes_back(site):

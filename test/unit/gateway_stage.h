@@ -208,17 +208,20 @@ static inline void stage_metrics_open(void)
 	is_open = true;
 }
 
-/** Answer with the right exchange number. */
+/** Answer with the right exchange number, and what is said to be JSON. */
 static inline void stage_reply(struct exchange *exchange, unsigned status,
 			       const char *body)
 {
 	char number[24];
-	struct http_field field = { SLICE("Provbox-Exchange"), { NULL, 0 } };
+	struct http_field fields[] = {
+		{ SLICE("Content-Type"), SLICE("application/json") },
+		{ SLICE("Provbox-Exchange"), { NULL, 0 } },
+	};
 
 	snprintf(number, sizeof(number), "%" PRIu64,
 		 link_count(exchange_link(exchange)));
-	field.value = slice_of(number);
-	exchange_reply(exchange, status, &field, 1, slice_of(body));
+	fields[1].value = slice_of(number);
+	exchange_reply(exchange, status, fields, 2, slice_of(body));
 }
 
 static inline void stage_answer_ok(struct stage *stage, struct exchange *exchange)

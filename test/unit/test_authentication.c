@@ -16,6 +16,7 @@ enum lie {
 	NO_GRANT,
 	GRANT_OF_BLOCKED,
 	NO_DOCUMENT,
+	NO_TYPE,
 	MORE_MEMBERS,
 	TOO_LONG,
 	WRONG_NUMBER,
@@ -123,6 +124,7 @@ static void answer(struct stage *stage, struct exchange *exchange)
 {
 	struct play *play = (struct play *)stage;
 	struct http_field wrong = { SLICE("Provbox-Exchange"), SLICE("4711") };
+	struct http_field second = { SLICE("Provbox-Exchange"), SLICE("1") };
 	char why[128];
 
 	memcpy(play->spent, play->asked.nonce, sizeof(play->spent));
@@ -139,6 +141,8 @@ static void answer(struct stage *stage, struct exchange *exchange)
 	}
 	if (play->lie == WRONG_NUMBER)
 		exchange_reply(exchange, 200, &wrong, 1, slice_of(compose(play)));
+	else if (play->lie == NO_TYPE)
+		exchange_reply(exchange, 200, &second, 1, slice_of(compose(play)));
 	else
 		stage_reply(exchange, play->status ? play->status : 200,
 			    answer_text(play));
@@ -274,6 +278,7 @@ static const struct {
 	{ GRANT_OF_BLOCKED, STANDING_BLOCKED, REASON_AUTHENTICATION_MISMATCH },
 	{ GRANT_OF_BLOCKED, STANDING_UNKNOWN, REASON_AUTHENTICATION_MISMATCH },
 	{ NO_DOCUMENT, STANDING_ACTIVE, REASON_AUTHENTICATION_MALFORMED },
+	{ NO_TYPE, STANDING_ACTIVE, REASON_AUTHENTICATION_MALFORMED },
 	{ MORE_MEMBERS, STANDING_ACTIVE, REASON_AUTHENTICATION_MALFORMED },
 	{ TOO_LONG, STANDING_ACTIVE, REASON_AUTHENTICATION_MALFORMED },
 	{ WRONG_NUMBER, STANDING_ACTIVE, REASON_LANDNET_DESYNC },
