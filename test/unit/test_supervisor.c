@@ -170,8 +170,16 @@ static void starts_again_what_dies(void)
 	CU_ASSERT_TRUE(wait_output("ev=child_exit role=oracle index=0", 1));
 	CU_ASSERT_TRUE(wait_output("status=SIGKILL", 1));
 
+	/* What it held by its slot is taken back, once, and only what it held. */
+	CU_ASSERT_PTR_NULL(strstr(output, "ev=buried"));
 	pid_t worker = find_process("testd: echo 0");
+	const char *begins = strstr(output, "ev=begins slot=");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(begins);
+	char buried[64];
+	snprintf(buried, sizeof(buried), "ev=buried slot=%.*s\n",
+		 (int)strspn(begins + 15, "0123456789"), begins + 15);
 	ask_worker("x");
+	CU_ASSERT_TRUE(wait_output(buried, 1));
 	CU_ASSERT_TRUE(wait_output("ev=child_exit role=echo index=0", 1));
 	CU_ASSERT_TRUE(wait_output("status=7", 1));
 	CU_ASSERT_PTR_NOT_NULL(strstr(ask_worker("a"), "open sesame"));

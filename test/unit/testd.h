@@ -240,6 +240,7 @@ static bool worker_start(struct worker *worker)
 		return false;
 	if (behaves(worker->config, "crashing") && worker->index == 0)
 		raise(SIGKILL);
+	log_info("begins", log_num("slot", (int64_t)worker->slot));
 	caller = child_caller_new(worker->loop, worker->channels[0]);
 	n_listeners = worker->n_listeners;
 	for (size_t i = 0; i < n_listeners; i++)
@@ -301,6 +302,12 @@ static void keeper_stop(struct worker *worker)
 	timer_start(&leaving, 100);
 }
 
+/* In the supervisor. */
+static void worker_bury(size_t slot)
+{
+	log_info("buried", log_num("slot", (int64_t)slot));
+}
+
 static const struct supervisor_role roles[] = {
 	{ .name = "echo",
 	  .count = count_workers,
@@ -308,6 +315,7 @@ static const struct supervisor_role roles[] = {
 	  .start = worker_start,
 	  .stop = worker_stop,
 	  .cut = worker_cut,
+	  .bury = worker_bury,
 	  .rights = SANDBOX_ACCEPT,
 	  .asks = (const char *const[]){ "oracle", NULL } },
 	{ .name = "keeper",
