@@ -194,15 +194,6 @@ def test_an_authentication_that_is_not_answered(stand_in, status, told):
     assert stand_in.server.forwarded() == []
 
 
-def test_a_server_that_does_not_answer_the_authentication(stand_in):
-    stand_in.site.gateway.config["authentication_timeout"] = "200ms"
-    stand_in.delay_s = 0.6
-    stand_in.site.start("gateway")
-    answer = stand_in.ask("/v1/device")
-    assert (answer.status, answer.json()["reason"]) == (503, "server_unavailable")
-    stand_in.site.gateway.wait_event("session_end", reason="authentication_timeout")
-
-
 def test_a_server_that_does_not_accept_the_gateway(site):
     """TLS 1.3 tells it after the handshake; no request is repeated for that."""
     site.start("database")

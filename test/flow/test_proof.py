@@ -1,7 +1,8 @@
 """The gateway believes a server's authentication information only when all of it is right.
 
 The server is a stand-in that answers with one thing wrong at a time. Whatever is
-wrong, the device is refused as everybody else is, and nothing of a request leaves.
+wrong, the device is refused as everybody else is, nothing of a request leaves, and a
+handset of an honest server goes on.
 """
 
 import hashlib
@@ -9,18 +10,38 @@ import time
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from harness import pki, proof
+from harness import pki, proof, wait
 from harness.stand_in import AUTHENTICATION, StandIn
 
 OTHER_DEV = "urn:gsma:imei:35209900-176149-0"
+HONEST_NAME = "honest.example.com"
+HONEST_SRV = f"{HONEST_NAME}:9443"
+
+
+def honest_beside(site):
+    """A stand-in that has nothing wrong, and a route to it."""
+    p, port = site.pki, wait.free_port()
+    site.gateway.config["route", HONEST_SRV] = {"address": [f"127.0.0.1:{port}"],
+                                                "proof_root": p.proof.path}
+    return StandIn(site, srv=HONEST_SRV, port=port,
+                   tls=p.landnet.issue("honest", dns=[HONEST_NAME], usages=[pki.SERVER]),
+                   leaf=p.proof.issue("honest-proof", uris=[f"https://{HONEST_SRV}/"]))
 
 
 @pytest.fixture
 def rogue(site):
-    made = StandIn(site)
+    made, honest = StandIn(site), honest_beside(site)
     site.start("gateway")
-    yield made
-    made.server.close()
+    with site.device(site.pki.device_leaf("other", OTHER_DEV)) as made.handset:
+        ask_honest(made)
+        yield made
+    made.close()
+    honest.close()
+
+
+def ask_honest(rogue):
+    """On the session that was there before."""
+    assert rogue.handset.get("/v1/device", headers={"Host": HONEST_SRV}).status == 200
 
 
 def assert_refused(rogue, reason):
@@ -28,7 +49,10 @@ def assert_refused(rogue, reason):
     assert (answer.status, answer.json()["reason"]) == (403, "authentication_failed")
     ended = rogue.site.gateway.wait_event("session_end")
     assert ended["reason"] == reason
+    assert rogue.site.gateway.metrics()[
+        f'provbox_gateway_session_ends_total{{reason="{reason}"}}'] == 1
     assert rogue.server.forwarded() == []
+    ask_honest(rogue)
 
 
 def test_a_good_proof_reaches_the_device(rogue):
@@ -145,6 +169,13 @@ def test_a_proof_of_an_earlier_session_is_refused(rogue):
     answer = rogue.ask()
     assert (answer.status, answer.json()["reason"]) == (403, "authentication_failed")
     rogue.site.gateway.wait_event("session_end", reason="proof_mismatch")
+
+
+def test_a_proof_of_another_handset_is_refused(rogue):
+    """Of a session that goes on, at the same server."""
+    with rogue.site.device(rogue.site.pki.device_leaf("third", OTHER_DEV)) as third:
+        rogue.information = {"proof": third.get("/.provbox/session").json()["proof"]}
+        assert_refused(rogue, "proof_mismatch")
 
 
 def test_an_answer_of_another_exchange_is_refused(rogue):
