@@ -8,7 +8,7 @@ what the server tells, shows that nothing else came through.
 import contextlib
 
 import pytest
-from harness import airnet, http, http_table, openapi, wire
+from harness import airnet, http, http_table, openapi, wait, wire
 from harness.caller import Caller
 from harness.schema import DEV
 from harness.stand_in import StandIn
@@ -88,6 +88,13 @@ def walk(rows, honest, got, want=expected):
     assert not wrong, "\n".join(wrong)
 
 
+def assert_ends(reasons):
+    """Each malformed head has ended its connection, for its own reason."""
+    wanted = [row.result for row in MALFORMED]
+    wait.until(lambda: len(reasons()) == len(wanted), "the end of every connection")
+    assert reasons() == wanted
+
+
 def test_a_malformed_head_ends_its_session_and_nothing_is_forwarded(edge, honest):
     def got(row):
         before = edge.counter.to_server_bytes
@@ -97,8 +104,8 @@ def test_a_malformed_head_ends_its_session_and_nothing_is_forwarded(edge, honest
         return answer
 
     walk(MALFORMED, honest, got)
-    ended = edge.gateway.events("session_end", reason="client_failed")
-    assert [line["detail"] for line in ended] == [row.result for row in MALFORMED]
+    assert_ends(lambda: [line["detail"] for line in edge.gateway.events(
+        "session_end", reason="client_failed")])
 
 
 def test_a_head_that_is_right_is_not_refused_for_its_form(edge, honest):
@@ -151,8 +158,7 @@ def test_a_malformed_head_from_a_gateway_reaches_no_handler(landnet, honest):
     walk(MALFORMED, honest, got)
     assert {line["route"] for line in landnet.server.events("request")} == {
         "/v1/authentication", "/v1/device"}
-    ended = [line["reason"] for line in landnet.server.events("link_closed")]
-    assert ended == [row.result for row in MALFORMED]
+    assert_ends(lambda: [line["reason"] for line in landnet.server.events("link_closed")])
 
 
 def test_malformed_chunks_from_a_gateway_make_no_request(landnet, honest):
