@@ -170,11 +170,16 @@ static cfg_t *parser_new(const struct config_spec *spec)
 static cfg_t *parse_once(struct reader *reader, const char *text)
 {
 	cfg_t *parser = parser_new(reader->spec);
+	const size_t n_errors = reader->n_errors;
 
 	reader->n_marks = 0;
 	reader->unknown[0] = '\0';
 	if (cfg_parse_buf(parser, text) == CFG_SUCCESS)
 		return parser;
+	/* libconfuse says nothing of a name that is empty. */
+	if (!reader->unknown[0] && reader->n_errors == n_errors)
+		fail(reader, (unsigned)parser->line,
+		     "cannot be read here, write NAME = VALUE");
 	cfg_free(parser);
 	return NULL;
 }

@@ -362,6 +362,8 @@ static void refuses_what_libconfuse_takes_silently(void)
 		  3, "duplicate title 'a'" },
 		{ "name =", 3, "premature end" },
 		{ "= 5", 2, "unexpected token '='" },
+		{ "\"\" = 5", 2, "write NAME = VALUE" },
+		{ "number = 5 '' name = x", 2, "write NAME = VALUE" },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
