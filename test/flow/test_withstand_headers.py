@@ -189,3 +189,31 @@ def assert_server_refuses(site, leaf):
             told[target] = gateway.receive().status
     assert (told.pop("/v1/device"), told.pop("/v1/catalogue")) == (200, 403)
     assert set(told.values()) == {400}, told
+
+
+def test_the_server_takes_the_fields_of_a_gateway_once_and_as_they_are(site):
+    """Missing, twice, in other spellings or with more in them: no handler is reached."""
+    site.start("database", "server")
+    leaf = site.pki.device_leaf("good", DEV)
+    with site.landnet() as gateway:
+        grant = gateway.authenticate(leaf, DEV)["grant"]
+    number, granted = "Provbox-Exchange: 0", f"Provbox-Grant: {grant}"
+    wrong = [
+        [number], [granted], [], [number, number, granted], [number, granted, granted],
+        ["Provbox_Exchange: 0", granted], [number, f"Provbox_Grant: {grant}"],
+        [number, f"Connection: provbox-grant\r\n{granted}"], [number, f"{granted}, {grant}"],
+        [number, f'Provbox-Grant: "{grant}"'], [number, f"{granted}="], [number, f"{granted}AAAA"],
+        [number, f"Provbox-Grant: {grant.upper()}"], [number, "Provbox-Grant:"],
+        *([f"Provbox-Exchange: {n}", granted] for n in (
+            "00", "+0", "-0", "0x0", "0,0", "0 0", "1", "", "18446744073709551616", "0.0", "\u0660")),
+    ]
+    context = http.context(site.pki.landnet, site.pki.gateway_landnet)
+    told = {}
+    for fields in [[number, granted], *wrong]:
+        with wire.Wire(site.server_port, context, site.pki.SERVER_NAME) as gateway:
+            head = ["GET /v1/device HTTP/1.1", f"Host: {site.pki.SRV}", *fields, "", ""]
+            gateway.send("\r\n".join(head).encode())
+            told[str(fields)] = gateway.receive().status
+    assert told.pop(str([number, granted])) == 200
+    assert set(told.values()) == {400, 401}, told
+    assert len(site.server.events("request", route="/v1/device", status="200")) == 1

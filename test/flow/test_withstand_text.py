@@ -6,9 +6,13 @@ import json
 import subprocess
 import uuid
 
+import psycopg2
 import pytest
 from harness import paths, process, wait
-from harness.schema import DEV, TERMS, digest
+from harness.handset import Handset
+from harness.schema import DEV, MODULE, TERMS, digest, feature, manifest
+from harness.stand_in import StandIn
+from rogue_server import Response
 
 # All of them are lines of text, as a name may be.
 HOSTILE = [
@@ -82,10 +86,11 @@ def test_a_hostile_line_is_text(edge):
         (stored,) = edge.schema.table("select body from request where id = %s", rid)
         assert stored["body"] == request_body(edge, text)
         assert edge.ask("GET", "/v1/device").json()["model"] == text
-        for words in (("request", "show", rid), ("device", "show", DEV)):
-            assert_plain(provctl(edge, *words)[0])
-            shown = json.loads(provctl(edge, *words, "--json")[0])
+        assert_plain(provctl(edge, "request", "show", rid)[0])
+        shown = json.loads(provctl(edge, "device", "show", DEV, "--json")[0])
         assert shown["device"]["model"] == text
+    assert_plain(provctl(edge, "device", "show", DEV)[0])
+    json.loads(provctl(edge, "request", "list", "--json")[0])
     wait.until(lambda: len(edge.billing.records()) == len(HOSTILE), "the billing events")
     for daemon in (edge.gateway, edge.server):
         assert_log_is_whole(daemon)
@@ -148,3 +153,24 @@ def test_an_import_file_is_text(site):
                 assert_plain(out + errors)
     (stored,) = site.schema.table("select * from device")
     assert (stored["given_name"], stored["model"]) == ("Ada", "Example One")
+
+
+def test_a_catalogue_with_commands_for_a_terminal_shows_as_text(site):
+    """The operator's own is refused when it is loaded; a server may be another's."""
+    site.start("database")
+    for name in ("\x1b[2Jred", "a\u009b1m", "a\x7f", "a\nb"):
+        with pytest.raises(psycopg2.errors.InvalidParameterValue, match="control characters"):
+            site.schema.load(manifest([{**feature("compass"), "name": name}]), [MODULE])
+    shown = {**feature("compass"), "name": "\x1b[2Jred\u009b1m\x07", "description": "\x1b]0;x\x07"}
+    del shown["uri"]
+    stand_in = StandIn(site)
+    stand_in.respond = lambda request: Response(200, {
+        "/v1/device": {"dev": DEV, "standing": "active", "features": []},
+        "/v1/catalogue": {"version": 1, "features": [shown]}}[request.target])
+    site.start("gateway")
+    run = Handset(site, radio="", retries=0).use("wait screen MENU 5", "key 2", "wait screen LIST 5")
+    run.wait(20)
+    assert "/v1/catalogue" in stand_in.server.targets()
+    assert ".[2Jred" in run.log(), run.log()
+    assert_plain(run.log())
+    stand_in.close()
