@@ -40,33 +40,49 @@ contrib_handset_handset_LDADD = contrib/handset/libhandset.a $(AUTH_LIBS)
 
 HANDSET_LIBS = contrib/handset/libhandset.a $(AUTH_LIBS)
 handset_tests = \
+	test/unit/test_deliver \
+	test/unit/test_download \
 	test/unit/test_gsm7 \
+	test/unit/test_handset_radio \
 	test/unit/test_handset_sms \
 	test/unit/test_install \
 	test/unit/test_keypad \
 	test/unit/test_messages \
 	test/unit/test_options \
 	test/unit/test_program \
+	test/unit/test_provision \
 	test/unit/test_request \
+	test/unit/test_screens \
+	test/unit/test_script \
 	test/unit/test_state \
+	test/unit/test_terms \
 	test/unit/test_view \
 	test/unit/test_words
 check_PROGRAMS += $(handset_tests)
+test_unit_test_deliver_LDADD = $(HANDSET_LIBS)
+test_unit_test_download_LDADD = $(HANDSET_LIBS)
 test_unit_test_gsm7_LDADD = $(HANDSET_LIBS)
+test_unit_test_handset_radio_LDADD = $(HANDSET_LIBS)
 test_unit_test_handset_sms_LDADD = $(HANDSET_LIBS)
 test_unit_test_install_LDADD = $(HANDSET_LIBS)
 test_unit_test_keypad_LDADD = $(HANDSET_LIBS)
 test_unit_test_messages_LDADD = $(HANDSET_LIBS)
 test_unit_test_options_LDADD = $(HANDSET_LIBS)
 test_unit_test_program_LDADD = $(HANDSET_LIBS)
+test_unit_test_provision_LDADD = $(HANDSET_LIBS)
 test_unit_test_request_LDADD = $(HANDSET_LIBS)
+test_unit_test_screens_LDADD = $(HANDSET_LIBS)
+test_unit_test_script_LDADD = $(HANDSET_LIBS)
 test_unit_test_state_LDADD = $(HANDSET_LIBS)
+test_unit_test_terms_LDADD = $(HANDSET_LIBS)
 test_unit_test_view_LDADD = $(HANDSET_LIBS)
 test_unit_test_words_LDADD = $(HANDSET_LIBS)
 # The storage calls of the installer pass through the test, which dies before the nth.
 test_unit_test_install_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=mkdir -Wl,--wrap=link \
 	-Wl,--wrap=symlink -Wl,--wrap=chmod -Wl,--wrap=rename -Wl,--wrap=unlink \
 	-Wl,--wrap=rmdir -Wl,--wrap=fsync -Wl,--wrap=write
+
+EXTRA_DIST += test/unit/handset_stage.h
 
 fuzz_targets += test/fuzz/fuzz_sms
 test_fuzz_fuzz_sms_LDADD = $(HANDSET_LIBS)

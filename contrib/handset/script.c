@@ -158,18 +158,19 @@ static void on_deadline(void *arg)
 	fail(arg, "timeout");
 }
 
-/* A number at the end of the line, after a name, is a time in seconds. */
+/* A number at the end of the line, after a name, is a time in seconds. What text says
+ * of numbers is text. */
 static int64_t patience_ms(const char *line)
 {
-	const char *last = strrchr(line, ' ');
 	uint64_t seconds = WAIT_SECONDS;
-	struct slice rest = slice_of(line);
-	size_t words = 0;
+	struct slice rest = slice_of(line), what, last;
 
-	while (next_word(&rest).n > 0)
-		words++;
-	if (last && words == 4 &&
-	    !slice_to_u64(slice_of(last + 1), WAIT_SECONDS_LIMIT, &seconds))
+	next_word(&rest);
+	what = next_word(&rest);
+	next_word(&rest);
+	last = next_word(&rest);
+	if (slice_eq(what, SLICE("text")) || next_word(&rest).n > 0 ||
+	    !slice_to_u64(last, WAIT_SECONDS_LIMIT, &seconds))
 		seconds = WAIT_SECONDS;
 	return (int64_t)seconds * 1000;
 }

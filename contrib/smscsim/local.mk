@@ -14,11 +14,18 @@ contrib_smscsim_smscsim_LDADD = $(BASE_LIBS) $(SMPP34_LIBS)
 check_PROGRAMS += \
 	test/unit/test_mailbox \
 	test/unit/test_sms \
+	test/unit/test_smscsim_centre \
 	test/unit/test_smscsim_session
 test_unit_test_sms_SOURCES = test/unit/test_sms.c contrib/smscsim/sms.c \
 	contrib/smscsim/sms.h
 test_unit_test_mailbox_SOURCES = test/unit/test_mailbox.c \
 	contrib/smscsim/mailbox.c contrib/smscsim/mailbox.h
+test_unit_test_smscsim_centre_SOURCES = test/unit/test_smscsim_centre.c \
+	contrib/smscsim/centre.c contrib/smscsim/centre.h \
+	contrib/smscsim/mailbox.c contrib/smscsim/mailbox.h \
+	contrib/smscsim/pdu.c contrib/smscsim/pdu.h \
+	contrib/smscsim/sms.c contrib/smscsim/sms.h
+test_unit_test_smscsim_centre_LDADD = $(BASE_LIBS) $(SMPP34_LIBS)
 test_unit_test_smscsim_session_SOURCES = test/unit/test_smscsim_session.c \
 	contrib/smscsim/pdu.c contrib/smscsim/pdu.h \
 	contrib/smscsim/session.c contrib/smscsim/session.h
