@@ -108,6 +108,34 @@ bool airnet_load(const void *config, void **out)
 	return is_loaded;
 }
 
+static void on_control(void *arg, const struct route *route,
+		       const struct control_line *line)
+{
+	const enum auth_reason reason =
+		line->is_blocked ? REASON_DEVICE_BLOCKED : REASON_GRANT_EPOCH;
+	size_t n = session_revoke_all(arg, route, line);
+
+	log_info("control_end", log_str("srv", route->srv),
+		 line->dev[0] ? log_masked("dev", slice_of(line->dev))
+			      : log_str("dev", "*"),
+		 log_str("reason", auth_reason_name(reason)),
+		 log_num("epoch", line->epoch), log_num("sessions", (int64_t)n));
+}
+
+static struct control *open_control(struct airnet *airnet, const struct route *route)
+{
+	const struct gateway_config *config = airnet->config;
+	const struct link_settings link = {
+		.conn = { .tls = airnet->landnet_tls,
+			  .server_name = route->host,
+			  .handshake_timeout_ms = config->handshake_timeout_ms,
+			  .write_timeout_ms = config->write_timeout_ms },
+		.head_timeout_ms = config->head_timeout_ms,
+	};
+
+	return control_new(airnet->loop, route, &link, on_control, airnet);
+}
+
 static void open_routes(struct airnet *airnet)
 {
 	const struct gateway_config *config = airnet->config;
@@ -115,13 +143,15 @@ static void open_routes(struct airnet *airnet)
 
 	route_table_open(airnet->routes, airnet->loop, config, airnet->landnet_tls);
 	airnet->reports = calloc(config->routes.n, sizeof(struct report_queue *));
-	BUG_ON(!airnet->reports);
+	airnet->controls = calloc(config->routes.n, sizeof(struct control *));
+	BUG_ON(!airnet->reports || !airnet->controls);
 	for (size_t i = 0; i < config->routes.n; i++) {
 		struct route *route =
 			route_find(airnet->routes, slice_of(routes[i].title));
 
 		airnet->reports[i] = report_queue_new(
 			airnet->loop, route, config->authentication_timeout_ms);
+		airnet->controls[i] = open_control(airnet, route);
 	}
 }
 
@@ -154,9 +184,13 @@ static size_t session_limit(const struct airnet *airnet)
 {
 	const struct gateway_config *config = airnet->config;
 	const rlim_t wanted = (rlim_t)config->sessions;
-	const rlim_t others = config->routes.n * (rlim_t)config->pool_size +
-			      airnet->n_listeners + LINGER_SOCKETS + OTHER_FILES;
+	const struct route_config *routes = config->routes.items;
+	rlim_t others = config->routes.n * (rlim_t)config->pool_size +
+			airnet->n_listeners + LINGER_SOCKETS + OTHER_FILES;
 	struct rlimit files;
+
+	for (size_t i = 0; i < config->routes.n; i++)
+		others += routes[i].addresses.n; /* control streams */
 
 	if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= wanted + others)
 		return wanted;
@@ -236,9 +270,12 @@ static void on_stopped(void *arg)
 	struct loop *loop = airnet->loop;
 
 	timer_cancel(&airnet->watch);
-	for (size_t i = 0; i < airnet->config->routes.n; i++)
+	for (size_t i = 0; i < airnet->config->routes.n; i++) {
 		report_queue_free(airnet->reports[i]);
+		control_free(airnet->controls[i]);
+	}
 	free(airnet->reports);
+	free(airnet->controls);
 	airnet_free(airnet);
 	own = NULL;
 	loop_finish(loop);

@@ -10,6 +10,7 @@
 #include "base/gate.h"
 #include "base/network.h"
 #include "base/supervisor.h"
+#include "gateway/control.h"
 #include "gateway/report.h"
 #include "gateway/route.h"
 
@@ -26,6 +27,7 @@ struct airnet {
 	uint8_t gw[SHA256_BYTES];        /* SPKI of our landnet certificate */
 	struct route_table *routes;
 	struct report_queue **reports; /* one for each route */
+	struct control **controls;     /* one for each route */
 	struct link_settings link;     /* for handsets */
 	struct listener **listeners;
 	size_t n_listeners;

@@ -71,6 +71,12 @@ static struct metric table[GATEWAY_N_METRICS] = {
 	[GATEWAY_PROXY_FORBIDDEN] = PROXY_ROW("result=\"proxy_forbidden\""),
 	[GATEWAY_PROXY_MALFORMED] = PROXY_ROW("result=\"proxy_malformed\""),
 	[GATEWAY_PROXY_TIMEOUT] = PROXY_ROW("result=\"proxy_timeout\""),
+	[GATEWAY_CONTROL_STREAMS] = { "provbox_gateway_control_streams", NULL,
+				      METRIC_GAUGE,
+				      "Control streams that are heard now." },
+	[GATEWAY_CONTROL_CHANGES] = { "provbox_gateway_control_changes_total", NULL,
+				      METRIC_COUNTER,
+				      "Changes of devices that servers told." },
 	[GATEWAY_CHAINS + TLS_MEMORY_HITS] = { "provbox_gateway_chain_hits_total", NULL,
 					       METRIC_COUNTER,
 					       "Device chains that were remembered." },
@@ -101,8 +107,22 @@ const char *stranger_end_name(enum stranger_end end)
 	return stranger_ends[end];
 }
 
+static const char *const control_losses[CONTROL_N_LOSSES] = {
+	[CONTROL_LOSS_UNREACHABLE] = "unreachable",
+	[CONTROL_LOSS_REFUSED] = "refused",
+	[CONTROL_LOSS_MALFORMED] = "malformed",
+	[CONTROL_LOSS_SILENT] = "silent",
+	[CONTROL_LOSS_ENDED] = "ended",
+};
+
+const char *control_loss_name(enum control_loss loss)
+{
+	return control_losses[loss];
+}
+
 const struct metric *gateway_metrics(void)
 {
+	static char losses[CONTROL_N_LOSSES][64];
 	static char labels[REASON_N][64];
 	static char failures[TLS_N_FAILURES][64];
 	static char ends[STRANGER_N_ENDS][64];
@@ -129,6 +149,15 @@ const struct metric *gateway_metrics(void)
 			(struct metric){ "provbox_gateway_handshake_failures_total",
 					 ends[i], METRIC_COUNTER,
 					 "Airnet handshakes that failed, by reason." };
+	}
+	for (size_t i = 0; i < CONTROL_N_LOSSES; i++) {
+		snprintf(losses[i], sizeof(losses[i]), "reason=\"%s\"",
+			 control_losses[i]);
+		table[GATEWAY_CONTROL_LOSSES + i] =
+			(struct metric){ "provbox_gateway_control_losses_total",
+					 losses[i], METRIC_COUNTER,
+					 "Control streams lost or not opened, by "
+					 "reason." };
 	}
 	return table;
 }

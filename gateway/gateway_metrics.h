@@ -23,6 +23,16 @@ enum stranger_end {
 	STRANGER_N_ENDS,
 };
 
+/** How a control stream comes to its end. */
+enum control_loss {
+	CONTROL_LOSS_UNREACHABLE, /* no connection, or it broke */
+	CONTROL_LOSS_REFUSED,     /* answered, but not by a stream */
+	CONTROL_LOSS_MALFORMED,   /* a line that the protocol does not have */
+	CONTROL_LOSS_SILENT,      /* no heartbeat */
+	CONTROL_LOSS_ENDED,       /* by the server */
+	CONTROL_N_LOSSES,
+};
+
 enum gateway_metric {
 	GATEWAY_SESSIONS,
 	GATEWAY_SESSIONS_OPEN,
@@ -47,7 +57,11 @@ enum gateway_metric {
 	GATEWAY_PROXY_FORBIDDEN,
 	GATEWAY_PROXY_MALFORMED,
 	GATEWAY_PROXY_TIMEOUT,
-	GATEWAY_CHAINS, /* + enum tls_memory_metric */
+	GATEWAY_CONTROL_STREAMS,
+	GATEWAY_CONTROL_CHANGES,
+	GATEWAY_CONTROL_LOSSES, /* + enum control_loss */
+	GATEWAY_CHAINS =
+		GATEWAY_CONTROL_LOSSES + CONTROL_N_LOSSES, /* + tls_memory_metric */
 	GATEWAY_SESSION_ENDS =
 		GATEWAY_CHAINS + TLS_MEMORY_N_METRICS, /* + enum auth_reason */
 	GATEWAY_HANDSHAKE_FAILURES =
@@ -59,6 +73,7 @@ enum gateway_metric {
 
 /** The word of the log, as link_reason() has it where that knows it. */
 const char *stranger_end_name(enum stranger_end end);
+const char *control_loss_name(enum control_loss loss);
 /** The table for metrics_open(); built once, then const. */
 const struct metric *gateway_metrics(void);
 

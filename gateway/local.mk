@@ -5,6 +5,8 @@ provbox_gateway_SOURCES = \
 	gateway/airnet.c gateway/airnet.h \
 	gateway/authorities.c gateway/authorities.h \
 	gateway/authentication.c gateway/authentication.h \
+	gateway/control.c gateway/control.h \
+	gateway/control_line.c gateway/control_line.h \
 	gateway/forward.c gateway/forward.h \
 	gateway/gateway_config.c gateway/gateway_config.h \
 	gateway/gateway_metrics.c gateway/gateway_metrics.h \
@@ -23,6 +25,8 @@ provbox_gateway_LDADD = $(AUTH_LIBS)
 check_PROGRAMS += \
 	test/unit/test_access \
 	test/unit/test_authentication \
+	test/unit/test_control \
+	test/unit/test_control_line \
 	test/unit/test_forward \
 	test/unit/test_gateway_config \
 	test/unit/test_limit \
@@ -51,6 +55,12 @@ test_unit_test_report_LDADD = $(AUTH_LIBS)
 test_unit_test_route_SOURCES = test/unit/test_route.c gateway/route.c \
 	gateway/authorities.c gateway/gateway_config.c $(pool_parts)
 test_unit_test_route_LDADD = $(AUTH_LIBS)
+test_unit_test_control_SOURCES = test/unit/test_control.c gateway/control.c \
+	gateway/control_line.c gateway/landnet.c $(pool_parts)
+test_unit_test_control_LDADD = $(AUTH_LIBS)
+test_unit_test_control_line_SOURCES = test/unit/test_control_line.c \
+	gateway/control_line.c
+test_unit_test_control_line_LDADD = $(AUTH_LIBS)
 test_unit_test_forward_SOURCES = test/unit/test_forward.c gateway/forward.c \
 	gateway/landnet.c $(pool_parts)
 test_unit_test_forward_LDADD = $(AUTH_LIBS)

@@ -114,7 +114,7 @@ void session_end_with(struct session *session, enum auth_reason reason)
 	link_close(session->link);
 }
 
-static void on_closed(struct session *session)
+static void session_finish(struct session *session)
 {
 	enum auth_reason reason = session_end_reason(session);
 
@@ -178,7 +178,7 @@ static void on_link(struct link *link, enum link_event event, struct exchange *e
 	switch (event) {
 	case LINK_OPEN: on_open(arg); break;
 	case LINK_REQUEST: transaction_begin(arg, exchange); break;
-	case LINK_CLOSED: on_closed(arg); break;
+	case LINK_CLOSED: session_finish(arg); break;
 	case LINK_IDLE: break;
 	}
 }
@@ -276,6 +276,50 @@ void session_end_called(struct airnet *airnet)
 	TAILQ_FOREACH (session, &airnet->sessions, entry)
 		if (session->end == REASON_NONE && limit_is_called(session->seat))
 			session_end_with(session, REASON_SUPERSEDED);
+}
+
+/* What it is in the middle of is cut. */
+static void session_cut(struct session *session, enum auth_reason reason)
+{
+	session->end = reason;
+	transaction_cancel(session->transaction);
+	session_finish(session);
+}
+
+static bool session_is_meant(const struct session *session, const struct route *route,
+			     const struct control_line *line)
+{
+	return session->accesses[route->index].is_asked &&
+	       (!line->dev[0] || !strcmp(line->dev, session->claims.dev));
+}
+
+static void session_revoke(struct session *session, const struct route *route,
+			   const struct control_line *line)
+{
+	access_forget(&session->accesses[route->index]);
+	/* One server does not end what a device has with another. */
+	if (!line->is_blocked || session->route != route)
+		return;
+	if (session->transaction)
+		session_cut(session, REASON_DEVICE_BLOCKED);
+	else
+		session_end_with(session, REASON_DEVICE_BLOCKED);
+}
+
+size_t session_revoke_all(struct airnet *airnet, const struct route *route,
+			  const struct control_line *line)
+{
+	struct session *session, *next;
+	size_t n = 0;
+
+	for (session = TAILQ_FIRST(&airnet->sessions); session; session = next) {
+		next = TAILQ_NEXT(session, entry);
+		if (!session_is_meant(session, route, line))
+			continue;
+		n++;
+		session_revoke(session, route, line);
+	}
+	return n;
 }
 
 void session_drain_all(struct airnet *airnet)

@@ -140,6 +140,7 @@ static void on_exchange(struct exchange *exchange, enum exchange_event event, vo
 
 void transaction_cancel(struct transaction *transaction)
 {
+	transaction_log(transaction, 0, auth_reason_name(transaction->session->end));
 	if (transaction->authentication)
 		authentication_cancel(transaction->authentication);
 	if (transaction->forward)
@@ -221,6 +222,13 @@ static void transaction_forward(struct transaction *transaction)
 
 /* ---- Authenticate ---- */
 
+static uint64_t transaction_generation(const struct transaction *transaction)
+{
+	const struct airnet *airnet = transaction->session->airnet;
+
+	return control_generation(airnet->controls[transaction->route->index]);
+}
+
 static void on_authenticated(void *arg, enum auth_reason reason,
 			     const struct auth_information *information,
 			     const struct auth_claims *claims)
@@ -252,7 +260,7 @@ static void transaction_authenticate(struct transaction *transaction, bool wants
 	struct session *session = transaction->session;
 	struct airnet *airnet = session->airnet;
 
-	access_clear(transaction->access);
+	access_ask(transaction->access, transaction_generation(transaction));
 	if (!limit_admits_device(airnet->config, session->is_admitted,
 				 loop_now_ms(airnet->loop))) {
 		transaction_refuse(transaction, REASON_ADMISSION_LIMITED);
@@ -292,7 +300,8 @@ static void transaction_gather(struct transaction *transaction)
 	transaction->is_gathering = transaction_awaits_body(transaction);
 	if (transaction->is_gathering)
 		exchange_continue(transaction->exchange);
-	else if (access_is_fresh(transaction->access, now_ms))
+	else if (access_is_fresh(transaction->access,
+				 transaction_generation(transaction), now_ms))
 		transaction_forward(transaction);
 	else
 		transaction_authenticate(transaction, false);

@@ -25,6 +25,8 @@ class Relay:
         self.to_client_bytes = 0
         self.connections = 0
         self.pairs = set()
+        self.swallowed = set()
+        self.swallows_new = False
         self.is_open = True
         self.threads = [threading.Thread(target=self._accept, daemon=True)]
         self.threads[0].start()
@@ -50,17 +52,21 @@ class Relay:
             with self.lock:
                 self.connections += 1
                 self.pairs.add(pair)
+                if self.swallows_new:
+                    self.swallowed.add(pair)
             try:
-                self._pump(client, server)
+                self._pump(pair)
             except OSError:
                 pass
             finally:
                 with self.lock:
                     self.pairs.discard(pair)
+                    self.swallowed.discard(pair)
 
-    def _pump(self, client, server):
+    def _pump(self, pair):
         """Until both directions have ended; an end is passed on as an end."""
-        for s in (client, server):
+        client, server = pair
+        for s in pair:
             s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with selectors.DefaultSelector() as selector:
             selector.register(client, selectors.EVENT_READ, server)
@@ -77,6 +83,8 @@ class Relay:
                             self.to_server_bytes += len(data)
                         else:
                             self.to_client_bytes += len(data)
+                        if pair in self.swallowed:
+                            continue
                     key.data.sendall(data)
 
     def wait_quiet(self, quiet_s=0.2):
@@ -86,10 +94,34 @@ class Relay:
             before = self.to_server_bytes
             time.sleep(quiet_s)
 
+    def begin(self):
+        """Count from here on: a gateway has opened its control streams."""
+        with self.lock:
+            self.connections = self.to_server_bytes = self.to_client_bytes = 0
+
+    def connected(self):
+        """The connections of now."""
+        with self.lock:
+            return list(self.pairs)
+
+    def swallow(self, pairs):
+        """Keep these connections, and all to come, but pass nothing on any more."""
+        with self.lock:
+            self.swallowed.update(pairs)
+            self.swallows_new = True
+
+    def pass_on(self):
+        """Cut what is swallowed, and pass on what comes from now on."""
+        with self.lock:
+            pairs, self.swallows_new = list(self.swallowed), False
+        self._cut(pairs)
+
     def cut(self):
         """End every connection at once, as a broken link does."""
-        with self.lock:
-            pairs = list(self.pairs)
+        self._cut(self.connected())
+
+    @staticmethod
+    def _cut(pairs):
         for pair in pairs:
             for s in pair:
                 with contextlib.suppress(OSError):

@@ -2,7 +2,8 @@
 
 It runs in threads of the test, records every request with its time, and honestly
 returns the exchange number; everything else is up to `answer`, which may give the bytes
-of a whole response, or of a part of one.
+of a whole response, or of a part of one. The control stream is honest, too, and not
+recorded, unless `control` is set: a function that is given what writes a line.
 """
 
 import http.server
@@ -37,6 +38,12 @@ class Response:
     is_last: bool = False  # the connection is cut after it
 
 
+def honest_control(write):
+    """Heartbeats, as long as there is somebody to hear them."""
+    while write(b'{"hb":1}\n'):
+        pass
+
+
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -62,8 +69,28 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return body
         return self.server.owner.take(self._read, int(self.headers.get("Content-Length", 0)))
 
+    def _control(self):
+        owner = self.server.owner
+        self.close_connection = True
+        number = self.headers.get("Provbox-Exchange", "")
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\n"
+                         b"Transfer-Encoding: chunked\r\nProvbox-Exchange: "
+                         + number.encode() + b"\r\n\r\n")
+
+        def write(line):
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(line), line))
+            return not owner.is_closed.wait(0.1)
+
+        try:
+            (owner.control or honest_control)(write)
+        except OSError:
+            pass
+
     def _handle(self):
         owner = self.server.owner
+        if self.path == "/v1/control":
+            self._control()
+            return
         request = Request(self.command, self.path, self.headers, self._body(),
                           self.connection.getpeercert(binary_form=True),
                           self.client_address[1])
@@ -123,6 +150,8 @@ class RogueServer:
     def __init__(self, port, leaf, authority, answer):
         self.answer = answer
         self.take = lambda read, size: read(size)
+        self.control = None
+        self.is_closed = threading.Event()
         self.requests = []
         self.lock = threading.Lock()
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -146,6 +175,7 @@ class RogueServer:
             return [request.target for request in self.requests]
 
     def close(self):
+        self.is_closed.set()
         self.server.shutdown()
         self.server.server_close()
         self.thread.join(5)

@@ -28,6 +28,7 @@ struct airnet_stage {
 	struct route_config routes[2];
 	struct gateway_config config;
 	struct airnet airnet;
+	uint64_t generation; /* of every route's control streams */
 	size_t n_gone;       /* sessions */
 	unsigned n_finished; /* queues of reports */
 	int listener_fd;
@@ -169,6 +170,12 @@ void airnet_session_gone(struct airnet *airnet)
 	airnet_stage_now->n_gone++;
 }
 
+uint64_t control_generation(const struct control *control)
+{
+	(void)control;
+	return airnet_stage_now->generation;
+}
+
 static inline void airnet_stage_on_accept(struct listener *listener, int fd, void *arg)
 {
 	struct airnet_stage *stage = arg;
@@ -251,6 +258,8 @@ static inline void airnet_stage_open_airnet(struct airnet_stage *stage,
 			airnet->loop,
 			route_find(airnet->routes, slice_of(stage->routes[i].title)),
 			5000);
+	airnet->controls = calloc(2, sizeof(struct control *));
+	stage->generation = 1;
 	airnet->link = stage_link_settings();
 	airnet->link.conn.tls = airnet->tls;
 	stage->listener_fd = listener_open("127.0.0.1:0");
@@ -320,6 +329,7 @@ static inline void airnet_stage_close(struct airnet_stage *stage)
 	for (size_t i = 0; i < 2; i++)
 		report_queue_free(stage->airnet.reports[i]);
 	free(stage->airnet.reports);
+	free(stage->airnet.controls);
 	route_table_free(stage->airnet.routes);
 	listener_free(stage->listener);
 	close(stage->listener_fd);

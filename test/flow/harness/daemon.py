@@ -7,7 +7,7 @@
 import http.client
 import socket
 
-from harness import paths, process
+from harness import paths, process, wait
 
 
 def _value(value):
@@ -95,3 +95,23 @@ class Daemon:
 
     def complaints(self):
         return self.process.complaints(self.allowed_errors)
+
+
+class Gateway(Daemon):
+    """start() returns when each worker hears a control stream of each server that is there:
+    before it does, each request authenticates. A server that has none to give is not
+    waited for but for SOON_S."""
+
+    SOON_S = 3
+
+    def start(self):
+        heard = self.n_heard()
+        super().start()
+        servers = [address for key, route in self.config.items() if key[0] == "route"
+                   for address in route["address"]
+                   if wait.is_listening(int(address.rpartition(":")[2]))]
+        wanted = heard + len(servers) * self.config.get("workers", 1)
+        wait.in_vain_until(lambda: self.n_heard() >= wanted, self.SOON_S)
+
+    def n_heard(self):
+        return len(self.events("control_up")) if self.process else 0

@@ -61,7 +61,7 @@ class Site:
         self.bearerbox = kannel.Bearerbox(self.directory, self.smscsim)
         self.server = daemon.Daemon("provbox-server", self.directory, self._server())
         self.smsc = daemon.Daemon("provbox-smsc", self.directory, self._smsc())
-        self.gateway = daemon.Daemon("provbox-gateway", self.directory, self._gateway())
+        self.gateway = daemon.Gateway("provbox-gateway", self.directory, self._gateway())
 
     def _server(self):
         p = self.pki
@@ -126,6 +126,9 @@ class Site:
             part = getattr(self, name)
             self.running.append(part)
             part.start()
+            if part is self.gateway:
+                for counter in self.relays:
+                    counter.begin()
 
     def relay_landnet(self):
         """Put a counting relay between gateway and server; before the gateway starts."""

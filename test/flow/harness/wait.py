@@ -18,6 +18,14 @@ def until(condition, what, timeout_s=10.0):
         time.sleep(PAUSE_S)
 
 
+def in_vain_until(condition, timeout_s):
+    """As until(), but it is no fault when it never becomes true; whether it did."""
+    deadline = time.monotonic() + timeout_s
+    while not (value := condition()) and time.monotonic() < deadline:
+        time.sleep(PAUSE_S)
+    return value
+
+
 def is_listening(port):
     """Whether somebody listens on a TCP port of this machine.
 

@@ -1,0 +1,302 @@
+#include "gateway/control.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "gateway/gateway_metrics.h"
+#include "gateway/landnet.h"
+
+#define RETRY_MIN_MS 200
+#define RETRY_MAX_MS 5000
+
+/** One address. */
+struct stream {
+	struct control *control;
+	const char *text; /* borrowed */
+	struct sockaddr_storage address;
+	socklen_t size;
+	struct link *link;         /* NULL: to be connected again */
+	struct exchange *exchange; /* NULL: before and after */
+	struct timer timer;        /* to the next attempt, or to silence */
+	int64_t retry_ms;
+	bool is_live;    /* a heartbeat came, and nothing was lost since */
+	bool is_down;    /* so it was logged */
+	int64_t open_ms; /* of the first heartbeat */
+	int64_t last_ms; /* of the last */
+};
+
+struct control {
+	struct loop *loop;
+	const struct route *route;
+	struct link_settings link;
+	struct stream *streams;
+	size_t n_streams;
+	uint64_t generation;
+	control_fn *fn;
+	void *arg;
+};
+
+/* ---- Ends ---- */
+
+/* Half of the time at least, the other half by chance: workers of many gateways lose
+ * their streams at the same moment. */
+static int64_t stream_next_retry(struct stream *stream)
+{
+	const int64_t half_ms = stream->retry_ms / 2;
+	uint32_t chance;
+
+	random_bytes(&chance, sizeof(chance));
+	stream->retry_ms = stream->retry_ms * 2 < RETRY_MAX_MS ? stream->retry_ms * 2
+							       : RETRY_MAX_MS;
+	return half_ms + (int64_t)(chance % (uint32_t)half_ms);
+}
+
+/* One line when it goes, and one when it comes back. */
+static void stream_log_loss(struct stream *stream, enum control_loss loss,
+			    const char *detail)
+{
+	metrics_add(GATEWAY_CONTROL_LOSSES + loss, 1);
+	if (stream->is_down)
+		return;
+	stream->is_down = true;
+	log_warn("control_down", log_str("srv", stream->control->route->srv),
+		 log_str("address", stream->text),
+		 log_str("reason", control_loss_name(loss)), log_str("detail", detail));
+}
+
+static void stream_stop(struct stream *stream)
+{
+	timer_cancel(&stream->timer);
+	if (stream->is_live)
+		metrics_add(GATEWAY_CONTROL_STREAMS, -1);
+	stream->is_live = false;
+	stream->exchange = NULL;
+	if (stream->link)
+		link_free(stream->link);
+	stream->link = NULL;
+}
+
+static void stream_lose(struct stream *stream, enum control_loss loss,
+			const char *detail)
+{
+	struct control *control = stream->control;
+	const int64_t now_ms = loop_now_ms(control->loop);
+
+	if (stream->is_live) {
+		control->generation++;
+		if (now_ms - stream->open_ms >= RETRY_MAX_MS)
+			stream->retry_ms = RETRY_MIN_MS;
+	}
+	stream_log_loss(stream, loss, detail);
+	stream_stop(stream);
+	timer_start(&stream->timer, stream_next_retry(stream));
+}
+
+/* ---- Lines ---- */
+
+/* What was changed before its first heartbeat was not heard. */
+static void stream_go_live(struct stream *stream, int64_t now_ms)
+{
+	struct control *control = stream->control;
+
+	control->generation++;
+	stream->is_live = true;
+	stream->is_down = false;
+	stream->open_ms = now_ms;
+	metrics_add(GATEWAY_CONTROL_STREAMS, 1);
+	log_info("control_up", log_str("srv", control->route->srv),
+		 log_str("address", stream->text));
+}
+
+static bool stream_is_silent(const struct stream *stream, int64_t now_ms)
+{
+	return now_ms - stream->last_ms >= CONTROL_SILENCE_MS;
+}
+
+/* A loop that was held up may find the next heartbeat before its own timer. */
+static bool stream_hear_heartbeat(struct stream *stream)
+{
+	const int64_t now_ms = loop_now_ms(stream->control->loop);
+
+	if (stream->is_live && stream_is_silent(stream, now_ms)) {
+		stream_lose(stream, CONTROL_LOSS_SILENT, NULL);
+		return false;
+	}
+	if (!stream->is_live)
+		stream_go_live(stream, now_ms);
+	stream->last_ms = now_ms;
+	timer_start(&stream->timer, CONTROL_SILENCE_MS);
+	return true;
+}
+
+/* @return false: the stream is lost */
+static bool stream_hear(struct stream *stream, struct slice text)
+{
+	struct control *control = stream->control;
+	struct control_line line;
+	char why[128];
+
+	if (!control_line_decode(text, &line, why, sizeof(why))) {
+		stream_lose(stream, CONTROL_LOSS_MALFORMED, why);
+		return false;
+	}
+	if (line.is_heartbeat)
+		return stream_hear_heartbeat(stream);
+	metrics_add(GATEWAY_CONTROL_CHANGES, 1);
+	control->fn(control->arg, control->route, &line);
+	return true;
+}
+
+static void stream_read(struct stream *stream)
+{
+	struct evbuffer *body = exchange_body(stream->exchange);
+	char text[CONTROL_LINE_BYTES + 1];
+	struct evbuffer_ptr end;
+
+	while ((end = evbuffer_search_eol(body, NULL, NULL, EVBUFFER_EOL_LF)).pos >=
+		       0 &&
+	       end.pos <= CONTROL_LINE_BYTES) {
+		evbuffer_remove(body, text, (size_t)end.pos + 1);
+		if (!stream_hear(stream, slice_make(text, (size_t)end.pos)))
+			return;
+	}
+	if (evbuffer_get_length(body) > CONTROL_LINE_BYTES)
+		stream_lose(stream, CONTROL_LOSS_MALFORMED, "too long");
+	else
+		exchange_resume(stream->exchange);
+}
+
+/* ---- Exchange ---- */
+
+static void on_head(struct stream *stream)
+{
+	const struct http_head *head = exchange_head(stream->exchange);
+	const struct http_field *type = http_field(head, "content-type");
+	char status[16];
+
+	snprintf(status, sizeof(status), "%u", head->status);
+	if (!landnet_check_exchange(stream->exchange))
+		stream_lose(stream, CONTROL_LOSS_REFUSED,
+			    auth_reason_name(REASON_LANDNET_DESYNC));
+	else if (head->status != 200)
+		stream_lose(stream, CONTROL_LOSS_REFUSED, status);
+	else if (!type || !slice_eq(type->value, SLICE("application/x-ndjson")))
+		stream_lose(stream, CONTROL_LOSS_REFUSED, "media_type");
+}
+
+static void on_exchange(struct exchange *exchange, enum exchange_event event, void *arg)
+{
+	struct stream *stream = arg;
+
+	(void)exchange;
+	switch (event) {
+	case EXCHANGE_HEAD: on_head(stream); break;
+	case EXCHANGE_BODY: stream_read(stream); break;
+	case EXCHANGE_END: stream_lose(stream, CONTROL_LOSS_ENDED, NULL); break;
+	case EXCHANGE_FAILED: stream->exchange = NULL; break;
+	case EXCHANGE_WRITABLE:
+	case EXCHANGE_DONE: break;
+	}
+}
+
+static void stream_ask(struct stream *stream)
+{
+	char number[LANDNET_NUMBER_CHARS];
+	struct http_field field = { SLICE("Provbox-Exchange"), { NULL, 0 } };
+
+	stream->exchange = link_request(stream->link, on_exchange, stream);
+	landnet_exchange_number(stream->exchange, number);
+	field.value = slice_of(number);
+	exchange_send_head(stream->exchange,
+			   &(struct http_head){
+				   .method = HTTP_GET,
+				   .target = SLICE("/v1/control"),
+				   .host = slice_of(stream->control->route->srv),
+				   .fields = &field,
+				   .n_fields = 1,
+				   .framing = HTTP_NO_BODY,
+				   .keep_alive = true,
+			   });
+}
+
+static void on_link(struct link *link, enum link_event event, struct exchange *exchange,
+		    void *arg)
+{
+	struct stream *stream = arg;
+
+	(void)exchange;
+	if (event == LINK_OPEN)
+		stream_ask(stream);
+	else if (event == LINK_CLOSED)
+		stream_lose(stream, CONTROL_LOSS_UNREACHABLE, link_reason(link));
+}
+
+static void on_timer(void *arg)
+{
+	struct stream *stream = arg;
+	struct control *control = stream->control;
+
+	if (stream->link) {
+		stream_lose(stream, CONTROL_LOSS_SILENT, NULL);
+		return;
+	}
+	stream->link = link_connect(control->loop, (struct sockaddr *)&stream->address,
+				    stream->size, &control->link, on_link, stream);
+	/* Handshake and head have the link's own deadlines; this is for the heartbeat.
+	 */
+	timer_start(&stream->timer, RETRY_MAX_MS);
+}
+
+/* ---- Control ---- */
+
+uint64_t control_generation(const struct control *control)
+{
+	const int64_t now_ms = loop_now_ms(control->loop);
+
+	for (size_t i = 0; i < control->n_streams; i++) {
+		const struct stream *stream = &control->streams[i];
+
+		if (stream->is_live && !stream_is_silent(stream, now_ms))
+			return control->generation;
+	}
+	return 0;
+}
+
+struct control *control_new(struct loop *loop, const struct route *route,
+			    const struct link_settings *link, control_fn *fn, void *arg)
+{
+	const struct config_list *addresses = &route->config->addresses;
+	struct control *control = calloc(1, sizeof(*control));
+
+	BUG_ON(!control);
+	*control = (struct control){ .loop = loop,
+				     .route = route,
+				     .link = *link,
+				     .n_streams = addresses->n,
+				     .fn = fn,
+				     .arg = arg };
+	control->streams = calloc(addresses->n, sizeof(*control->streams));
+	BUG_ON(!control->streams);
+	for (size_t i = 0; i < addresses->n; i++) {
+		struct stream *stream = &control->streams[i];
+
+		stream->control = control;
+		stream->text = addresses->items[i];
+		stream->retry_ms = RETRY_MIN_MS;
+		BUG_ON(!conn_address(stream->text, &stream->address, &stream->size));
+		timer_init(&stream->timer, loop, on_timer, stream);
+		timer_start(&stream->timer, 0);
+	}
+	return control;
+}
+
+void control_free(struct control *control)
+{
+	if (!control)
+		return;
+	for (size_t i = 0; i < control->n_streams; i++)
+		stream_stop(&control->streams[i]);
+	free(control->streams);
+	free(control);
+}
