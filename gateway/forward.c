@@ -273,13 +273,23 @@ static bool may_be_verdict(unsigned status)
 	return status == 401 || status == 403;
 }
 
-/* From the problem document of a held answer. A 401 is never the handset's: what is
- * none of the two that a new grant mends is an invalid grant.
+/* A 401 is never the handset's: what is none of the two that a new grant mends is an
+ * invalid grant. A HEAD has no document that would tell; a new grant is worth a try. */
+static enum auth_reason verdict_by_status(const struct forward *forward)
+{
+	if (exchange_head(forward->landnet)->status != 401)
+		return REASON_NONE;
+	return exchange_head(forward->device)->method == HTTP_HEAD
+		       ? REASON_GRANT_EXPIRED
+		       : REASON_GRANT_INVALID;
+}
+
+/* From the problem document of a held answer.
  * @return REASON_NONE: it is an answer like others */
 static enum auth_reason verdict_of(struct forward *forward)
 {
 	unsigned status = exchange_head(forward->landnet)->status;
-	enum auth_reason meant = status == 401 ? REASON_GRANT_INVALID : REASON_NONE;
+	enum auth_reason meant = verdict_by_status(forward);
 	struct evbuffer *body = exchange_body(forward->landnet);
 	size_t n = evbuffer_get_length(body);
 	char why[128];

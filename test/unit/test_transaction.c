@@ -297,6 +297,29 @@ static void a_grant_that_is_over_is_renewed_once(void)
 	}
 }
 
+/* Which of the three it is, a HEAD is not told. */
+static void a_head_renews_its_grant_too(void)
+{
+	const struct http_head head = { .method = HTTP_HEAD,
+					.target = SLICE(CARE_PATH) };
+
+	for (size_t n = 1; n <= 2; n++) {
+		struct airnet_stage stage;
+
+		airnet_stage_open(&stage);
+		for (size_t i = 0; i < n; i++) {
+			stage.answers[i].status = 401;
+			stage.answers[i].body = SAYS("grant_epoch");
+		}
+		handset_connect(&stage);
+		handset_send(&stage, head, NULL);
+		CU_ASSERT_EQUAL(handset_wait(&stage), n == 1 ? 200 : 503);
+		CU_ASSERT_EQUAL(stage.n_authentications, 2);
+		CU_ASSERT_EQUAL(stage.n_forwarded, 2);
+		airnet_stage_close(&stage);
+	}
+}
+
 static void each_request_may_renew_anew(void)
 {
 	struct airnet_stage stage;
@@ -496,7 +519,7 @@ TEST_MAIN("transaction", TEST(nothing_goes_on_before_the_server_knows_the_device
 	  TEST(a_standing_goes_where_it_may),
 	  TEST(what_is_refused_for_one_request_ends_no_session),
 	  TEST(a_body_has_a_limit), TEST(a_grant_that_is_over_is_renewed_once),
-	  TEST(each_request_may_renew_anew),
+	  TEST(a_head_renews_its_grant_too), TEST(each_request_may_renew_anew),
 	  TEST(a_request_with_a_body_is_not_sent_again),
 	  TEST(a_small_body_is_whole_before_anybody_is_asked),
 	  TEST(a_device_blocked_since_goes_no_further),
