@@ -79,3 +79,8 @@ test_unit_test_session_SOURCES = test/unit/test_session.c $(session_parts)
 test_unit_test_session_LDADD = $(AUTH_LIBS)
 test_unit_test_transaction_SOURCES = test/unit/test_transaction.c $(session_parts)
 test_unit_test_transaction_LDADD = $(AUTH_LIBS)
+
+fuzz_targets += test/fuzz/fuzz_control_line
+test_fuzz_fuzz_control_line_SOURCES = test/fuzz/fuzz_control_line.c \
+	gateway/control_line.c gateway/control_line.h
+test_fuzz_fuzz_control_line_LDADD = $(AUTH_LIBS)

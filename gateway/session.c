@@ -269,15 +269,6 @@ void session_accept(struct airnet *airnet, int fd, const struct proxy_header *to
 		session_drain(session);
 }
 
-void session_end_called(struct airnet *airnet)
-{
-	struct session *session;
-
-	TAILQ_FOREACH (session, &airnet->sessions, entry)
-		if (session->end == REASON_NONE && limit_is_called(session->seat))
-			session_end_with(session, REASON_SUPERSEDED);
-}
-
 /* What it is in the middle of is cut. */
 static void session_cut(struct session *session, enum auth_reason reason)
 {
@@ -300,7 +291,9 @@ static void session_revoke(struct session *session, const struct route *route,
 	/* One server does not end what a device has with another. */
 	if (!line->is_blocked || session->route != route)
 		return;
-	if (session->transaction)
+	/* Who is just asking for it is told. */
+	if (session->transaction &&
+	    !transaction_is_authenticating(session->transaction))
 		session_cut(session, REASON_DEVICE_BLOCKED);
 	else
 		session_end_with(session, REASON_DEVICE_BLOCKED);
@@ -320,6 +313,15 @@ size_t session_revoke_all(struct airnet *airnet, const struct route *route,
 		session_revoke(session, route, line);
 	}
 	return n;
+}
+
+void session_end_called(struct airnet *airnet)
+{
+	struct session *session;
+
+	TAILQ_FOREACH (session, &airnet->sessions, entry)
+		if (session->end == REASON_NONE && limit_is_called(session->seat))
+			session_end_with(session, REASON_SUPERSEDED);
 }
 
 void session_drain_all(struct airnet *airnet)

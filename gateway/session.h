@@ -41,19 +41,20 @@ struct session {
 void session_accept(struct airnet *airnet, int fd, const struct proxy_header *told);
 /** End it after the answer that follows; which says so. */
 void session_end_with(struct session *session, enum auth_reason reason);
-/** End those whose credential has newer sessions enough. */
-void session_end_called(struct airnet *airnet);
 /**
  * What a server granted to a device, or to all devices, is worth nothing any more.
  *
  * Each of its sessions authenticates with that server before its next forward. Where
  * the device is blocked, those that speak with this server end: what is in the middle
  * of an answer, too, since an answer may take as long as a handset likes.
+ * One that is just authenticating ends with what comes of that.
  * @return how many sessions
  * Cost: O(sessions).
  */
 size_t session_revoke_all(struct airnet *airnet, const struct route *route,
 			  const struct control_line *line);
+/** End those whose credential has newer sessions enough. */
+void session_end_called(struct airnet *airnet);
 /** End every session: idle ones now, others after their answer, new ones after their
  * first. */
 void session_drain_all(struct airnet *airnet);

@@ -138,6 +138,11 @@ static void on_exchange(struct exchange *exchange, enum exchange_event event, vo
 	transaction_free(transaction);
 }
 
+bool transaction_is_authenticating(const struct transaction *transaction)
+{
+	return transaction->authentication != NULL;
+}
+
 void transaction_cancel(struct transaction *transaction)
 {
 	transaction_log(transaction, 0, auth_reason_name(transaction->session->end));

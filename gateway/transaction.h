@@ -12,6 +12,8 @@
  * and session->route; one request of a session at a time.
  */
 void transaction_begin(struct session *session, struct exchange *exchange);
+/** Whether the server is being asked who the device is. */
+bool transaction_is_authenticating(const struct transaction *transaction);
 /** Stop it; its exchange is not answered and has no owner any more. */
 void transaction_cancel(struct transaction *transaction);
 

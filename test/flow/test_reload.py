@@ -86,7 +86,6 @@ def busy(site):
         part.config.update({f"{what}_timeout": "20s" for what in (
             "handshake", "head", "body", "write", "authentication")})
     site.gateway.config["pool_wait"] = "20s"
-    site.gateway.config["sessions_per_identity"] = 0  # all are of one device
     site.start("database", "server", "gateway")
     site.good = site.pki.device_leaf("good", DEV)
     return site
