@@ -485,7 +485,10 @@ class Crowd:
 
     def expect(self, own, method, answer):
         """What the handset got is what became of its own request; whether it was whole."""
-        faults = self.asked[own]
+        faults = self.asked.get(own)
+        if not faults:  # its link was just closed: what might have arrived is not sent again
+            assert (answer.status, answer.reason) == AWAY, own
+            return False
         assert len(faults) == 1 or (method == "GET" and len(faults) == 2), (own, faults)
         # Asked again is only what may be, and of what not a byte was answered.
         assert all(fault.is_cut and fault.at == 0 for fault in faults[:-1]), (own, faults)
@@ -514,7 +517,7 @@ def test_no_byte_of_one_handset_comes_to_another(edge):
             edge.ask_honest()
     told = list(itertools.chain.from_iterable(handset.result() for handset in running))
     wholes = [crowd.expect(*each) for each in told]
-    assert True in wholes and False in wholes
+    assert True in wholes and len(told) - len(crowd.asked) < len(told) / 4
     wait.until(lambda: edge.counted("landnet_failed") == wholes.count(False),
                "the end of each session that was cut")
     assert len(edge.rogue.server.forwarded()) == sum(map(len, crowd.asked.values()))
