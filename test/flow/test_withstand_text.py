@@ -87,10 +87,10 @@ def test_a_hostile_line_is_text(edge):
         assert stored["body"] == request_body(edge, text)
         assert edge.ask("GET", "/v1/device").json()["model"] == text
         assert_plain(provctl(edge, "request", "show", rid)[0])
-        shown = json.loads(provctl(edge, "device", "show", DEV, "--json")[0])
-        assert shown["device"]["model"] == text
     assert_plain(provctl(edge, "device", "show", DEV)[0])
-    json.loads(provctl(edge, "request", "list", "--json")[0])
+    for words in (("request", "show", rid), ("request", "list"), ("device", "show", DEV)):
+        shown = json.loads(provctl(edge, *words, "--json")[0])
+    assert shown["device"]["model"] == HOSTILE[-1]
     wait.until(lambda: len(edge.billing.records()) == len(HOSTILE), "the billing events")
     for daemon in (edge.gateway, edge.server):
         assert_log_is_whole(daemon)
@@ -141,16 +141,17 @@ def test_an_import_file_is_text(site):
     """What cannot be stored is refused, and named without acting on the terminal."""
     site.start("database")
     good = dict(zip(COLUMNS, (DEV, "+447700900123", "One", "Ada", "Lovelace", "SW1A", "en", "")))
-    for column in COLUMNS:
-        for text in ("\x1b]0;forged\x07", "a\nb", "\u009b31m"):
-            row = {**good, column: good[column] + text}
-            for data in (json.dumps([row]),
-                         ",".join(COLUMNS) + "\n" + ",".join(
-                             '"' + row[name].replace('"', '""') + '"' for name in COLUMNS) + "\n",
-                         f"{column}{text}\nx\n", '[{"' + column + text + '": "x"}, ]'):
-                out, errors = provctl(site, "device", "import", "-", status=1,
-                                      stdin=data.encode())
-                assert_plain(out + errors)
+    texts = ["\x1b]0;forged\x07", "a\nb", "\u009b31m"]
+    wrong = [{**good, column: good[column] + text} for column in COLUMNS for text in texts]
+    rows = [",".join('"' + row[name].replace('"', '""') + '"' for name in COLUMNS)
+            for row in wrong]
+    rows_refused = [json.dumps(wrong), "\n".join([",".join(COLUMNS), *rows, ""])]
+    files_refused = [form for text in texts
+                     for form in (f"dev{text}\nx\n", '[{"dev' + text + '": "x"}, ]')]
+    for data in rows_refused + files_refused:
+        out, errors = provctl(site, "device", "import", "-", status=1, stdin=data.encode())
+        assert_plain(out + errors)
+        assert errors.count("provctl: row ") == (len(wrong) if data in rows_refused else 0)
     (stored,) = site.schema.table("select * from device")
     assert (stored["given_name"], stored["model"]) == ("Ada", "Example One")
 
