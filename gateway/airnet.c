@@ -313,7 +313,7 @@ void airnet_stop(struct worker *worker)
 	for (size_t i = 0; i < airnet->n_listeners; i++)
 		listener_finish(airnet->listeners[i]);
 	airnet->n_listeners = 0;
-	session_drain_all(airnet);
+	log_info("draining", log_num("sessions", (int64_t)session_drain_all(airnet)));
 	airnet_session_gone(airnet);
 }
 

@@ -324,12 +324,16 @@ void session_end_called(struct airnet *airnet)
 			session_end_with(session, REASON_SUPERSEDED);
 }
 
-void session_drain_all(struct airnet *airnet)
+size_t session_drain_all(struct airnet *airnet)
 {
 	struct session *session;
+	size_t n = 0;
 
-	TAILQ_FOREACH (session, &airnet->sessions, entry)
+	TAILQ_FOREACH (session, &airnet->sessions, entry) {
 		session_drain(session);
+		n++;
+	}
+	return n;
 }
 
 size_t session_cut_all(struct airnet *airnet)

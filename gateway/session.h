@@ -56,8 +56,8 @@ size_t session_revoke_all(struct airnet *airnet, const struct route *route,
 /** End those whose credential has newer sessions enough. */
 void session_end_called(struct airnet *airnet);
 /** End every session: idle ones now, others after their answer, new ones after their
- * first. */
-void session_drain_all(struct airnet *airnet);
+ * first. @return how many there are */
+size_t session_drain_all(struct airnet *airnet);
 /** Abort what is still there. @return how many requests that cut */
 size_t session_cut_all(struct airnet *airnet);
 
