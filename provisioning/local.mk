@@ -39,6 +39,7 @@ test_unit_test_server_route_LDADD = $(SERVER_LIBS)
 fuzz_targets += test/fuzz/fuzz_header test/fuzz/fuzz_request test/fuzz/fuzz_route
 test_fuzz_fuzz_header_LDADD = $(SERVER_LIBS)
 test_fuzz_fuzz_route_LDADD = $(SERVER_LIBS)
+test_fuzz_fuzz_request_LDADD = $(AUTH_LIBS)
 test_fuzz_fuzz_request_SOURCES = test/fuzz/fuzz_request.c \
 	provisioning/device_api.c provisioning/device_api.h
 
