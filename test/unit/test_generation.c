@@ -197,7 +197,7 @@ static void a_wrong_configuration_changes_nothing(void)
 	rewrite("behaviour = unchecked");
 	hang_up();
 	CU_ASSERT_TRUE(wait_output("ev=reload_failed", 2));
-	CU_ASSERT_PTR_NOT_NULL(strstr(output, "testd.conf: listen: is bad, too"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(output, "testd.conf:1: listen: is bad, too"));
 	CU_ASSERT_EQUAL(kill(worker, 0), 0);
 	CU_ASSERT_EQUAL(find_process("testd: echo 0"), worker);
 	CU_ASSERT_TRUE(

@@ -70,8 +70,9 @@ static void checks_a_configuration(void)
 
 	write_config("behaviour = unchecked");
 	CU_ASSERT_EQUAL(run_with("-t"), 78);
-	CU_ASSERT_PTR_NOT_NULL(strstr(output, "testd.conf: behaviour: is unchecked\n"));
-	CU_ASSERT_PTR_NOT_NULL(strstr(output, "testd.conf: listen: is bad, too\n"));
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(output, "testd.conf:3: behaviour: is unchecked\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(output, "testd.conf:1: listen: is bad, too\n"));
 
 	write_config("admin = \"192.0.2.1:80\"");
 	CU_ASSERT_EQUAL(run_with("-t"), 78);
