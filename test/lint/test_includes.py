@@ -12,6 +12,7 @@ ALLOWED = {
     "provisioning": {"auth", "base"},
     "smsc": {"base"},
     "provctl": {"base"},
+    "contrib/bench": {"auth", "base"},
     "contrib/handset": {"auth", "base"},
     "contrib/smscsim": {"base"},
 }

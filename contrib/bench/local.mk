@@ -1,0 +1,23 @@
+# The bench: make bench, or make bench BENCH='NAME...'; make bench BENCH=help names them.
+
+noinst_PROGRAMS += contrib/bench/bench
+contrib_bench_bench_SOURCES = \
+	contrib/bench/devices.c contrib/bench/devices.h \
+	contrib/bench/load.c \
+	contrib/bench/main.c \
+	contrib/bench/part.h \
+	contrib/bench/pulse.c contrib/bench/pulse.h \
+	contrib/bench/settings.c contrib/bench/settings.h \
+	contrib/bench/slow.c \
+	contrib/bench/unit.c \
+	contrib/bench/upstream.c \
+	contrib/bench/waits.c contrib/bench/waits.h
+contrib_bench_bench_LDADD = $(AUTH_LIBS)
+
+BENCH =
+.PHONY: bench
+bench: all
+	$(FLOW_ENV) $(PYTHON) $(srcdir)/contrib/bench/run $(BENCH)
+
+EXTRA_DIST += contrib/bench/run contrib/bench/proxies.py contrib/bench/parts.py \
+	contrib/bench/haproxy.cfg contrib/bench/nginx.conf

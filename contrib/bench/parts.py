@@ -1,0 +1,94 @@
+"""Processes of the bench: its own parts, the core that each is on, and what they cost."""
+
+import contextlib
+import ctypes
+import json
+import os
+import pathlib
+import signal
+import subprocess
+
+from harness import paths, process
+
+PR_SET_PDEATHSIG = 1
+# The proxy has one core to itself; load and upstream share another.
+CORES = sorted(os.sched_getaffinity(0))
+PROXY_CORE, LOAD_CORE = CORES[0], CORES[-1]
+
+_libc = ctypes.CDLL(None)
+
+
+def pin(pid, core):
+    """A process and all below it."""
+    for one in [pid, *process.descendants(pid)]:
+        os.sched_setaffinity(one, {core})
+
+
+def _schedstat(pid, column):
+    """Seconds, of a process and all below it, in a column of the scheduler's accounts."""
+    return sum(int(path.read_text().split()[column])
+               for one in [pid, *process.descendants(pid)]
+               for path in pathlib.Path(f"/proc/{one}/task").glob("*/schedstat")) / 1e9
+
+
+def cpu_s(pid):
+    """CPU seconds so far of a process and all below it."""
+    return _schedstat(pid, 0)
+
+
+def queued_s(pid):
+    """Seconds that they were ready to run and others had their core."""
+    return _schedstat(pid, 1)
+
+
+@contextlib.contextmanager
+def alone():
+    """What is started meanwhile goes before other work of the machine, if this user may do
+    that (real time, in turn among themselves); yields whether it does."""
+    normal = os.sched_param(0)
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+    except PermissionError:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        os.sched_setscheduler(0, os.SCHED_OTHER, normal)
+
+
+class Part:
+    """`bench PART name=value...`, ready."""
+
+    def __init__(self, part, /, core=LOAD_CORE, **settings):
+        def prepare():
+            _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+            os.sched_setaffinity(0, {core})
+
+        words = [f"{key}={value}" for key, value in settings.items() if value is not None]
+        self.process = subprocess.Popen(
+            [paths.BUILD / "contrib/bench/bench", part, *words], text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, preexec_fn=prepare)
+        line = self.process.stdout.readline()
+        assert line == "ready\n", f"bench {part} {' '.join(words)}: {line or 'ended'}"
+
+    def go(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
+    def result(self):
+        out, _ = self.process.communicate()
+        assert self.process.returncode == 0
+        return json.loads(out)
+
+    def stop(self):
+        self.process.terminate()
+        self.process.communicate()
+
+
+def unit_us(count):
+    """CPU microseconds of one handshake in memory, on the core of the proxy, now."""
+    done = subprocess.run(
+        [paths.BUILD / "contrib/bench/bench", "unit", f"count={count}"], check=True,
+        capture_output=True, preexec_fn=lambda: os.sched_setaffinity(0, {PROXY_CORE}))
+    return json.loads(done.stdout)["unit_us"]
