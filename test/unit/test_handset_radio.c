@@ -16,7 +16,7 @@
 
 static struct loop *loop;
 static struct directory directory;
-static char address[512];
+static char address[600];
 static int listen_fd;
 static struct listener *listener;
 static struct conn *centre; /* the connection that the centre has of us; NULL: none */
