@@ -57,6 +57,7 @@ base_libbase_a_SOURCES = \
 
 check_PROGRAMS += \
 	test/unit/test_arena \
+	test/unit/test_board \
 	test/unit/test_child \
 	test/unit/test_codec \
 	test/unit/test_conn \
@@ -70,6 +71,7 @@ check_PROGRAMS += \
 	test/unit/test_http \
 	test/unit/test_json \
 	test/unit/test_keyed_hash \
+	test/unit/test_linger \
 	test/unit/test_link \
 	test/unit/test_log \
 	test/unit/test_loop \
@@ -77,11 +79,14 @@ check_PROGRAMS += \
 	test/unit/test_network \
 	test/unit/test_process \
 	test/unit/test_proxy \
+	test/unit/test_reload \
 	test/unit/test_roster \
 	test/unit/test_sandbox \
 	test/unit/test_seats \
 	test/unit/test_slice \
+	test/unit/test_sockets \
 	test/unit/test_supervisor \
+	test/unit/test_systemd \
 	test/unit/test_throttle \
 	test/unit/test_tls \
 	test/unit/test_tls_memory \

@@ -26,11 +26,15 @@ provbox_server_SOURCES = provisioning/main.c
 provbox_server_LDADD = $(SERVER_LIBS)
 
 check_PROGRAMS += test/unit/test_admission test/unit/test_content \
-	test/unit/test_courier test/unit/test_poster test/unit/test_server_config \
-	test/unit/test_server_header test/unit/test_server_route
+	test/unit/test_courier test/unit/test_device_api test/unit/test_poster \
+	test/unit/test_server_config test/unit/test_server_header \
+	test/unit/test_server_route
 test_unit_test_admission_LDADD = $(SERVER_LIBS)
 test_unit_test_content_LDADD = $(SERVER_LIBS)
 test_unit_test_courier_LDADD = $(SERVER_LIBS)
+test_unit_test_device_api_SOURCES = test/unit/test_device_api.c \
+	provisioning/device_api.c provisioning/device_api.h
+test_unit_test_device_api_LDADD = $(AUTH_LIBS)
 test_unit_test_poster_LDADD = $(SERVER_LIBS)
 test_unit_test_server_config_LDADD = $(SERVER_LIBS)
 test_unit_test_server_header_LDADD = $(SERVER_LIBS)

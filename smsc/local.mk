@@ -33,6 +33,18 @@ check_PROGRAMS += test/unit/test_notice
 test_unit_test_notice_SOURCES = test/unit/test_notice.c smsc/box.c smsc/box.h \
 	smsc/notice.c smsc/notice.h smsc/text.c smsc/text.h
 
+check_PROGRAMS += test/unit/test_incoming
+test_unit_test_incoming_SOURCES = test/unit/test_incoming.c smsc/box.c smsc/box.h \
+	smsc/incoming.c smsc/incoming.h smsc/smsc_metrics.c smsc/smsc_metrics.h \
+	smsc/statements.c smsc/statements.h smsc/text.c smsc/text.h \
+	smsc/window.c smsc/window.h
+
+check_PROGRAMS += test/unit/test_notices
+test_unit_test_notices_SOURCES = test/unit/test_notices.c smsc/box.c smsc/box.h \
+	smsc/notice.c smsc/notice.h smsc/notices.c smsc/notices.h \
+	smsc/smsc_metrics.c smsc/smsc_metrics.h smsc/statements.c smsc/statements.h \
+	smsc/text.c smsc/text.h smsc/window.c smsc/window.h
+
 check_PROGRAMS += test/unit/test_smsc_config
 test_unit_test_smsc_config_SOURCES = test/unit/test_smsc_config.c \
 	test/unit/directory.h smsc/smsc_config.c smsc/smsc_config.h
