@@ -18,7 +18,6 @@ struct authentication {
 	struct exchange *exchange; /* while the server is asked */
 	uint64_t rx_start;         /* bytes of the link before this exchange */
 	struct timer deadline;
-	bool is_retried;
 	authentication_fn *fn;
 	void *arg;
 };
@@ -153,13 +152,10 @@ static void on_failed(struct authentication *authentication)
 	enum auth_reason reason = landnet_failure(exchange, authentication->route);
 
 	authentication->exchange = NULL;
-	if (authentication->is_retried ||
-	    !landnet_is_stale(exchange, authentication->rx_start)) {
+	if (landnet_is_stale(exchange, authentication->rx_start))
+		authentication_ask(authentication);
+	else
 		authentication_end(authentication, reason, NULL);
-		return;
-	}
-	authentication->is_retried = true;
-	authentication_ask(authentication);
 }
 
 static void on_exchange(struct exchange *exchange, enum exchange_event event, void *arg)

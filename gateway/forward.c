@@ -23,7 +23,6 @@ struct forward {
 	bool is_held; /* the answer may be for us, it is read before it is passed on */
 	bool is_answer_large;
 	bool is_long;
-	bool is_retried;
 	forward_fn *fn;
 	void *arg;
 };
@@ -374,7 +373,7 @@ static void on_response_end(struct forward *forward)
 	relay_response(forward);
 }
 
-/* What is safe goes once more, on another link. */
+/* What is safe goes again, on another link. */
 static void on_landnet_failed(struct forward *forward)
 {
 	bool is_stale = landnet_is_stale(forward->landnet, forward->rx_start);
@@ -383,13 +382,10 @@ static void on_landnet_failed(struct forward *forward)
 
 	forward_count(forward);
 	forward->landnet = NULL;
-	if (is_safe(exchange_head(forward->device)) && is_stale &&
-	    !forward->is_retried) {
-		forward->is_retried = true;
+	if (is_safe(exchange_head(forward->device)) && is_stale)
 		forward_ask(forward);
-		return;
-	}
-	forward_fail(forward, reason);
+	else
+		forward_fail(forward, reason);
 }
 
 static void on_landnet(struct exchange *landnet, enum exchange_event event, void *arg)

@@ -14,8 +14,9 @@
 void landnet_exchange_number(struct exchange *exchange, char out[LANDNET_NUMBER_CHARS]);
 /** Whether the answer's head carries exactly our number. False: cancel the exchange. */
 bool landnet_check_exchange(struct exchange *exchange);
-/** Whether the exchange that just failed may go once more, on another link: a server
- * may close a kept link just when it is used, and then nothing has come back.
+/** Whether the exchange that just failed may go again, on another link: a server may
+ * close a kept link just when it is used, and then nothing has come back. Each such
+ * try uses up a kept link; on a new one the answer is no.
  * @param rx_start  conn_rx_total() of its link when it began */
 bool landnet_is_stale(struct exchange *exchange, uint64_t rx_start);
 /** Log why an exchange failed. @return REASON_LANDNET_UNTRUSTED when the server does

@@ -429,10 +429,12 @@ static const struct {
 	enum auth_reason result;
 	size_t n_requests; /* then */
 } drops[] = {
-	/* A server may close a kept link just when it is used: once more. */
+	/* A server may close a kept link just when it is used, and all of them when it
+	 * ends: again, until there is none left. */
 	{ 1, 1, REASON_NONE, 2 },
 	{ 1, 2, REASON_LANDNET_FAILED, 2 },
-	{ 2, 2, REASON_LANDNET_FAILED, 2 },
+	{ 2, 2, REASON_NONE, 3 },
+	{ 2, 3, REASON_LANDNET_FAILED, 3 },
 	/* A new link that fails is a failure. */
 	{ 0, 1, REASON_LANDNET_FAILED, 1 },
 };
@@ -459,7 +461,7 @@ static void keep_links(struct play *play, unsigned n)
 	CU_ASSERT_EQUAL(play->stage.n_links, n);
 }
 
-static void asks_once_more_where_a_kept_link_is_gone(void)
+static void asks_again_where_a_kept_link_is_gone(void)
 {
 	for (size_t i = 0; i < sizeof(drops) / sizeof(drops[0]); i++) {
 		struct play play;
@@ -503,5 +505,5 @@ TEST_MAIN("authentication", TEST(site_open), TEST(asks_with_the_claims_of_the_se
 	  TEST(a_silent_server_is_given_up),
 	  TEST(waiting_for_a_link_has_the_same_deadline),
 	  TEST(a_server_that_is_away_is_told),
-	  TEST(asks_once_more_where_a_kept_link_is_gone),
+	  TEST(asks_again_where_a_kept_link_is_gone),
 	  TEST(a_cancelled_one_says_nothing), TEST(site_close))
