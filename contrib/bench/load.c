@@ -350,10 +350,13 @@ static const struct mode *find_mode(const struct settings *settings)
 
 int load_run(const struct settings *settings)
 {
-	struct load load = { .settings = settings, .loop = loop_new() };
+	static struct load
+		load; /* what is still open at the end ends with the process */
 	const struct mode *mode = find_mode(settings);
 	int64_t begin_us;
 
+	load.settings = settings;
+	load.loop = loop_new();
 	if (!mode || !devices_make(&load.devices, settings->devices, settings->issuer,
 				   settings->issuer_key))
 		return EXIT_FAILURE;
@@ -371,6 +374,5 @@ int load_run(const struct settings *settings)
 	begin_us = waits_now_us();
 	mode->run(&load);
 	print_result(&load, (double)(waits_now_us() - begin_us) / SECOND_US);
-	/* What is still open ends with the process. */
 	return EXIT_SUCCESS;
 }

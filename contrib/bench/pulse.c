@@ -90,9 +90,10 @@ static void on_term(void *arg)
 
 int echo_run(const struct settings *settings)
 {
-	struct loop *loop = loop_new();
+	static struct loop *loop; /* what is open ends with the process */
 	const int fd = part_listen(settings->port);
 
+	loop = loop_new();
 	if (fd < 0)
 		return EXIT_FAILURE;
 	listener_new(loop, fd, on_accept, loop);

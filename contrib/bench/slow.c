@@ -256,10 +256,11 @@ static const struct kind *find_kind(const struct settings *settings)
 
 int slow_run(const struct settings *settings)
 {
-	struct crowd crowd = { .settings = settings,
-			       .kind = find_kind(settings),
-			       .loop = loop_new() };
+	static struct crowd crowd; /* who is still there ends with the process */
 
+	crowd.settings = settings;
+	crowd.kind = find_kind(settings);
+	crowd.loop = loop_new();
 	if (!crowd.kind || (crowd.kind->is_device &&
 			    !devices_make(&crowd.devices, settings->count,
 					  settings->issuer, settings->issuer_key)))

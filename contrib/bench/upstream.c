@@ -233,7 +233,7 @@ static void on_term(void *arg)
 
 int upstream_run(const struct settings *settings)
 {
-	static struct upstream upstream;
+	static struct upstream upstream; /* what is open ends with the process */
 	int fd;
 
 	upstream.loop = loop_new();
@@ -247,6 +247,5 @@ int upstream_run(const struct settings *settings)
 	puts("ready");
 	fflush(stdout);
 	loop_run(upstream.loop);
-	/* What is still open ends with the process. */
 	return EXIT_SUCCESS;
 }
