@@ -31,6 +31,7 @@ check_PROGRAMS += \
 	test/unit/test_gateway_config \
 	test/unit/test_limit \
 	test/unit/test_pool \
+	test/unit/test_proxied \
 	test/unit/test_refusal \
 	test/unit/test_report \
 	test/unit/test_route \
@@ -41,6 +42,9 @@ EXTRA_DIST += test/unit/airnet_stage.h test/unit/gateway_stage.h
 pool_parts = gateway/gateway_metrics.c gateway/pool.c
 test_unit_test_pool_SOURCES = test/unit/test_pool.c gateway/landnet.c $(pool_parts)
 test_unit_test_pool_LDADD = $(AUTH_LIBS)
+test_unit_test_proxied_SOURCES = test/unit/test_proxied.c gateway/proxied.c \
+	gateway/gateway_metrics.c
+test_unit_test_proxied_LDADD = $(AUTH_LIBS)
 test_unit_test_access_SOURCES = test/unit/test_access.c gateway/access.c
 test_unit_test_access_LDADD = $(AUTH_LIBS)
 test_unit_test_authentication_SOURCES = test/unit/test_authentication.c \
