@@ -27,8 +27,8 @@ provbox_server_LDADD = $(SERVER_LIBS)
 
 check_PROGRAMS += test/unit/test_admission test/unit/test_content \
 	test/unit/test_courier test/unit/test_device_api test/unit/test_poster \
-	test/unit/test_server_config test/unit/test_server_header \
-	test/unit/test_server_route
+	test/unit/test_server_authentication test/unit/test_server_config \
+	test/unit/test_server_header test/unit/test_server_route
 test_unit_test_admission_LDADD = $(SERVER_LIBS)
 test_unit_test_content_LDADD = $(SERVER_LIBS)
 test_unit_test_courier_LDADD = $(SERVER_LIBS)
@@ -36,6 +36,11 @@ test_unit_test_device_api_SOURCES = test/unit/test_device_api.c \
 	provisioning/device_api.c provisioning/device_api.h
 test_unit_test_device_api_LDADD = $(AUTH_LIBS)
 test_unit_test_poster_LDADD = $(SERVER_LIBS)
+test_unit_test_server_authentication_SOURCES = \
+	test/unit/test_server_authentication.c \
+	provisioning/authentication.c provisioning/authentication.h \
+	provisioning/server_metrics.c provisioning/server_metrics.h
+test_unit_test_server_authentication_LDADD = $(AUTH_LIBS)
 test_unit_test_server_config_LDADD = $(SERVER_LIBS)
 test_unit_test_server_header_LDADD = $(SERVER_LIBS)
 test_unit_test_server_route_LDADD = $(SERVER_LIBS)
