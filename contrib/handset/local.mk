@@ -44,6 +44,7 @@ handset_tests = \
 	test/unit/test_download \
 	test/unit/test_gsm7 \
 	test/unit/test_handset_radio \
+	test/unit/test_handset_session \
 	test/unit/test_handset_sms \
 	test/unit/test_install \
 	test/unit/test_keypad \
@@ -63,6 +64,7 @@ test_unit_test_deliver_LDADD = $(HANDSET_LIBS)
 test_unit_test_download_LDADD = $(HANDSET_LIBS)
 test_unit_test_gsm7_LDADD = $(HANDSET_LIBS)
 test_unit_test_handset_radio_LDADD = $(HANDSET_LIBS)
+test_unit_test_handset_session_LDADD = $(HANDSET_LIBS)
 test_unit_test_handset_sms_LDADD = $(HANDSET_LIBS)
 test_unit_test_install_LDADD = $(HANDSET_LIBS)
 test_unit_test_keypad_LDADD = $(HANDSET_LIBS)
