@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const struct option_row {
 	const char *name, *argument, *help;
@@ -35,26 +36,19 @@ static int print_usage(FILE *out, const struct command *command)
 		       command->arguments ? command->arguments : "");
 }
 
-void command_line_help(const struct command *command)
+static struct slice noun_of(const struct command *command)
 {
-	if (command) {
-		printf("usage: provctl ");
-		print_usage(stdout, command);
-		printf(" [options]\n%s\n\n", command->help);
-	} else {
-		puts("usage: provctl COMMAND [options]; options of a command: "
-		     "provctl COMMAND --help");
-	}
-	for (size_t i = 0; !command && i < n_commands; i++) {
-		int width = printf("  ") + print_usage(stdout, &commands[i]);
-		printf("%*s%s\n", 29 - width, "", commands[i].help);
-	}
-	if (!command)
-		puts("Configuration: " CONFIG_PATH_DEFAULT
-		     ", or -c FILE. --json prints JSON.\n"
-		     "Exit status: 0 done, 1 failed, 2 wrong usage, 69 database away, "
-		     "78 wrong configuration.");
-	for (size_t i = 0; command && i < OPTION_N; i++) {
+	struct slice rest = slice_of(command->words), noun;
+	slice_next(&rest, ' ', &noun);
+	return noun;
+}
+
+static void help_command(const struct command *command)
+{
+	printf("usage: provctl ");
+	print_usage(stdout, command);
+	printf(" [options]\n%s\n\n", command->help);
+	for (size_t i = 0; i < OPTION_N; i++) {
 		const struct option_row *row = &option_rows[i];
 		if (!((command->options | OPTIONS_OF_ALL) & 1U << i))
 			continue;
@@ -62,6 +56,52 @@ void command_line_help(const struct command *command)
 				   row->argument ? row->argument : "");
 		printf("%*s%s\n", 22 - width, "", row->help);
 	}
+}
+
+/* The commands of one noun; false when there are none. */
+static bool help_noun(struct slice noun)
+{
+	bool is_known = false;
+
+	for (size_t i = 0; i < n_commands; i++) {
+		if (!slice_eq(noun_of(&commands[i]), noun))
+			continue;
+		if (!is_known)
+			printf("usage: provctl %.*s COMMAND [options]; options of a "
+			       "command: provctl %.*s COMMAND --help\n",
+			       (int)noun.n, noun.p, (int)noun.n, noun.p);
+		is_known = true;
+		int width = printf("  ") + print_usage(stdout, &commands[i]);
+		printf("%*s%s\n", 29 - width, "", commands[i].help);
+	}
+	return is_known;
+}
+
+/* One line for each noun with its verbs; what a noun alone does is said there. */
+static void help_nouns(void)
+{
+	puts("usage: provctl NOUN [VERB] [options]; what they do: provctl NOUN --help");
+	for (size_t i = 0; i < n_commands;) {
+		struct slice noun = noun_of(&commands[i]);
+		int width = printf("  %.*s", (int)noun.n, noun.p);
+		printf("%*s", 12 - width, "");
+		if (strlen(commands[i].words) == noun.n)
+			printf(" %s", commands[i].help);
+		for (; i < n_commands && slice_eq(noun_of(&commands[i]), noun); i++)
+			printf("%s", commands[i].words + noun.n);
+		puts("");
+	}
+	puts("Configuration: " CONFIG_PATH_DEFAULT ", or -c FILE. --json prints JSON.\n"
+	     "Exit status: 0 done, 1 failed, 2 wrong usage, 69 database away, "
+	     "78 wrong configuration.");
+}
+
+void command_line_help(const struct command *command, const char *noun)
+{
+	if (command)
+		help_command(command);
+	else if (!noun || !help_noun(slice_of(noun)))
+		help_nouns();
 }
 
 /* ---- Options and words ---- */
@@ -166,6 +206,7 @@ enum result command_line_read(struct context *ctx, int argc, char **argv)
 		if (!is_option)
 			words[n++] = argv[i];
 	}
+	ctx->noun = n > 0 ? words[0] : NULL;
 	bool is_found = command_find(ctx, words, n);
 	if (ctx->options[OPTION_HELP] || ctx->options[OPTION_VERSION])
 		return RESULT_OK;

@@ -18,8 +18,11 @@
  *         RESULT_USAGE after a complaint
  */
 enum result command_line_read(struct context *ctx, int argc, char **argv);
-/** Print the help of a command, or of all when it is NULL. */
-void command_line_help(const struct command *command);
+/**
+ * Print the help of a command; when it is NULL, of the commands that begin with a noun;
+ * when there are none or it is NULL, too, the nouns of all.
+ */
+void command_line_help(const struct command *command, const char *noun);
 /** What the options filter by, a JSON text in the arena; NULL after a complaint. */
 const char *command_line_filter(struct context *ctx);
 

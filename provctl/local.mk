@@ -15,6 +15,7 @@ provctl_provctl_SOURCES = \
 	provctl/manifest.c provctl/manifest.h \
 	provctl/migrate.c provctl/migrate.h \
 	provctl/pg_type.h \
+	provctl/outbox.c \
 	provctl/plain.c provctl/plain.h \
 	provctl/progress.c provctl/progress.h \
 	provctl/provctl.h \

@@ -131,7 +131,7 @@ int main(int argc, char **argv)
 	enum result result = command_line_read(&ctx, argc, argv);
 
 	if (result == RESULT_OK && ctx.options[OPTION_HELP])
-		command_line_help(ctx.command);
+		command_line_help(ctx.command, ctx.noun);
 	else if (result == RESULT_OK && ctx.options[OPTION_VERSION])
 		puts("provctl " PACKAGE_VERSION);
 	else if (result == RESULT_OK)

@@ -41,6 +41,7 @@ struct context {
 	const char *options[OPTION_N]; /* NULL: not given; "" for one without a value */
 	const char *words[3]; /* after the command's own words; NULL past the end */
 	size_t n_words;
+	const char *noun;      /* first word of all; NULL: none */
 	const char *dsn;       /* of the operator */
 	const char *admin_dsn; /* of an administrator, for `db` */
 	const char *sql_dir;   /* folder of the migrations */
@@ -79,5 +80,8 @@ enum result device_limit(struct context *ctx);
 enum result device_trust(struct context *ctx);
 enum result catalogue_load(struct context *ctx);
 enum result request_show(struct context *ctx);
+enum result request_cancel(struct context *ctx);
+enum result outbox_retry(struct context *ctx);
+enum result outbox_drop(struct context *ctx);
 
 #endif

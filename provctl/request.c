@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <string.h>
 
 #include "base/codec.h"
 #include "provctl/database.h"
@@ -27,10 +28,9 @@ static enum result show_story(struct context *ctx, const PGresult *found)
 	return RESULT_OK;
 }
 
-enum result request_show(struct context *ctx)
+/* Open the database and find the one request that the command names. */
+static enum result find(struct context *ctx, PGresult **found)
 {
-	PGresult *found;
-
 	if (!uuid_is_valid(slice_of(ctx->words[0]))) {
 		complain("a request id is a UUID in lower case");
 		return RESULT_USAGE;
@@ -42,18 +42,50 @@ enum result request_show(struct context *ctx)
 			"select * from provbox.request_list(jsonb_strip_nulls("
 			"jsonb_build_object('id', $1::text, 'dev', $2::text)))",
 			PARAMS(TEXT(ctx->words[0]), TEXT(ctx->options[OPTION_DEV])),
-			&found);
+			found);
+	if (result != RESULT_OK || PQntuples(*found) == 1)
+		return result;
+	complain(PQntuples(*found) ? "several devices have a request of this id; "
+				     "name one with --dev"
+				   : "no such request");
+	PQclear(*found);
+	return RESULT_FAILED;
+}
+
+enum result request_show(struct context *ctx)
+{
+	PGresult *found;
+
+	enum result result = find(ctx, &found);
 	if (result != RESULT_OK)
 		return result;
-	if (PQntuples(found) == 1) {
-		result = show_story(ctx, found);
-	} else {
-		complain(PQntuples(found)
-				 ? "several devices have a request of this id; "
-				   "name one with --dev"
-				 : "no such request");
-		result = RESULT_FAILED;
-	}
+	result = show_story(ctx, found);
 	PQclear(found);
 	return result;
+}
+
+enum result request_cancel(struct context *ctx)
+{
+	PGresult *found;
+	const char *state;
+
+	enum result result = find(ctx, &found);
+	if (result != RESULT_OK)
+		return result;
+	result = database_value(
+		ctx, "select provbox.request_cancel($1, $2, $3)",
+		PARAMS(TEXT(PQgetvalue(found, 0, PQfnumber(found, "dev"))),
+		       TEXT(ctx->words[0]), TEXT(ctx->options[OPTION_REASON])),
+		&state);
+	PQclear(found);
+	if (result != RESULT_OK)
+		return result;
+	if (!state || strcmp(state, "cancelled") != 0) {
+		complain("the request has ended already: it is %s",
+			 state ? state : "gone");
+		return RESULT_FAILED;
+	}
+	if (ctx->options[OPTION_JSON])
+		rows_print_done();
+	return RESULT_OK;
 }

@@ -28,7 +28,8 @@ provbox_server_LDADD = $(SERVER_LIBS)
 check_PROGRAMS += test/unit/test_admission test/unit/test_content \
 	test/unit/test_courier test/unit/test_device_api test/unit/test_poster \
 	test/unit/test_server_authentication test/unit/test_server_config \
-	test/unit/test_server_header test/unit/test_server_route
+	test/unit/test_server_header test/unit/test_server_route \
+	test/unit/test_session_end test/unit/test_wait
 test_unit_test_admission_LDADD = $(SERVER_LIBS)
 test_unit_test_content_LDADD = $(SERVER_LIBS)
 test_unit_test_courier_LDADD = $(SERVER_LIBS)
@@ -44,6 +45,13 @@ test_unit_test_server_authentication_LDADD = $(AUTH_LIBS)
 test_unit_test_server_config_LDADD = $(SERVER_LIBS)
 test_unit_test_server_header_LDADD = $(SERVER_LIBS)
 test_unit_test_server_route_LDADD = $(SERVER_LIBS)
+test_unit_test_session_end_SOURCES = test/unit/test_session_end.c \
+	provisioning/session_end.c provisioning/session_end.h
+test_unit_test_session_end_LDADD = $(AUTH_LIBS)
+test_unit_test_wait_SOURCES = test/unit/test_wait.c \
+	provisioning/header.c provisioning/header.h \
+	provisioning/wait.c provisioning/wait.h
+test_unit_test_wait_LDADD = $(AUTH_LIBS)
 
 fuzz_targets += test/fuzz/fuzz_header test/fuzz/fuzz_request test/fuzz/fuzz_route
 test_fuzz_fuzz_header_LDADD = $(SERVER_LIBS)
@@ -68,4 +76,5 @@ nobase_dist_pkgdata_DATA += \
 	provisioning/sql/010_mo.sql \
 	provisioning/sql/011_operator.sql \
 	provisioning/sql/012_control.sql \
-	provisioning/sql/013_rights.sql
+	provisioning/sql/013_rights.sql \
+	provisioning/sql/014_operator_work.sql

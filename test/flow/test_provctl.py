@@ -1,5 +1,6 @@
 """The operator's command line, on a database of its own."""
 
+import datetime
 import json
 import os
 import re
@@ -16,7 +17,8 @@ RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 EXAMPLE = paths.SOURCE / "contrib" / "catalogue"
 COMMANDS = ["db init", "db upgrade", "db status", "device import", "device show", "device block",
             "device unblock", "device limit", "device trust", "catalogue load", "catalogue list",
-            "catalogue show", "request list", "request show", "notice list", "reason",
+            "catalogue show", "request list", "request show", "request cancel", "outbox list",
+            "outbox retry", "outbox drop", "notice list", "reason",
             "setting list", "setting put", "policy list", "policy put", "status"]
 
 
@@ -393,6 +395,41 @@ def test_text_from_outside_cannot_reach_the_terminal(provctl, schema):
     assert not [c for c in out if (ord(c) < 32 and c != "\n") or 0x7f <= ord(c) < 0xa0]
 
 
+def test_an_operator_cancels_a_request(provctl, schema):
+    request = schema.offered("compass")
+    provctl.run("request", "cancel", request, "--reason", "asked by telephone")
+    assert provctl.json("request", "cancel", request) == {"done": True}
+    shown = provctl.json("request", "show", request)
+    assert (shown["request"]["state"], shown["request"]["reason"]) == (
+        "cancelled", "cancelled_by_operator")
+    (step,) = [step for step in shown["story"] if step["event"] == "cancel"]
+    assert (step["actor"], step["detail"]) == ("operator", {"note": "asked by telephone"})
+    done = schema.finished("voice-mail")
+    assert "it is done" in provctl.run("request", "cancel", done, status=1)[1]
+    provctl.run("request", "cancel", "not-a-uuid", status=2)
+
+
+def test_an_operator_tries_dead_work_again_or_drops_it(provctl, schema):
+    request = schema.finished("compass")
+    leased = schema.row("server", "outbox_lease", ["billing"], "w", 1, datetime.timedelta(minutes=1))
+    schema.value("server", "outbox_retry", leased["id"], leased["token"], "effect_refused", True)
+    (row,) = provctl.json("outbox", "list", "--state", "dead", "--request", request)
+    assert (row["id"], row["last_error"]) == (leased["id"], "effect_refused")
+    work = str(row["id"])
+    provctl.run("outbox", "retry", work)
+    assert "is due" in provctl.run("outbox", "retry", work, status=1)[1]
+    provctl.run("outbox", "drop", work, status=2)
+    assert "why?" in provctl.run("outbox", "drop", work, "--reason", " ", status=1)[1]
+    assert provctl.json("outbox", "drop", work, "--reason", "billed by hand") == {"done": True}
+    assert "is dropped" in provctl.run("outbox", "drop", work, "--reason", "x", status=1)[1]
+    story = provctl.json("request", "show", request)["story"]
+    assert [(step["event"], step["reason"]) for step in story if step["actor"] == "operator"] == [
+        ("billing_retried", "retried_by_operator"), ("billing_dropped", "dropped_by_operator")]
+    for verb in ("retry", "drop"):
+        assert "no such row" in provctl.run("outbox", verb, "999999", "--reason=x", status=1)[1]
+        provctl.run("outbox", verb, "one", "--reason=x", status=2)
+
+
 # Settings, reasons, policy
 
 @pytest.mark.parametrize("words", [
@@ -431,8 +468,16 @@ def test_help_fits_a_screen_and_names_every_command():
     out, _ = Provctl(None).run("--help")
     assert len(out.splitlines()) <= 24
     assert max(map(len, out.splitlines())) <= 100
-    assert [line.split("  ")[1].split(" [")[0].rstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ ")
-            for line in out.splitlines()[1:] if line.startswith("  ")] == COMMANDS
+    nouns = list(dict.fromkeys(command.split()[0] for command in COMMANDS))
+    lines = [line.split() for line in out.splitlines() if line.startswith("  ")]
+    assert [line[0] for line in lines] == nouns
+    for noun, *verbs in lines:
+        out, _ = Provctl(None).run(noun, "--help")
+        assert max(map(len, out.splitlines())) <= 100
+        named = [command for command in COMMANDS if command.split()[0] == noun]
+        if named != [noun]:
+            assert [f"{noun} {verb}" for verb in verbs] == named
+            assert [" ".join(line.split()[:2]) for line in out.splitlines()[1:]] == named
     for command in COMMANDS:
         out, _ = Provctl(None).run(*command.split(), "--help")
         assert out.startswith(f"usage: provctl {command}")

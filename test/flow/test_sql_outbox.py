@@ -130,3 +130,58 @@ def test_the_queue_counts(schema):
     time.sleep(0.05)
     (queue,) = [q for q in schema.rows("smsc", "queue_read") if q["kind"] == "sms"]
     assert (queue["due"], queue["dead"]) == (1, 0) and 0.05 <= queue["oldest_s"] < 10
+
+
+# The operator
+
+def bury(schema, row):
+    retry(schema, row, permanent=True, reason="effect_refused")
+
+
+def test_a_dead_row_comes_back_under_its_key_with_attempts_and_time_anew(schema):
+    schema.finished("compass")
+    (row,) = lease(schema)
+    bury(schema, row)
+    schema.table("update outbox set created = now() - interval '3 days' returning 1")
+    assert schema.value("operator", "outbox_revive", row["id"], None) == "changed"
+    assert schema.value("operator", "outbox_revive", row["id"], None) == "due"
+    (again,) = lease(schema)
+    assert (again["key"], again["attempt"]) == (row["key"], 1)
+    assert retry(schema, again) == "due"  # its time is not over
+    assert schema.value("operator", "outbox_revive", 0, None) is None
+
+
+def test_a_dropped_row_is_leased_no_more_and_its_worker_is_not_believed(schema):
+    request = schema.finished("compass")
+    (row,) = lease(schema)
+    assert schema.value("operator", "outbox_drop", row["id"], "billed by hand") == "changed"
+    assert schema.value("server", "outbox_done", row["id"], row["token"]) is False
+    assert retry(schema, row) is None
+    make_due(schema)
+    assert lease(schema) == []
+    assert schema.value("operator", "outbox_drop", row["id"], "again") == "dropped"
+    assert schema.value("operator", "outbox_revive", row["id"], None) == "dropped"
+    assert ("operator", "billing_dropped", None, None, "dropped_by_operator") in (
+        schema.events(request))
+
+
+def test_terms_go_out_again_only_while_they_are_offered(schema):
+    request = schema.offered("compass")
+    (row,) = schema.table("select id, notice from outbox where kind = 'sms'")
+
+    def bury_terms():
+        schema.table("select outbox_bury(%s, 'smsc', 'given_up', null)", row["id"])
+
+    def state():
+        return schema.table("select state from notice where id = %s", row["notice"])[0]["state"]
+
+    bury_terms()
+    assert state() == "failed"
+    assert schema.value("operator", "outbox_revive", row["id"], None) == "changed"
+    assert state() == "queued"
+    bury_terms()
+    schema.table("select request_move(rid, 'cancel', 'operator', null, null) from request"
+                 " where id = %s", request)
+    assert schema.value("operator", "outbox_revive", row["id"], None) == "ended"
+    assert state() == "failed"
+    assert schema.value("operator", "outbox_drop", row["id"], "too late") == "changed"

@@ -124,13 +124,18 @@ static void makes_a_filter_of_options(void)
 static void the_help_comes_from_the_tables(void)
 {
 	struct caught caught = caught_begin(stdout);
-	command_line_help(NULL);
+	command_line_help(NULL, "nothing");
 	const char *text = caught_end(caught);
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "\n  thing      list show"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "\n  reason     why\n"));
+	caught = caught_begin(stdout);
+	command_line_help(NULL, "thing");
+	text = caught_end(caught);
+	CU_ASSERT_PTR_NULL(strstr(text, "why"));
 	CU_ASSERT_PTR_NOT_NULL(
 		strstr(text, "\n  thing show ID [VERSION]    one thing\n"));
-	CU_ASSERT_PTR_NOT_NULL(strstr(text, "\n  reason                     why\n"));
 	caught = caught_begin(stdout);
-	command_line_help(&commands[0]);
+	command_line_help(&commands[0], "thing");
 	text = caught_end(caught);
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "usage: provctl thing list [options]\n"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "\n  --limit N "));
