@@ -56,3 +56,9 @@ fuzz_targets += test/fuzz/fuzz_box test/fuzz/fuzz_text
 test_fuzz_fuzz_box_SOURCES = test/fuzz/fuzz_box.c smsc/box.c smsc/box.h
 test_fuzz_fuzz_text_SOURCES = test/fuzz/fuzz_text.c smsc/text.c smsc/text.h \
 	contrib/handset/gsm7.c contrib/handset/gsm7.h
+
+check_PROGRAMS += test/unit/test_smsc_worker
+test_unit_test_smsc_worker_SOURCES = test/unit/test_smsc_worker.c \
+	smsc/smsc_metrics.c smsc/smsc_metrics.h \
+	smsc/statements.c smsc/statements.h \
+	smsc/window.c smsc/window.h smsc/worker.c smsc/worker.h
