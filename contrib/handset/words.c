@@ -213,6 +213,8 @@ static const struct row {
 	{ "operator_decision", OUTCOME_REFUSED,
 	  "The operator ended the request. " CARE },
 	{ "cancelled", OUTCOME_FAILED, "The request was cancelled." },
+	{ "cancelled_by_operator", OUTCOME_FAILED,
+	  "Customer care cancelled the request." },
 
 	/* how an item may end */
 	{ "feature_unknown", OUTCOME_REFUSED, "It is no longer offered." },
