@@ -15,6 +15,7 @@ check_PROGRAMS += \
 	test/unit/test_mailbox \
 	test/unit/test_sms \
 	test/unit/test_smscsim_centre \
+	test/unit/test_smscsim_radio \
 	test/unit/test_smscsim_session
 test_unit_test_sms_SOURCES = test/unit/test_sms.c contrib/smscsim/sms.c \
 	contrib/smscsim/sms.h
@@ -26,6 +27,10 @@ test_unit_test_smscsim_centre_SOURCES = test/unit/test_smscsim_centre.c \
 	contrib/smscsim/pdu.c contrib/smscsim/pdu.h \
 	contrib/smscsim/sms.c contrib/smscsim/sms.h
 test_unit_test_smscsim_centre_LDADD = $(BASE_LIBS) $(SMPP34_LIBS)
+test_unit_test_smscsim_radio_SOURCES = test/unit/test_smscsim_radio.c \
+	contrib/smscsim/radio.c contrib/smscsim/radio.h \
+	contrib/smscsim/sms.c contrib/smscsim/sms.h
+test_unit_test_smscsim_radio_LDADD = $(BASE_LIBS) $(SMPP34_LIBS)
 test_unit_test_smscsim_session_SOURCES = test/unit/test_smscsim_session.c \
 	contrib/smscsim/pdu.c contrib/smscsim/pdu.h \
 	contrib/smscsim/session.c contrib/smscsim/session.h
