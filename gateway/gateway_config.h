@@ -7,6 +7,8 @@
 
 #include "base/supervisor.h"
 
+#define GATEWAY_LISTEN_MAX 32 /* addresses of each kind */
+
 /** route "host:port" { ... }: one provisioning server, by the name devices hold. */
 struct route_config {
 	char *title;                   /* srv */
@@ -75,9 +77,6 @@ size_t gateway_config_addresses(const struct gateway_config *config,
 /** Whether a path prefix of a route covers a path: itself, and what follows it after a
  * slash. */
 bool gateway_config_covers(const char *prefix, struct slice path);
-/** What no single key can know: keys of the two legs differ, srv names are canonical,
- * demo anchors only with demo = yes. Writes one line for each error. */
-bool gateway_config_check(const void *config, FILE *errors);
 /** supervisor_spec.expiring: certificates, anchors and lists of both legs, roots of
  * proofs. */
 void gateway_config_expiring(const void *config, struct expiry_plan *plan);

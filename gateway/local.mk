@@ -9,6 +9,7 @@ provbox_gateway_SOURCES = \
 	gateway/control_line.c gateway/control_line.h \
 	gateway/forward.c gateway/forward.h \
 	gateway/gateway_config.c gateway/gateway_config.h \
+	gateway/gateway_config_check.c gateway/gateway_config_check.h \
 	gateway/gateway_metrics.c gateway/gateway_metrics.h \
 	gateway/landnet.c gateway/landnet.h \
 	gateway/limit.c gateway/limit.h \
@@ -69,7 +70,7 @@ test_unit_test_forward_SOURCES = test/unit/test_forward.c gateway/forward.c \
 	gateway/landnet.c $(pool_parts)
 test_unit_test_forward_LDADD = $(AUTH_LIBS)
 test_unit_test_gateway_config_SOURCES = test/unit/test_gateway_config.c \
-	gateway/authorities.c gateway/gateway_config.c
+	gateway/authorities.c gateway/gateway_config.c gateway/gateway_config_check.c
 test_unit_test_gateway_config_LDADD = $(AUTH_LIBS)
 
 test_unit_test_limit_SOURCES = test/unit/test_limit.c gateway/limit.c $(pool_parts)

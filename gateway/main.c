@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "gateway/airnet.h"
 #include "gateway/gateway_config.h"
+#include "gateway/gateway_config_check.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/limit.h"
 

@@ -1,4 +1,5 @@
 #include "gateway/gateway_config.h"
+#include "gateway/gateway_config_check.h"
 
 #include "test/unit/directory.h"
 #include "test/unit/pki.h"
