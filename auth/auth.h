@@ -276,9 +276,16 @@ struct auth_claims {
 /** Body of POST /v1/authentication. gw and srv are not in it. */
 char *auth_request_encode(const struct auth_claims *claims, bool wants_proof,
 			  struct arena *arena);
-/** Fills all of @p out but gw and srv. */
-bool auth_request_decode(struct slice json, struct auth_claims *out, bool *wants_proof,
-			 char *why, size_t why_size);
+enum auth_fault {
+	AUTH_FAULT_NONE,
+	AUTH_FAULT_FORM,   /* not exactly the members, or one is not what it must be */
+	AUTH_FAULT_METHOD, /* well formed, but by a method that there is not */
+};
+
+/** Fills all of @p out but gw and srv, unless there is a fault. */
+enum auth_fault auth_request_decode(struct slice json, struct auth_claims *out,
+				    bool *wants_proof, char *why, size_t why_size)
+	__attribute__((warn_unused_result));
 
 struct auth_information {
 	uint8_t sid[AUTH_SID_BYTES];

@@ -149,17 +149,32 @@ static bool take_proof(struct reading *reading, struct arena *arena, struct slic
 	return out->p || reading_fail(reading, "proof", "too long");
 }
 
-bool auth_request_decode(struct slice json, struct auth_claims *out, bool *wants_proof,
-			 char *why, size_t why_size)
+/* What another version of the protocol may call its methods: a lower_snake_case word.
+ */
+static bool is_method_name(struct slice text)
+{
+	for (size_t i = 0; i < text.n; i++)
+		if (!(text.p[i] >= 'a' && text.p[i] <= 'z') && text.p[i] != '_')
+			return false;
+	return true;
+}
+
+enum auth_fault auth_request_decode(struct slice json, struct auth_claims *out,
+				    bool *wants_proof, char *why, size_t why_size)
 {
 	struct reading reading;
 	const struct members *m = &reading.members;
+	enum auth_fault fault;
 
 	*out = (struct auth_claims){ 0 };
-	bool ok = reading_open(&reading, json, request_members, COUNT(request_members),
-			       why, why_size) &&
-		  take_dev(&reading, out->dev) && take_method(&reading);
-	if (ok) {
+	if (!reading_open(&reading, json, request_members, COUNT(request_members), why,
+			  why_size) ||
+	    !take_dev(&reading, out->dev)) {
+		fault = AUTH_FAULT_FORM;
+	} else if (!take_method(&reading)) {
+		fault = is_method_name(m->method) ? AUTH_FAULT_METHOD : AUTH_FAULT_FORM;
+	} else {
+		fault = AUTH_FAULT_NONE;
 		memcpy(out->sid, m->sid.p, sizeof(out->sid));
 		memcpy(out->nonce, m->nonce.p, sizeof(out->nonce));
 		memcpy(out->cred, m->cred.p, sizeof(out->cred));
@@ -167,7 +182,7 @@ bool auth_request_decode(struct slice json, struct auth_claims *out, bool *wants
 		*wants_proof = m->wants_proof;
 	}
 	reading_close(&reading);
-	return ok;
+	return fault;
 }
 
 bool auth_information_decode(struct slice json, struct arena *arena,

@@ -22,9 +22,12 @@ bool authentication_fill(struct api_call *call, struct db_param *params, size_t 
 	struct authentication *own = arena_alloc(api_arena(call), sizeof(*own));
 	char why[128];
 	call->own = own;
-	if (!auth_request_decode(call->body, &call->claims, &own->wants_proof, why,
-				 sizeof(why))) {
-		api_refuse(call, API_BODY_INVALID, why);
+	switch (auth_request_decode(call->body, &call->claims, &own->wants_proof, why,
+				    sizeof(why))) {
+	case AUTH_FAULT_NONE: break;
+	case AUTH_FAULT_FORM: api_refuse(call, API_BODY_INVALID, why); return false;
+	case AUTH_FAULT_METHOD:
+		api_refuse(call, API_METHOD_NOT_PERMITTED, NULL);
 		return false;
 	}
 	set_own_claims(call);

@@ -87,7 +87,8 @@ static void answer_authentication(struct exchange *exchange)
 	bool wants_proof;
 	char why[128];
 
-	if (!auth_request_decode(json, &claims, &wants_proof, why, sizeof(why))) {
+	if (auth_request_decode(json, &claims, &wants_proof, why, sizeof(why)) !=
+	    AUTH_FAULT_NONE) {
 		reply(exchange, 400, "text/plain", slice_of(why));
 		return;
 	}

@@ -110,6 +110,13 @@ def provoke_wrong_heads(caller, path):
                    Content_Type="application/json")
 
 
+def provoke_other_methods(caller):
+    for method, status, reason in (("key", 403, "method_not_permitted"),
+                                   ("Key", 400, "body_invalid")):
+        caller.ask("POST", "/v1/authentication", status, caller.link.authentication(
+            caller.leaf, caller.dev, method=method), reason=reason)
+
+
 def provoke_strange_gateway(site, api, path):
     stranger = site.pki.landnet.issue("stranger", usages=[pki.CLIENT])
     with Caller(site, api, gateway=stranger) as caller:
@@ -143,6 +150,7 @@ def test_every_documented_status_occurs(served):
         caller.authenticate()
         provoke_limits(caller, path)
         provoke_wrong_heads(caller, path)
+        provoke_other_methods(caller)
         provoke_strange_gateway(served, api, path)
         served.db.query("update provbox.catalogue set is_current = false")
         caller.ask("GET", "/v1/catalogue", 404, reason="catalogue_empty")

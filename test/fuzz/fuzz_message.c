@@ -18,7 +18,8 @@ static char *request(struct slice json)
 	struct auth_claims claims;
 	bool wants_proof;
 
-	if (!auth_request_decode(json, &claims, &wants_proof, why, sizeof(why)))
+	if (auth_request_decode(json, &claims, &wants_proof, why, sizeof(why)) !=
+	    AUTH_FAULT_NONE)
 		return NULL;
 	return auth_request_encode(&claims, wants_proof, arena);
 }

@@ -132,9 +132,11 @@ static inline void airnet_stage_answer(struct stage *landnet, struct exchange *e
 	}
 	if (is_authentication) {
 		stage->n_authentications++;
-		CU_ASSERT_FATAL(auth_request_decode(
-			slice_of(landnet->last_body), &stage->asked,
-			&stage->is_asked_for_proof, why, sizeof(why)));
+		CU_ASSERT_EQUAL_FATAL(auth_request_decode(slice_of(landnet->last_body),
+							  &stage->asked,
+							  &stage->is_asked_for_proof,
+							  why, sizeof(why)),
+				      AUTH_FAULT_NONE);
 	} else {
 		stage->n_forwarded++;
 		memcpy(stage->forwarded, landnet->last_head, sizeof(stage->forwarded));

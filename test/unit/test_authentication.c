@@ -128,9 +128,10 @@ static void answer(struct stage *stage, struct exchange *exchange)
 	char why[128];
 
 	memcpy(play->spent, play->asked.nonce, sizeof(play->spent));
-	CU_ASSERT_FATAL(auth_request_decode(slice_of(stage->last_body), &play->asked,
-					    &play->is_asked_for_proof, why,
-					    sizeof(why)));
+	CU_ASSERT_EQUAL_FATAL(
+		auth_request_decode(slice_of(stage->last_body), &play->asked,
+				    &play->is_asked_for_proof, why, sizeof(why)),
+		AUTH_FAULT_NONE);
 	play->held = exchange;
 	if (play->is_silent)
 		return;

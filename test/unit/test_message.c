@@ -31,7 +31,8 @@ static bool request_decode(struct slice json)
 	struct auth_claims claims;
 	bool wants_proof;
 
-	return auth_request_decode(json, &claims, &wants_proof, why, sizeof(why));
+	return auth_request_decode(json, &claims, &wants_proof, why, sizeof(why)) ==
+	       AUTH_FAULT_NONE;
 }
 
 static char *information_encode(void)
@@ -246,8 +247,9 @@ static void a_request_comes_back(void)
 	claims_fill(&claims);
 	for (int wanted = 0; wanted < 2; wanted++) {
 		const char *text = auth_request_encode(&claims, wanted, arena);
-		CU_ASSERT_TRUE(auth_request_decode(slice_of(text), &back, &wants_proof,
-						   why, sizeof(why)));
+		CU_ASSERT_EQUAL(auth_request_decode(slice_of(text), &back, &wants_proof,
+						    why, sizeof(why)),
+				AUTH_FAULT_NONE);
 		CU_ASSERT_EQUAL(wants_proof, wanted);
 		CU_ASSERT_STRING_EQUAL(back.dev, claims.dev);
 		CU_ASSERT_EQUAL(memcmp(back.sid, claims.sid, sizeof(back.sid)), 0);
@@ -274,6 +276,39 @@ static void a_request_holds_a_canonical_identifier(void)
 				    json_string("URN:gsma:imei:35209900-176148-0")));
 	CU_ASSERT_TRUE(decode_with(&kinds[0], "dev",
 				   json_string("urn:gsma:imei:49015420-323751-0")));
+	arena_free(arena);
+}
+
+static enum auth_fault fault_of_method(const char *method)
+{
+	json_t *object = json_loads(request_encode(), 0, NULL);
+	struct auth_claims claims;
+	bool wants_proof;
+
+	json_object_set_new(object, "method", json_string(method));
+	char *text = json_dumps(object, JSON_COMPACT);
+	enum auth_fault fault = auth_request_decode(slice_of(text), &claims,
+						    &wants_proof, why, sizeof(why));
+	free(text);
+	json_decref(object);
+	return fault;
+}
+
+/* Another version's method is no garbage: it is told apart. */
+static void another_method_is_another_fault(void)
+{
+	static const char *const others[] = { "key", "link", "certificate_", "_" };
+	static const char *const malformed[] = { "", "Certificate", "key2", "a b",
+						 "key\n" };
+
+	arena = arena_new(1 << 16);
+	CU_ASSERT_EQUAL(fault_of_method("certificate"), AUTH_FAULT_NONE);
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		CU_ASSERT_EQUAL(fault_of_method(others[i]), AUTH_FAULT_METHOD);
+		CU_ASSERT_PTR_NOT_NULL(strstr(why, "`method`"));
+	}
+	for (size_t i = 0; i < sizeof(malformed) / sizeof(malformed[0]); i++)
+		CU_ASSERT_EQUAL(fault_of_method(malformed[i]), AUTH_FAULT_FORM);
 	arena_free(arena);
 }
 
@@ -390,6 +425,7 @@ TEST_MAIN("message", TEST(messages_have_exactly_their_members),
 	  TEST(binary_values_have_one_spelling),
 	  TEST(cut_doubled_or_longer_messages_are_refused),
 	  TEST(any_bytes_are_read_or_refused), TEST(a_request_comes_back),
-	  TEST(a_request_holds_a_canonical_identifier), TEST(information_comes_back),
+	  TEST(a_request_holds_a_canonical_identifier),
+	  TEST(another_method_is_another_fault), TEST(information_comes_back),
 	  TEST(information_has_limits), TEST(an_arena_that_is_full_is_an_error),
 	  TEST(a_session_comes_back), TEST(an_end_comes_back_with_every_reason))

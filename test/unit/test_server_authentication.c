@@ -194,6 +194,26 @@ static bool is_bytes(size_t i, const void *bytes, size_t n)
 	       memcmp(params[i].p, bytes, n) == 0;
 }
 
+static void another_method_is_not_permitted(void)
+{
+	static const struct {
+		const char *method;
+		int refusal;
+	} rows[] = { { "key", API_METHOD_NOT_PERMITTED }, { "KEY", API_BODY_INVALID } };
+
+	for (size_t i = 0; i < 2; i++) {
+		begin(false);
+		const char *at = memmem(call.body.p, call.body.n, AUTH_METHOD,
+					strlen(AUTH_METHOD));
+		call.body = slice_of(arena_printf(
+			arena, "%.*s%s%s", (int)(at - call.body.p), call.body.p,
+			rows[i].method, at + strlen(AUTH_METHOD)));
+		CU_ASSERT_FALSE(authentication_fill(&call, params, &n_params));
+		CU_ASSERT_EQUAL(heard.refusal, rows[i].refusal);
+		end();
+	}
+}
+
 static void asks_for_the_device_under_its_own_name_of_the_gateway(void)
 {
 	struct auth_claims claims;
@@ -380,6 +400,7 @@ int main(void)
 {
 	const struct test_case cases[] = {
 		TEST(opens),
+		TEST(another_method_is_not_permitted),
 		TEST(asks_for_the_device_under_its_own_name_of_the_gateway),
 		TEST(refuses_what_is_no_request),
 		TEST(gives_a_grant_that_is_bound_to_all_of_it),
