@@ -144,7 +144,7 @@ static ssize_t sign(EVP_PKEY *key, const struct signing_question *question,
 /* Nobody honest is refused; one who is not shall not fill the log. */
 static ssize_t refuse(struct keyring *keyring, const char *why)
 {
-	int64_t now_ms = time_now_ms();
+	int64_t now_ms = time_monotonic_ms();
 
 	if (now_ms >= keyring->quiet_until_ms) {
 		keyring->quiet_until_ms = now_ms + QUIET_MS;

@@ -50,6 +50,7 @@ test_unit_test_proof_CPPFLAGS = $(AUTH_VECTORS)
 test_unit_test_proof_LDADD = $(AUTH_LIBS)
 test_unit_test_reason_LDADD = $(AUTH_LIBS)
 test_unit_test_signer_LDADD = $(AUTH_LIBS)
+test_unit_test_signer_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime
 test_unit_test_signing_CPPFLAGS = $(AUTH_VECTORS)
 test_unit_test_signing_LDADD = $(AUTH_LIBS)
 test_unit_test_standing_LDADD = $(AUTH_LIBS)

@@ -62,17 +62,9 @@ EVP_PKEY *signer_key(struct signer *signer, const char *chain_path, char *why,
 	return key;
 }
 
-static int64_t monotonic_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static void note(struct signer *signer, bool is_answered, int error)
 {
-	int64_t now_ms = monotonic_ms();
+	int64_t now_ms = time_monotonic_ms();
 
 	if (!is_answered && !signer->is_away) {
 		signer->away_since_ms = now_ms;
@@ -95,7 +87,7 @@ ssize_t signer_sign(struct signer *signer, const struct signing_question *questi
 
 	if (size == 0 || signer->fd < 0)
 		return -1;
-	if (signer->is_away && monotonic_ms() < signer->probe_at_ms)
+	if (signer->is_away && time_monotonic_ms() < signer->probe_at_ms)
 		return -1;
 	if (signer->is_away && wait_ms > PROBE_MS)
 		wait_ms = PROBE_MS;

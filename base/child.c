@@ -238,21 +238,13 @@ void child_cancel(struct child_caller *caller, uint32_t number)
 
 /* ---- The asking side that waits ---- */
 
-static int64_t monotonic_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Returns bytes of payload of the next frame, whosever it is; -1 with errno. */
 static ssize_t wait_frame(int fd, int64_t deadline, struct frame *frame)
 {
 	struct pollfd readable = { .fd = fd, .events = POLLIN };
 
 	for (;;) {
-		int64_t left = deadline - monotonic_ms();
+		int64_t left = deadline - time_monotonic_ms();
 		int ready = poll(&readable, 1, left > 0 ? (int)left : 0);
 		ssize_t n = ready > 0 ? frame_receive(fd, frame) : -1;
 		if (n >= 0)
@@ -283,7 +275,7 @@ static ssize_t frame_take_answer(struct frame *frame, size_t n, uint8_t *answer,
 ssize_t child_ask_and_wait(int fd, struct slice question, int64_t timeout_ms,
 			   uint8_t *answer, size_t cap)
 {
-	int64_t deadline = monotonic_ms() + timeout_ms;
+	int64_t deadline = time_monotonic_ms() + timeout_ms;
 	struct frame frame;
 	uint32_t number;
 

@@ -205,10 +205,20 @@ void time_format(int64_t unix_ms, char out[25])
 	put_digits(out + 20, 3, ms);
 }
 
-int64_t time_now_ms(void)
+static int64_t read_clock(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_REALTIME, &now);
+	clock_gettime(clock, &now);
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int64_t time_now_ms(void)
+{
+	return read_clock(CLOCK_REALTIME);
+}
+
+int64_t time_monotonic_ms(void)
+{
+	return read_clock(CLOCK_MONOTONIC);
 }

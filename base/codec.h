@@ -51,5 +51,8 @@ void random_bytes(void *out, size_t n);
 void time_format(int64_t unix_ms, char out[25]);
 /** Wall clock, milliseconds since 1970. */
 int64_t time_now_ms(void);
+/** Monotonic milliseconds: for waits and limits, which a change of the wall clock must
+ * not touch. What has a loop asks that. */
+int64_t time_monotonic_ms(void);
 
 #endif

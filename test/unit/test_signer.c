@@ -1,13 +1,30 @@
 #include "auth/signer.h"
 
+#include <fcntl.h>
 #include <openssl/err.h>
 #include <signal.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "auth/auth.h"
 #include "test/unit/cert.h"
 #include "test/unit/pki.h"
 #include "test/unit/test.h"
+
+/* The linker sends everybody who reads a clock here: it can be set. */
+int __real_clock_gettime(clockid_t clock, struct timespec *now);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
+
+static time_t wall_ahead_s;
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *now)
+{
+	int error = __real_clock_gettime(clock, now);
+
+	if (clock == CLOCK_REALTIME)
+		now->tv_sec += wall_ahead_s;
+	return error;
+}
 
 #define NAME       "gw.example.com"
 #define TIMEOUT_MS 5000 /* where an answer is to come */
@@ -397,6 +414,43 @@ static void what_is_no_question_is_refused(void)
 	world_free(&w);
 }
 
+/* @return how many lines */
+static size_t refuse_and_count_lines(struct world *w, int n)
+{
+	uint8_t out[SIGNING_ANSWER_BYTES];
+	int saved = dup(STDERR_FILENO), fds[2];
+	size_t n_lines = 0;
+	char line[4096];
+
+	/* A packet pipe: each read gives what one write wrote. */
+	CU_ASSERT_EQUAL_FATAL(pipe2(fds, O_DIRECT | O_NONBLOCK), 0);
+	dup2(fds[1], STDERR_FILENO);
+	for (int i = 0; i < n; i++)
+		CU_ASSERT_EQUAL(
+			keyring_answer(w->keyring, SLICE("?"), out, sizeof(out)), -1);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	close(fds[1]);
+	for (; read(fds[0], line, sizeof(line)) > 0; n_lines++)
+		CU_ASSERT_PTR_NOT_NULL(strstr(line, "ev=signature_refused"));
+	close(fds[0]);
+	return n_lines;
+}
+
+static void refusals_are_told_once_a_second_whatever_the_wall_clock_does(void)
+{
+	static const time_t jumps_s[] = { -86400, 86400, 0 };
+	struct world w = world_new(NULL, NULL, TIMEOUT_MS);
+
+	for (size_t i = 0; i < 3; i++) {
+		CU_ASSERT_EQUAL(refuse_and_count_lines(&w, 10), 1);
+		wall_ahead_s = jumps_s[i];
+		CU_ASSERT_EQUAL(refuse_and_count_lines(&w, 10), 0);
+		usleep(1100 * 1000);
+	}
+	world_free(&w);
+}
+
 static void a_key_of_another_certificate_does_not_load(void)
 {
 	struct world w = world_new(NULL, NULL, TIMEOUT_MS);
@@ -482,6 +536,7 @@ TEST_MAIN("signer", TEST(every_key_signs_for_both_sides),
 	  TEST(only_handshakes_are_signed), TEST(a_key_signs_for_its_own_side_alone),
 	  TEST(a_key_signs_by_its_own_schemes_alone),
 	  TEST(what_is_no_question_is_refused),
+	  TEST(refusals_are_told_once_a_second_whatever_the_wall_clock_does),
 	  TEST(a_key_of_another_certificate_does_not_load),
 	  TEST(secret_numbers_are_in_locked_memory_and_leave_it),
 	  TEST(a_dead_child_fails_the_handshake_and_the_next_one_works),
