@@ -114,21 +114,35 @@ void session_end_with(struct session *session, enum auth_reason reason)
 	link_close(session->link);
 }
 
-static void session_finish(struct session *session)
+/* Its handshake is not over: a connection, and no session of anybody's. */
+static bool session_is_stranger(const struct session *session)
+{
+	return !session->is_verified && session->refusal == REASON_NONE;
+}
+
+static void session_finish_stranger(struct session *session, const char *reason)
+{
+	session_log_handshake(session, reason);
+	session_free(session);
+}
+
+static void session_finish_known(struct session *session)
 {
 	enum auth_reason reason = session_end_reason(session);
 
-	if (!session->is_verified && session->refusal == REASON_NONE) {
-		session_log_handshake(session, link_reason(session->link));
-	} else {
-		session_log_end(session, reason);
-		if (session->is_verified && session->route &&
-		    refusal_is_reported(reason))
-			report_session_end(
-				session->airnet->reports[session->route->index],
-				&session->claims, reason);
-	}
+	session_log_end(session, reason);
+	if (session->is_verified && session->route && refusal_is_reported(reason))
+		report_session_end(session->airnet->reports[session->route->index],
+				   &session->claims, reason);
 	session_free(session);
+}
+
+static void session_finish(struct session *session)
+{
+	if (session_is_stranger(session))
+		session_finish_stranger(session, link_reason(session->link));
+	else
+		session_finish_known(session);
 }
 
 /* ---- Begin ---- */
@@ -227,10 +241,7 @@ static bool is_over_limit(const struct airnet *airnet, int fd,
 
 static void session_displace(void *arg)
 {
-	struct session *session = arg;
-
-	session_log_handshake(session, stranger_end_name(STRANGER_DISPLACED));
-	session_free(session);
+	session_finish_stranger(arg, stranger_end_name(STRANGER_DISPLACED));
 }
 
 void session_accept(struct airnet *airnet, int fd, const struct proxy_header *told)
@@ -273,8 +284,9 @@ void session_accept(struct airnet *airnet, int fd, const struct proxy_header *to
 static void session_cut(struct session *session, enum auth_reason reason)
 {
 	session->end = reason;
-	transaction_cancel(session->transaction);
-	session_finish(session);
+	if (session->transaction)
+		transaction_cancel(session->transaction);
+	session_finish_known(session);
 }
 
 static bool session_is_meant(const struct session *session, const struct route *route,
@@ -331,7 +343,7 @@ size_t session_drain_all(struct airnet *airnet)
 
 	TAILQ_FOREACH (session, &airnet->sessions, entry) {
 		session_drain(session);
-		n++;
+		n += !session_is_stranger(session);
 	}
 	return n;
 }
@@ -343,8 +355,13 @@ size_t session_cut_all(struct airnet *airnet)
 
 	while ((session = TAILQ_FIRST(&airnet->sessions))) {
 		n += session->transaction != NULL;
-		session_log_end(session, session_end_reason(session));
-		session_free(session);
+		if (session_is_stranger(session))
+			session_finish_stranger(session,
+						stranger_end_name(STRANGER_CLOSED));
+		else
+			session_cut(session, session->end != REASON_NONE
+						     ? session->end
+						     : REASON_DRAINED);
 	}
 	return n;
 }

@@ -56,9 +56,10 @@ size_t session_revoke_all(struct airnet *airnet, const struct route *route,
 /** End those whose credential has newer sessions enough. */
 void session_end_called(struct airnet *airnet);
 /** End every session: idle ones now, others after their answer, new ones after their
- * first. @return how many there are */
+ * first. @return how many there are; who is still in the handshake is none */
 size_t session_drain_all(struct airnet *airnet);
-/** Abort what is still there. @return how many requests that cut */
+/** Abort what is still there, strangers in their handshake, too. @return how many
+ * requests that cut */
 size_t session_cut_all(struct airnet *airnet);
 
 #endif

@@ -346,6 +346,7 @@ static void draining_answers_a_request_on_its_way(void)
 static void cutting_leaves_nobody(void)
 {
 	struct airnet_stage stage;
+	int64_t n_drained = count_ends(REASON_DRAINED);
 
 	airnet_stage_open(&stage);
 	handset_connect(&stage);
@@ -360,6 +361,7 @@ static void cutting_leaves_nobody(void)
 	CU_ASSERT_EQUAL(metrics_sum(GATEWAY_SESSIONS_OPEN), 2);
 	/* Two sessions, one of them with a request that this cuts. */
 	CU_ASSERT_EQUAL(session_cut_all(&stage.airnet), 1);
+	CU_ASSERT_EQUAL(count_ends(REASON_DRAINED) - n_drained, 2);
 	CU_ASSERT(TAILQ_EMPTY(&stage.airnet.sessions));
 	CU_ASSERT_EQUAL(stage.n_gone, 2);
 	CU_ASSERT_EQUAL(metrics_sum(GATEWAY_SESSIONS_OPEN), 0);
@@ -368,6 +370,33 @@ static void cutting_leaves_nobody(void)
 	STAGE_RUN_UNTIL(&stage.landnet,
 			stage.n_hung_up == 2 && !stage.landnet.links[0]);
 	CU_ASSERT_FALSE(stage.is_answered);
+	airnet_stage_close(&stage);
+}
+
+/* Who is still in its handshake is no session: it has no reason of one. */
+static void cutting_counts_strangers_as_strangers(void)
+{
+	const size_t closed = GATEWAY_STRANGER_ENDS + STRANGER_CLOSED;
+	struct airnet_stage stage;
+	int64_t n_closed, n_ends = 0;
+	int fd;
+
+	airnet_stage_open(&stage);
+	n_closed = metrics_sum(closed);
+	for (int r = 0; r < REASON_N; r++)
+		n_ends += count_ends((enum auth_reason)r);
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	CU_ASSERT_EQUAL_FATAL(
+		connect(fd, (struct sockaddr *)&stage.address, stage.address_size), 0);
+	STAGE_RUN_UNTIL(&stage.landnet, !TAILQ_EMPTY(&stage.airnet.sessions));
+	CU_ASSERT_EQUAL(session_drain_all(&stage.airnet), 0);
+	CU_ASSERT_EQUAL(session_cut_all(&stage.airnet), 0);
+	CU_ASSERT_EQUAL(stage.n_gone, 1);
+	CU_ASSERT_EQUAL(metrics_sum(closed) - n_closed, 1);
+	for (int r = 0; r < REASON_N; r++)
+		n_ends -= count_ends((enum auth_reason)r);
+	CU_ASSERT_EQUAL(n_ends, 0);
+	close(fd);
 	airnet_stage_close(&stage);
 }
 
@@ -517,6 +546,7 @@ TEST_MAIN("session", TEST(a_server_learns_whose_session_it_is),
 	  TEST(a_certificate_of_nobody_gets_nowhere),
 	  TEST(a_refused_handshake_is_no_session), TEST(draining_cuts_no_answer),
 	  TEST(draining_answers_a_request_on_its_way), TEST(cutting_leaves_nobody),
+	  TEST(cutting_counts_strangers_as_strangers),
 	  TEST(every_session_of_a_blocked_device_ends),
 	  TEST(a_blocked_device_loses_the_answer_that_it_waits_for),
 	  TEST(a_device_that_is_blocked_while_it_authenticates_is_told),
