@@ -8,9 +8,7 @@
 struct scan {
 	struct slice rest;
 	unsigned line;
-	const char *file;
-	FILE *errors;
-	size_t n_errors;
+	struct config_errors *errors;
 	char *out;
 	size_t n_out;
 	unsigned depth;        /* of open braces */
@@ -20,8 +18,7 @@ struct scan {
 
 static void fail(struct scan *scan, unsigned line, const char *what)
 {
-	fprintf(scan->errors, "%s:%u: %s\n", scan->file, line, what);
-	scan->n_errors++;
+	config_errors_add(scan->errors, line, "%s", what);
 }
 
 static char peek(const struct scan *scan, size_t ahead)
@@ -168,12 +165,12 @@ static void scan_token(struct scan *scan)
 		scan_unknown(scan);
 }
 
-char *config_scan_clean(struct slice text, const char *file, FILE *errors)
+char *config_scan_clean(struct slice text, struct config_errors *errors)
 {
+	const size_t n_before = errors->n;
 	struct scan scan = {
 		.rest = text,
 		.line = 1,
-		.file = file,
 		.errors = errors,
 		.out = malloc(2 * text.n + 2),
 	};
@@ -185,7 +182,7 @@ char *config_scan_clean(struct slice text, const char *file, FILE *errors)
 		fail(&scan, scan.opened_line, "{ is not closed, add }");
 	put(&scan, '\n');
 	put(&scan, '\0');
-	if (scan.n_errors == 0)
+	if (errors->n == n_before)
 		return scan.out;
 	free(scan.out);
 	return NULL;

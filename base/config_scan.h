@@ -7,8 +7,7 @@
 #ifndef BASE_CONFIG_SCAN_H
 #define BASE_CONFIG_SCAN_H
 
-#include <stdio.h>
-
+#include "base/config_errors.h"
 #include "base/slice.h"
 
 /** What stands for the one item of an empty list in cleaned text. */
@@ -17,10 +16,9 @@
 /**
  * Copy @p text without its comments, on the same lines; `{}` after `=` becomes a list
  * of CONFIG_SCAN_EMPTY, so that it can be seen to be given.
- * @param file  name for the errors
- * @return text to be freed, or NULL after writing all errors
+ * @return text to be freed, or NULL after adding all errors
  */
-char *config_scan_clean(struct slice text, const char *file, FILE *errors);
+char *config_scan_clean(struct slice text, struct config_errors *errors);
 
 /**
  * Overwrite with spaces the statement that starts with @p name on @p line of cleaned

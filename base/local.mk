@@ -9,8 +9,10 @@ base_libbase_a_SOURCES = \
 	base/codec.c base/codec.h \
 	base/command.c base/command.h \
 	base/config.c base/config.h \
+	base/config_errors.c base/config_errors.h \
 	base/config_places.c base/config_places.h \
 	base/config_scan.c base/config_scan.h \
+	base/config_tree.c base/config_tree.h \
 	base/config_value.c base/config_value.h \
 	base/conn.c base/conn.h \
 	base/conn_io.c base/conn_private.h \
