@@ -1,73 +1,67 @@
 #include "provisioning/courier.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/log.h"
-#include "provisioning/poster.h"
-#include "provisioning/server_config.h"
-#include "provisioning/server_metrics.h"
-#include "provisioning/statement.h"
+#include "provisioning/billing.h"
+#include "provisioning/effect.h"
 
-#define BATCH          16 /* effects in hand at a time */
 #define POLL_FIRST_MS  50
 #define POLL_CAP_MS    1000
 #define SWEEP_MS       1000
 #define SWEEP_LIMIT    100
 #define FORGET_LIMIT   "10000"
 #define LEASE_SPARE_MS 10000 /* beyond one attempt, for the answer to be stored */
-#define BODY_TYPE      "application/cloudevents+json"
+#define QUEUE_LIMIT    256   /* calls of the database under way or waiting */
 
-/* Two bigints, a uuid and a key as the database writes them. */
-#define ID_CHARS    20
-#define TOKEN_CHARS 36
-#define KEY_CHARS   200
+static const struct effect_kind *const kinds[] = {
+	&billing_kind,
+};
+#define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
+/* The effects of one kind. */
+struct lane {
+	struct courier *courier;
+	const struct effect_kind *kind;
+	void *secrets; /* NULL: nothing of this kind is configured */
+	void *state;   /* of the kind */
+	struct timer poll;
+	int64_t poll_ms;
+	bool is_leasing;
+	size_t n_effects; /* leased and not yet stored */
+};
 
 struct courier {
 	const struct server_config *config;
 	struct worker *worker;
 	struct loop *loop;
 	struct db *db;
-	struct poster *poster;
-	char *trust; /* of the billing server, PEM; NULL: no billing */
 	char name[32];
-	struct timer poll, sweep;
-	int64_t poll_ms;
-	bool is_leasing;
+	struct lane lanes[N_KINDS];
+	struct timer sweep;
 	bool is_stopping;
-	size_t n_effects;  /* leased and not yet stored */
 	int64_t due, dead; /* as last counted into the gauges */
 };
 
-/* One leased row, until the database knows what came of it. */
-struct effect {
-	struct courier *courier;
-	char id[ID_CHARS + 1];
-	char token[TOKEN_CHARS + 1];
-	char key[KEY_CHARS + 1];
-	unsigned status;
-};
+static size_t count_effects(const struct courier *courier)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < N_KINDS; i++)
+		n += courier->lanes[i].n_effects;
+	return n;
+}
 
 /* Nothing is in hand when it is to end: that is the end. */
 static void courier_rest(const struct courier *courier)
 {
-	if (courier->is_stopping && !courier->is_leasing && courier->n_effects == 0)
-		loop_stop(courier->loop);
-}
-
-/* ---- What came of an effect ---- */
-
-static void effect_free(struct effect *effect)
-{
-	struct courier *courier = effect->courier;
-	courier->n_effects--;
-	free(effect);
-	courier_rest(courier);
-	/* There may be more where it came from. */
-	if (!courier->is_stopping)
-		timer_start(&courier->poll, 0);
+	if (!courier->is_stopping || count_effects(courier) > 0)
+		return;
+	for (size_t i = 0; i < N_KINDS; i++)
+		if (courier->lanes[i].is_leasing)
+			return;
+	loop_stop(courier->loop);
 }
 
 static bool is_db_ok(enum db_status status)
@@ -77,69 +71,17 @@ static bool is_db_ok(enum db_status status)
 	return status == DB_OK;
 }
 
-/* Not stored: the lease runs out and it is sent again under the same key. */
-static void on_stored(void *arg, enum db_status status, const PGresult *result)
-{
-	struct effect *effect = arg;
-	struct slice state = { NULL, 0 };
-	if (is_db_ok(status) && PQntuples(result) == 1)
-		state = db_value(result, 0, 0);
-	if (slice_eq(state, SLICE("dead"))) {
-		metrics_add(SERVER_BILLING_DEAD, 1);
-		log_error("effect_dead", log_str("kind", "billing"),
-			  log_str("key", effect->key),
-			  log_num("status", effect->status));
-	}
-	effect_free(effect);
-}
-
-enum courier_verdict courier_judge(unsigned status)
-{
-	if (status >= 200 && status < 300)
-		return COURIER_DONE;
-	if (status == 408 || status == 425 || status == 429)
-		return COURIER_FAILED;
-	return status >= 300 && status < 500 ? COURIER_REFUSED : COURIER_FAILED;
-}
-
-static void effect_store(struct effect *effect, enum courier_verdict verdict)
-{
-	static const char *const reasons[] = {
-		[COURIER_FAILED] = "effect_failed",
-		[COURIER_REFUSED] = "effect_refused",
-	};
-	bool is_done = verdict == COURIER_DONE;
-	struct db_param params[] = {
-		db_text(effect->id),
-		db_text(effect->token),
-		db_text(reasons[verdict]),
-		db_text(verdict == COURIER_REFUSED ? "true" : "false"),
-	};
-	if (!db_call(effect->courier->db,
-		     is_done ? STATEMENT_OUTBOX_DONE : STATEMENT_OUTBOX_RETRY, params,
-		     is_done ? 2 : 4, on_stored, effect))
-		effect_free(effect);
-}
-
-static void on_posted(void *arg, unsigned status, const char *why)
-{
-	struct effect *effect = arg;
-	enum courier_verdict verdict = courier_judge(status);
-	effect->status = status;
-	if (verdict == COURIER_DONE) {
-		metrics_add(SERVER_BILLING_POSTED, 1);
-		log_info("effect_done", log_str("kind", "billing"),
-			 log_str("key", effect->key), log_num("status", status));
-	} else {
-		metrics_add(SERVER_BILLING_RETRIED, 1);
-		log_warn("effect_failed", log_str("kind", "billing"),
-			 log_str("key", effect->key), log_num("status", status),
-			 log_str("why", why));
-	}
-	effect_store(effect, verdict);
-}
-
 /* ---- Leasing ---- */
+
+static void on_effect_end(void *arg)
+{
+	struct lane *lane = arg;
+	lane->n_effects--;
+	courier_rest(lane->courier);
+	/* There may be more where it came from. */
+	if (!lane->courier->is_stopping)
+		timer_start(&lane->poll, 0);
+}
 
 static bool copy(char *out, size_t cap, struct slice text)
 {
@@ -151,11 +93,10 @@ static bool copy(char *out, size_t cap, struct slice text)
 }
 
 /* Columns: id, kind, key, attempt, payload, token. */
-static void effect_begin(struct courier *courier, const PGresult *row, int n)
+static void effect_begin(struct lane *lane, const PGresult *row, int n)
 {
 	struct effect *effect = calloc(1, sizeof(*effect));
 	BUG_ON(!effect);
-	effect->courier = courier;
 	if (!copy(effect->id, sizeof(effect->id), db_value(row, n, 0)) ||
 	    !copy(effect->key, sizeof(effect->key), db_value(row, n, 2)) ||
 	    !copy(effect->token, sizeof(effect->token), db_value(row, n, 5))) {
@@ -163,48 +104,53 @@ static void effect_begin(struct courier *courier, const PGresult *row, int n)
 		free(effect);
 		return;
 	}
-	courier->n_effects++;
-	poster_post(courier->poster, db_value(row, n, 4), effect->key, on_posted,
-		    effect);
+	effect->kind = lane->kind;
+	effect->db = lane->courier->db;
+	effect->on_end = on_effect_end;
+	effect->lane = lane;
+	lane->n_effects++;
+	lane->kind->begin(lane->state, effect, db_value(row, n, 4));
 }
 
-static void poll_later(struct courier *courier)
+static void poll_later(struct lane *lane)
 {
-	if (courier->is_stopping)
+	if (lane->courier->is_stopping)
 		return;
-	timer_start(&courier->poll, courier->poll_ms);
-	courier->poll_ms =
-		courier->poll_ms * 2 < POLL_CAP_MS ? courier->poll_ms * 2 : POLL_CAP_MS;
+	timer_start(&lane->poll, lane->poll_ms);
+	lane->poll_ms =
+		lane->poll_ms * 2 < POLL_CAP_MS ? lane->poll_ms * 2 : POLL_CAP_MS;
 }
 
 static void on_leased(void *arg, enum db_status status, const PGresult *result)
 {
-	struct courier *courier = arg;
+	struct lane *lane = arg;
 	int n = is_db_ok(status) ? PQntuples(result) : 0;
-	courier->is_leasing = false;
+	lane->is_leasing = false;
 	for (int i = 0; i < n; i++)
-		effect_begin(courier, result, i);
+		effect_begin(lane, result, i);
 	if (n > 0)
-		courier->poll_ms = POLL_FIRST_MS;
-	poll_later(courier);
-	courier_rest(courier);
+		lane->poll_ms = POLL_FIRST_MS;
+	poll_later(lane);
+	courier_rest(lane->courier);
 }
 
 static void on_poll(void *arg)
 {
-	struct courier *courier = arg;
-	char limit[24], lease[40];
-	if (courier->is_leasing || courier->n_effects >= BATCH)
+	struct lane *lane = arg;
+	const struct courier *courier = lane->courier;
+	char name[32], limit[24], lease[40];
+	if (lane->is_leasing || lane->n_effects >= lane->kind->in_hand)
 		return; /* the end of either polls again */
-	snprintf(limit, sizeof(limit), "%zu", BATCH - courier->n_effects);
+	snprintf(name, sizeof(name), "{%s}", lane->kind->name);
+	snprintf(limit, sizeof(limit), "%zu", lane->kind->in_hand - lane->n_effects);
 	snprintf(lease, sizeof(lease), "%" PRId64 " milliseconds",
-		 courier->config->billing_timeout_ms + LEASE_SPARE_MS);
-	struct db_param params[] = { db_text("{billing}"), db_text(courier->name),
+		 lane->kind->timeout_ms(courier->config) + LEASE_SPARE_MS);
+	struct db_param params[] = { db_text(name), db_text(courier->name),
 				     db_text(limit), db_text(lease) };
-	courier->is_leasing = db_call(courier->db, STATEMENT_OUTBOX_LEASE, params, 4,
-				      on_leased, courier) != NULL;
-	if (!courier->is_leasing)
-		poll_later(courier);
+	lane->is_leasing = db_call(courier->db, STATEMENT_OUTBOX_LEASE, params, 4,
+				   on_leased, lane) != NULL;
+	if (!lane->is_leasing)
+		poll_later(lane);
 }
 
 /* ---- Every second: what has ended, and how long the queues are ---- */
@@ -284,7 +230,7 @@ static bool open_database(struct courier *courier)
 		.statements = statements,
 		.n_statements = STATEMENT_N,
 		.connections = 2, /* so that a sweep does not hold up an effect */
-		.queue_limit = 4 * BATCH,
+		.queue_limit = QUEUE_LIMIT,
 		.timeout_ms = config->database_timeout_ms,
 		.prepare = config->is_prepare,
 	};
@@ -298,36 +244,31 @@ static bool open_database(struct courier *courier)
 	return true;
 }
 
-/* A whole small file as a string; NULL with errno set. */
-static char *read_file(const char *path)
-{
-	char *text = NULL;
-	size_t size = 0;
-	FILE *file = fopen(path, "r");
-	if (file && getdelim(&text, &size, '\0', file) < 0) {
-		free(text);
-		text = NULL;
-	}
-	if (file)
-		fclose(file);
-	return text;
-}
-
 bool courier_load(const void *config, void **secrets)
 {
 	struct courier *courier = calloc(1, sizeof(*courier));
 	BUG_ON(!courier);
 	courier->config = config;
 	*secrets = courier;
-	if (!*courier->config->billing_url)
-		return true;
-	courier->trust = read_file(courier->config->billing_trust);
-	if (courier->trust)
-		return true;
-	log_error("config", log_str("key", "billing_trust"),
-		  log_str("why", strerror(errno)));
-	free(courier);
-	return false;
+	for (size_t i = 0; i < N_KINDS; i++)
+		if (!kinds[i]->load(config, &courier->lanes[i].secrets)) {
+			free(courier);
+			return false;
+		}
+	return true;
+}
+
+static void open_lane(struct courier *courier, struct lane *lane,
+		      const struct effect_kind *kind, struct transfers *transfers)
+{
+	lane->courier = courier;
+	lane->kind = kind;
+	lane->poll_ms = POLL_FIRST_MS;
+	timer_init(&lane->poll, courier->loop, on_poll, lane);
+	if (!lane->secrets)
+		return;
+	lane->state = kind->open(lane->secrets, transfers);
+	on_poll(lane);
 }
 
 bool courier_start(struct worker *worker)
@@ -335,23 +276,14 @@ bool courier_start(struct worker *worker)
 	struct courier *courier = worker->secrets;
 	courier->worker = worker;
 	courier->loop = worker->loop;
-	courier->poll_ms = POLL_FIRST_MS;
 	snprintf(courier->name, sizeof(courier->name), "courier-%d", (int)getpid());
-	timer_init(&courier->poll, courier->loop, on_poll, courier);
 	timer_init(&courier->sweep, courier->loop, on_sweep, courier);
 	if (!open_database(courier))
 		return false;
 	on_sweep(courier);
-	if (!courier->trust)
-		return true;
-	struct post_settings settings = {
-		.url = courier->config->billing_url,
-		.trust = slice_of(courier->trust),
-		.content_type = BODY_TYPE,
-		.timeout_ms = courier->config->billing_timeout_ms,
-	};
-	courier->poster = poster_new(courier->loop, &settings);
-	on_poll(courier);
+	struct transfers *transfers = transfers_new(courier->loop);
+	for (size_t i = 0; i < N_KINDS; i++)
+		open_lane(courier, &courier->lanes[i], kinds[i], transfers);
 	return true;
 }
 
@@ -360,7 +292,8 @@ void courier_stop(struct worker *worker)
 {
 	struct courier *courier = worker->secrets;
 	courier->is_stopping = true;
-	timer_cancel(&courier->poll);
+	for (size_t i = 0; i < N_KINDS; i++)
+		timer_cancel(&courier->lanes[i].poll);
 	timer_cancel(&courier->sweep);
 	courier_rest(courier);
 }
@@ -368,6 +301,5 @@ void courier_stop(struct worker *worker)
 /* What is in hand is leased: it is sent again, under the same key, by the next. */
 size_t courier_cut(struct worker *worker)
 {
-	const struct courier *courier = worker->secrets;
-	return courier->n_effects;
+	return count_effects(worker->secrets);
 }

@@ -5,18 +5,22 @@ provisioning_libprovisioning_a_SOURCES = \
 	provisioning/admission.c provisioning/admission.h \
 	provisioning/api.c provisioning/api.h \
 	provisioning/authentication.c provisioning/authentication.h \
+	provisioning/billing.c provisioning/billing.h \
 	provisioning/content.c provisioning/content.h \
 	provisioning/control.c provisioning/control.h \
 	provisioning/courier.c provisioning/courier.h \
 	provisioning/device_api.c provisioning/device_api.h \
+	provisioning/effect.c provisioning/effect.h \
 	provisioning/header.c provisioning/header.h \
 	provisioning/landnet.c provisioning/landnet.h \
 	provisioning/poster.c provisioning/poster.h \
 	provisioning/route.c provisioning/route.h \
 	provisioning/server_config.c provisioning/server_config.h \
 	provisioning/server_metrics.c provisioning/server_metrics.h \
+	provisioning/service.c provisioning/service.h \
 	provisioning/session_end.c provisioning/session_end.h \
 	provisioning/statement.c provisioning/statement.h \
+	provisioning/transfer.c provisioning/transfer.h \
 	provisioning/wait.c provisioning/wait.h
 
 SERVER_LIBS = provisioning/libprovisioning.a $(AUTH_LIBS) $(CURL_LIBS)
@@ -29,6 +33,7 @@ check_PROGRAMS += test/unit/test_admission test/unit/test_content \
 	test/unit/test_courier test/unit/test_device_api test/unit/test_poster \
 	test/unit/test_server_authentication test/unit/test_server_config \
 	test/unit/test_server_header test/unit/test_server_route \
+	test/unit/test_service \
 	test/unit/test_session_end test/unit/test_wait
 test_unit_test_admission_LDADD = $(SERVER_LIBS)
 test_unit_test_content_LDADD = $(SERVER_LIBS)
@@ -45,6 +50,7 @@ test_unit_test_server_authentication_LDADD = $(AUTH_LIBS)
 test_unit_test_server_config_LDADD = $(SERVER_LIBS)
 test_unit_test_server_header_LDADD = $(SERVER_LIBS)
 test_unit_test_server_route_LDADD = $(SERVER_LIBS)
+test_unit_test_service_LDADD = $(SERVER_LIBS)
 test_unit_test_session_end_SOURCES = test/unit/test_session_end.c \
 	provisioning/session_end.c provisioning/session_end.h
 test_unit_test_session_end_LDADD = $(AUTH_LIBS)

@@ -31,19 +31,41 @@ static bool is_dsn(const void *section, char *why, size_t why_size)
 	return dsn_check(AS(section)->dsn, why, why_size);
 }
 
-static bool is_billing_url(const void *section, char *why, size_t why_size)
+static bool is_service_url(const struct service_config *service, char *why,
+			   size_t why_size)
 {
-	struct slice url = slice_of(AS(section)->billing_url);
+	struct slice url = slice_of(service->url);
 	if (url.n == 0 || (slice_starts(url, SLICE("https://")) && url.n > 8))
 		return true;
 	snprintf(why, why_size, "is not an https:// URL");
 	return false;
 }
 
+static bool is_billing_url(const void *section, char *why, size_t why_size)
+{
+	return is_service_url(&AS(section)->billing, why, why_size);
+}
+
 /* clang-format off */
 #define DURATION(key, member, value, least, most, text) \
 	{ .name = key, .type = CONFIG_DURATION, .offset = AT(member), \
 	  .fallback = value, .min = least, .max = most, .help = text }
+
+/* The keys of a server of others; head is the name of the member, too. */
+#define SERVICE(head, check_url, use, call) \
+	{ .name = #head "_url", .type = CONFIG_STRING, .offset = AT(head.url), \
+	  .fallback = "", .check = check_url, .help = use }, \
+	{ .name = #head "_trust", .type = CONFIG_PATH, .offset = AT(head.trust), \
+	  .fallback = "", .help = "PEM anchors of that server; needed with its URL." }, \
+	{ .name = #head "_certificate", .type = CONFIG_PATH, \
+	  .offset = AT(head.certificate), .fallback = "", \
+	  .help = "PEM chain shown to it; empty: none." }, \
+	{ .name = #head "_key", .type = CONFIG_SECRET, .offset = AT(head.key), \
+	  .fallback = "", .help = "Its private key." }, \
+	{ .name = #head "_token_file", .type = CONFIG_SECRET, \
+	  .offset = AT(head.token_file), .fallback = "", \
+	  .help = "The bearer token that it asks for, on a line; empty: none." }, \
+	DURATION(#head "_timeout", head.timeout_ms, "10s", 50, 300000, call)
 
 static const struct config_key top_keys[] = {
 	{ .name = "listen", .type = CONFIG_ADDRESSES, .offset = AT(listen),
@@ -84,13 +106,9 @@ static const struct config_key top_keys[] = {
 	  .help = "Database connections of each worker." },
 	DURATION("database_timeout", database_timeout_ms, "5s", 50, 60000,
 		 "A database call, waiting for a connection included; then 503."),
-	{ .name = "billing_url", .type = CONFIG_STRING, .offset = AT(billing_url),
-	  .fallback = "", .check = is_billing_url,
-	  .help = "Where billing events are posted; empty: they wait in the outbox." },
-	{ .name = "billing_trust", .type = CONFIG_PATH, .offset = AT(billing_trust),
-	  .fallback = "", .help = "PEM anchors of the billing server; needed with billing_url." },
-	DURATION("billing_timeout", billing_timeout_ms, "10s", 50, 300000,
-		 "One attempt at a billing event."),
+	SERVICE(billing, is_billing_url,
+		"Where billing events are posted; empty: they wait in the outbox.",
+		"One attempt at a billing event."),
 	{ .name = "workers", .type = CONFIG_NUMBER, .offset = AT(workers),
 	  .fallback = "1", .min = 1, .max = 64,
 	  .help = "Landnet worker processes; one for each core." },
@@ -202,16 +220,18 @@ static bool check_proof_key(const struct server_config *config, FILE *errors)
 	return false;
 }
 
-static bool check_billing(const struct server_config *config, FILE *errors)
+/* The servers of others, by the head of their keys. */
+static const struct {
+	const char *name;
+	size_t offset;
+} services[] = {
+	{ "billing", AT(billing) },
+};
+
+static const struct service_config *service_at(const struct server_config *config,
+					       size_t i)
 {
-	const char *trust = config->billing_trust;
-	uint8_t unused[SHA256_BYTES];
-	if (!*config->billing_url || (trust && tls_spki_hash_of_file(trust, unused)))
-		return true;
-	fprintf(errors,
-		"billing_trust: %s; name the PEM anchors of the billing server\n",
-		trust ? "holds no certificate" : "is missing");
-	return false;
+	return (const void *)((const char *)config + services[i].offset);
 }
 
 /* F20: whom nobody can revoke is not believed. */
@@ -240,12 +260,15 @@ bool server_config_check(const void *top, FILE *errors)
 	const struct server_config *config = top;
 	bool is_good = check_gateways(config, errors);
 	is_good &= check_proof_key(config, errors);
-	is_good &= check_billing(config, errors);
 	is_good &= check_revocation(config, errors);
-	if (!config->is_demo) {
-		is_good &= check_anchors("trust", config->trust, errors);
+	is_good &= config->is_demo || check_anchors("trust", config->trust, errors);
+	for (size_t i = 0; i < COUNT(services); i++) {
+		const struct service_config *service = service_at(config, i);
+		char key[64];
+		snprintf(key, sizeof(key), "%s_trust", services[i].name);
+		is_good &= service_check(service, services[i].name, errors);
 		is_good &=
-			check_anchors("billing_trust", config->billing_trust, errors);
+			config->is_demo || check_anchors(key, service->trust, errors);
 	}
 	return is_good;
 }
@@ -258,5 +281,12 @@ void server_config_expiring(const void *top, struct expiry_plan *plan)
 	expiry_add(plan, "trust", config->trust);
 	expiry_add(plan, "crl", config->crl);
 	expiry_add(plan, "proof_certificate", config->proof_certificate);
-	expiry_add(plan, "billing_trust", config->billing_trust);
+	for (size_t i = 0; i < COUNT(services); i++) {
+		const struct service_config *service = service_at(config, i);
+		char key[EXPIRY_KEY_BYTES];
+		snprintf(key, sizeof(key), "%s_trust", services[i].name);
+		expiry_add(plan, key, service->trust);
+		snprintf(key, sizeof(key), "%s_certificate", services[i].name);
+		expiry_add(plan, key, service->certificate);
+	}
 }

@@ -9,6 +9,7 @@
 
 #include "auth/auth.h"
 #include "base/supervisor.h"
+#include "provisioning/service.h"
 
 /** A gateway that may use this server: by its certificate, or by its key alone. */
 struct gateway_config {
@@ -33,8 +34,7 @@ struct server_config {
 	int64_t database_connections;
 	int64_t database_timeout_ms;
 
-	char *billing_url, *billing_trust; /* the second may be NULL */
-	int64_t billing_timeout_ms;
+	struct service_config billing;
 
 	int64_t workers;
 	int64_t control_streams;

@@ -16,9 +16,14 @@
 #define DATABASE(status) \
 	COUNTER("provbox_server_database_failures_total", "kind=\"" status "\"", \
 		"Database calls that brought no result.")
-#define BILLING(outcome) \
-	COUNTER("provbox_server_billing_total", "outcome=\"" outcome "\"", \
-		"Attempts at billing events.")
+#define EFFECT(kind, outcome) \
+	COUNTER("provbox_server_effects_total", \
+		"kind=\"" kind "\",outcome=\"" outcome "\"", \
+		"Attempts of the courier, and what it gave up.")
+#define EFFECTS(kind, first) \
+	[first] = EFFECT(kind, "done"), \
+	[first + 1] = EFFECT(kind, "failed"), \
+	[first + 2] = EFFECT(kind, "dead")
 
 const struct metric server_metrics[SERVER_N_METRICS] = {
 	[SERVER_LINKS_OPEN] = GAUGE("provbox_server_links", NULL,
@@ -68,9 +73,7 @@ const struct metric server_metrics[SERVER_N_METRICS] = {
 	[SERVER_DATABASE_FAILURES] = DATABASE("failed"),
 	[SERVER_DATABASE_UP] = GAUGE("provbox_server_database_up", NULL,
 		"Processes that have a database connection."),
-	[SERVER_BILLING_POSTED] = BILLING("posted"),
-	[SERVER_BILLING_RETRIED] = BILLING("retried"),
-	[SERVER_BILLING_DEAD] = BILLING("dead"),
+	EFFECTS("billing", SERVER_BILLING_DONE),
 	[SERVER_OFFERS_EXPIRED] = COUNTER("provbox_server_offers_expired_total", NULL,
 		"Offers of terms that were not answered in time."),
 	[SERVER_OUTBOX_DUE] = GAUGE("provbox_server_outbox", "state=\"due\"",

@@ -66,7 +66,7 @@ def test_a_refused_event_is_dead_at_once_and_raises_an_alarm(billed, status):
     metrics = wait.until(
         lambda: (m := billed.server.metrics())['provbox_server_outbox{state="dead"}'] and m,
         "the gauge")
-    assert metrics['provbox_server_billing_total{outcome="dead"}'] == 1
+    assert metrics['provbox_server_effects_total{kind="billing",outcome="dead"}'] == 1
     assert billed.billing.records() == []
 
 

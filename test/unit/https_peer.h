@@ -92,11 +92,12 @@ static inline void https_serve(SSL_CTX *context, int listener, int said,
 
 /**
  * Start it with a certificate of its own authority.
- * @param name     what the certificate is for: HTTPS_NAME, or "DNS:example.com"
- * @param answers  whole responses, one for each connection, the last for all further
+ * @param name       what the certificate is for: HTTPS_NAME, or "DNS:example.com"
+ * @param is_mutual  it demands a certificate of peer->pki
+ * @param answers    whole responses, one for each connection, the last for all further
  */
-static inline void https_open(struct https_peer *peer, const char *name,
-			      const char *const *answers, size_t n)
+static inline void https_open_as(struct https_peer *peer, const char *name,
+				 bool is_mutual, const char *const *answers, size_t n)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET,
 				       .sin_addr = { htonl(INADDR_LOOPBACK) } };
@@ -110,6 +111,12 @@ static inline void https_open(struct https_peer *peer, const char *name,
 	SSL_CTX *context = SSL_CTX_new(TLS_server_method());
 	CU_ASSERT_EQUAL_FATAL(SSL_CTX_use_certificate(context, leaf->cert), 1);
 	CU_ASSERT_EQUAL_FATAL(SSL_CTX_use_PrivateKey(context, leaf->key), 1);
+	if (is_mutual) {
+		SSL_CTX_set_verify(context,
+				   SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
+				   NULL);
+		SSL_CTX_load_verify_file(context, peer->pki->ca_path);
+	}
 	CU_ASSERT_EQUAL_FATAL(bind(listener, (void *)&address, size), 0);
 	CU_ASSERT_EQUAL_FATAL(listen(listener, 16), 0);
 	getsockname(listener, (void *)&address, &size);
@@ -128,6 +135,13 @@ static inline void https_open(struct https_peer *peer, const char *name,
 	close(listener);
 	close(fds[1]);
 	peer->said = fds[0];
+}
+
+/** One that asks for no certificate. */
+static inline void https_open(struct https_peer *peer, const char *name,
+			      const char *const *answers, size_t n)
+{
+	https_open_as(peer, name, false, answers, n);
 }
 
 /** The next request that it read; static, "" when there is none so far. */

@@ -15,8 +15,9 @@
 static const char ok[] = ANSWER("202 Accepted", "");
 
 static struct loop *loop;
+static struct transfers *transfers;
 /* Each lives as long as the process. */
-static struct poster *posters[16];
+static struct poster *posters[32];
 static size_t n_posters;
 
 /* What came of one post. */
@@ -24,16 +25,21 @@ struct outcome {
 	int times;
 	unsigned status;
 	char why[256];
+	char type[64];
+	char body[64];
 };
 static int n_open;
 
-static void on_posted(void *arg, unsigned status, const char *why)
+static void on_posted(void *arg, const struct post_answer *answer)
 {
 	struct outcome *outcome = arg;
 
 	outcome->times++;
-	outcome->status = status;
-	snprintf(outcome->why, sizeof(outcome->why), "%s", why);
+	outcome->status = answer->status;
+	snprintf(outcome->why, sizeof(outcome->why), "%s", answer->why);
+	snprintf(outcome->type, sizeof(outcome->type), "%s", answer->type);
+	snprintf(outcome->body, sizeof(outcome->body), "%.*s", (int)answer->body.n,
+		 answer->body.p);
 	if (--n_open == 0)
 		loop_stop(loop);
 }
@@ -54,18 +60,30 @@ static void run(void)
 	CU_ASSERT_EQUAL(n_open, 0);
 }
 
+/* What no test changes, and lives as long as the posters. */
+static struct service services[sizeof(posters) / sizeof(posters[0])];
+
+static struct poster *make_poster_for(const struct service *service, size_t limit)
+{
+	if (!loop) {
+		loop = loop_new();
+		transfers = transfers_new(loop);
+	}
+	CU_ASSERT_FATAL(n_posters < sizeof(posters) / sizeof(posters[0]));
+	services[n_posters] = *service;
+	struct post_settings settings = { .service = &services[n_posters],
+					  .content_type = TYPE,
+					  .answer_limit_bytes = limit };
+	return posters[n_posters++] = poster_new(transfers, &settings);
+}
+
 static struct poster *make_poster(const char *url, const char *trust,
 				  int64_t timeout_ms)
 {
-	struct post_settings settings = { .url = url,
-					  .trust = slice_of(trust),
-					  .content_type = TYPE,
-					  .timeout_ms = timeout_ms };
-
-	if (!loop)
-		loop = loop_new();
-	CU_ASSERT_FATAL(n_posters < sizeof(posters) / sizeof(posters[0]));
-	return posters[n_posters++] = poster_new(loop, &settings);
+	return make_poster_for(&(struct service){ .url = url,
+						  .trust = slice_of(trust),
+						  .timeout_ms = timeout_ms },
+			       0);
 }
 
 static void post(struct poster *poster, const char *body, const char *key,
@@ -242,6 +260,98 @@ static void goes_nowhere_but_where_it_is_sent(void)
 	CU_ASSERT_STRING_NOT_EQUAL(outcome.why, "");
 }
 
+/* One post by a service, with room for an answer of so many bytes. */
+static struct outcome post_by(const struct service *service, size_t limit)
+{
+	struct outcome outcome;
+
+	post(make_poster_for(service, limit), "{}", "key", &outcome);
+	run();
+	return outcome;
+}
+
+static void shows_who_it_is(void)
+{
+	static char token[] = "Authorization: Bearer s3cret";
+	const char *const answers[] = { ok };
+	struct https_peer peer;
+
+	https_open_as(&peer, HTTPS_NAME, true, answers, 1);
+	const struct pki_leaf *leaf = pki_issue(
+		peer.pki, "client", &(struct pki_options){ .eku = "clientAuth" });
+	char *trust = https_trust(&peer), *key = NULL, *certificate = NULL;
+	size_t n_key, n_certificate;
+	FILE *key_pem = open_memstream(&key, &n_key);
+	FILE *certificate_pem = open_memstream(&certificate, &n_certificate);
+	PEM_write_PrivateKey(key_pem, leaf->key, NULL, NULL, 0, NULL, NULL);
+	PEM_write_X509(certificate_pem, leaf->cert);
+	fclose(key_pem);
+	fclose(certificate_pem);
+	struct service service = { .url = peer.url,
+				   .trust = slice_of(trust),
+				   .timeout_ms = PATIENCE_MS };
+	CU_ASSERT_EQUAL(post_by(&service, 0).status, 0); /* without it nobody */
+	CU_ASSERT_STRING_EQUAL(https_heard(&peer), "");
+	service.key = slice_make(key, n_key);
+	service.certificate = slice_make(certificate, n_certificate);
+	service.authorization = token;
+	CU_ASSERT_EQUAL(post_by(&service, 0).status, 202);
+	CU_ASSERT_TRUE(has_line(https_heard(&peer), token));
+	free(key);
+	free(certificate);
+	free(trust);
+	https_close(&peer);
+}
+
+static void keeps_as_much_of_an_answer_as_it_may(void)
+{
+	static const char answer[] = "HTTP/1.1 200 OK\r\nConnection: close\r\n"
+				     "Content-Type: text/plain\r\n"
+				     "Content-Length: 5\r\n\r\nhello";
+	static const struct {
+		size_t limit;
+		unsigned status;
+		const char *why, *type, *body;
+	} cases[] = {
+		{ 5, 200, "", "text/plain", "hello" },
+		{ 4, 0, "the answer is too long", "", "" },
+		{ 0, 200, "", "text/plain", "" }, /* dropped */
+	};
+	const char *const answers[] = { answer };
+	struct https_peer peer;
+
+	https_open(&peer, HTTPS_NAME, answers, 1);
+	char *trust = https_trust(&peer);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct outcome outcome =
+			post_by(&(struct service){ .url = peer.url,
+						   .trust = slice_of(trust),
+						   .timeout_ms = PATIENCE_MS },
+				cases[i].limit);
+		CU_ASSERT_EQUAL(outcome.status, cases[i].status);
+		CU_ASSERT_STRING_EQUAL(outcome.why, cases[i].why);
+		CU_ASSERT_STRING_EQUAL(outcome.type, cases[i].type);
+		CU_ASSERT_STRING_EQUAL(outcome.body, cases[i].body);
+	}
+	free(trust);
+	https_close(&peer);
+}
+
+/* Each status there is. Source: doc/billing.md */
+static void judges_every_status(void)
+{
+	for (unsigned status = 0; status < 1000; status++) {
+		enum post_verdict verdict = POST_FAILED;
+
+		if (status / 100 == 2)
+			verdict = POST_DONE;
+		else if ((status / 100 == 3 || status / 100 == 4) && status != 408 &&
+			 status != 425 && status != 429)
+			verdict = POST_REFUSED;
+		CU_ASSERT_EQUAL(post_judge(status), verdict);
+	}
+}
+
 static void keeps_many_apart(void)
 {
 	const char *const answers[] = { ANSWER("500 No", ""), ok };
@@ -275,4 +385,5 @@ static void keeps_many_apart(void)
 TEST_MAIN("poster", TEST(sends_what_it_is_given), TEST(tells_the_status),
 	  TEST(tells_when_there_is_no_answer), TEST(ends_at_its_deadline),
 	  TEST(sends_nothing_to_a_stranger), TEST(goes_nowhere_but_where_it_is_sent),
-	  TEST(keeps_many_apart))
+	  TEST(shows_who_it_is), TEST(keeps_as_much_of_an_answer_as_it_may),
+	  TEST(judges_every_status), TEST(keeps_many_apart))

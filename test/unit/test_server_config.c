@@ -79,7 +79,7 @@ static void reads_a_whole_file(void)
 	CU_ASSERT_EQUAL(c->body_timeout_ms, 30000);
 	CU_ASSERT_EQUAL(c->write_timeout_ms, 30000);
 	CU_ASSERT_EQUAL(c->idle_timeout_ms, 300000);
-	CU_ASSERT_STRING_EQUAL(c->billing_url, "");
+	CU_ASSERT_STRING_EQUAL(c->billing.url, "");
 
 	uint8_t by_file[SHA256_BYTES], by_pin[SHA256_BYTES];
 	CU_ASSERT_TRUE(server_config_gateway(c->gateways.items, by_file));

@@ -1,0 +1,50 @@
+#include "provisioning/billing.h"
+
+#include "provisioning/poster.h"
+
+static bool billing_load(const struct server_config *config, void **secrets)
+{
+	*secrets = NULL;
+	if (!*config->billing.url)
+		return true;
+	*secrets = service_load(&config->billing, "billing");
+	return *secrets != NULL;
+}
+
+static void *billing_open(void *service, struct transfers *transfers)
+{
+	return poster_new(transfers,
+			  &(struct post_settings){
+				  .service = service,
+				  .content_type = "application/cloudevents+json",
+			  });
+}
+
+static int64_t billing_timeout_ms(const struct server_config *config)
+{
+	return config->billing.timeout_ms;
+}
+
+static void on_posted(void *arg, const struct post_answer *answer)
+{
+	enum post_verdict verdict = post_judge(answer->status);
+	if (verdict == POST_DONE)
+		effect_done(arg, answer->status);
+	else
+		effect_fail(arg, answer->status, answer->why, verdict == POST_REFUSED);
+}
+
+static void billing_begin(void *poster, struct effect *effect, struct slice payload)
+{
+	poster_post(poster, payload, effect->key, on_posted, effect);
+}
+
+const struct effect_kind billing_kind = {
+	.name = "billing",
+	.in_hand = 16,
+	.metrics = SERVER_BILLING_DONE,
+	.load = billing_load,
+	.open = billing_open,
+	.timeout_ms = billing_timeout_ms,
+	.begin = billing_begin,
+};

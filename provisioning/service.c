@@ -1,0 +1,133 @@
+#include "provisioning/service.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include <openssl/pem.h>
+
+#include "auth/auth.h"
+#include "base/log.h"
+#include "base/tls.h"
+
+#define TOKEN_CHARS 4096
+
+static bool holds_certificate(const char *path)
+{
+	uint8_t unused[SHA256_BYTES];
+	return path && tls_spki_hash_of_file(path, unused);
+}
+
+bool service_check(const struct service_config *config, const char *name, FILE *errors)
+{
+	bool is_good = true;
+	if (!*config->url)
+		return true;
+	if (!holds_certificate(config->trust)) {
+		fprintf(errors, "%s_trust: %s; name the PEM anchors of the server\n",
+			name, config->trust ? "holds no certificate" : "is missing");
+		is_good = false;
+	}
+	if (!config->certificate != !config->key) {
+		fprintf(errors, "%s_%s: is missing; a certificate has a key\n", name,
+			config->key ? "certificate" : "key");
+		is_good = false;
+	} else if (config->certificate && !holds_certificate(config->certificate)) {
+		fprintf(errors, "%s_certificate: holds no certificate\n", name);
+		is_good = false;
+	}
+	return is_good;
+}
+
+/* ---- Loading ---- */
+
+static struct service *fail(struct service *service, const char *name, const char *key,
+			    const char *why)
+{
+	char whole[64];
+	snprintf(whole, sizeof(whole), "%s_%s", name, key);
+	log_error("config", log_str("key", whole), log_str("why", why));
+	free(service->authorization);
+	free(service);
+	return NULL;
+}
+
+/* A whole small file as a string, kept for the life of the process. */
+static bool read_file(const char *path, struct slice *out)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *file = fopen(path, "r");
+	ssize_t n = file ? getdelim(&text, &size, '\0', file) : -1;
+	if (file)
+		fclose(file);
+	if (n < 0) {
+		free(text);
+		return false;
+	}
+	*out = slice_make(text, (size_t)n);
+	return true;
+}
+
+/* The key is ours to use, and that of the certificate. */
+static bool check_key(const struct service_config *config, char *why, size_t why_size)
+{
+	BIO *bio = BIO_new_file(config->certificate, "r");
+	X509 *leaf = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+	EVP_PKEY *key = keys_load(config->key, why, why_size);
+	bool is_good = key && leaf && X509_check_private_key(leaf, key) == 1;
+	if (key && !is_good)
+		snprintf(why, why_size, "%s: is not the key of the certificate",
+			 config->key);
+	EVP_PKEY_free(key);
+	X509_free(leaf);
+	BIO_free(bio);
+	return is_good;
+}
+
+/* RFC 6750, 2.1: what may stand in the field, on one line of the file. */
+static char *read_token(const char *path)
+{
+	static const char characters[] = "abcdefghijklmnopqrstuvwxyz"
+					 "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~+/=";
+	struct slice text;
+	char *line = NULL;
+	if (!read_file(path, &text))
+		return NULL;
+	struct slice token = slice_trim(text);
+	while (token.n > 0 &&
+	       (token.p[token.n - 1] == '\n' || token.p[token.n - 1] == '\r'))
+		token.n--;
+	if (token.n > 0 && token.n <= TOKEN_CHARS &&
+	    strspn(token.p, characters) >= token.n &&
+	    asprintf(&line, "Authorization: Bearer %.*s", (int)token.n, token.p) < 0)
+		line = NULL;
+	OPENSSL_cleanse((void *)(uintptr_t)text.p, text.n);
+	free((void *)(uintptr_t)text.p);
+	return line;
+}
+
+struct service *service_load(const struct service_config *config, const char *name)
+{
+	struct service *service = calloc(1, sizeof(*service));
+	char why[512];
+	BUG_ON(!service);
+	service->url = config->url;
+	service->timeout_ms = config->timeout_ms;
+	if (!read_file(config->trust, &service->trust))
+		return fail(service, name, "trust", strerror(errno));
+	if (config->certificate) {
+		if (!read_file(config->certificate, &service->certificate))
+			return fail(service, name, "certificate", strerror(errno));
+		if (!check_key(config, why, sizeof(why)))
+			return fail(service, name, "key", why);
+		if (!read_file(config->key, &service->key))
+			return fail(service, name, "key", strerror(errno));
+	}
+	if (config->token_file) {
+		service->authorization = read_token(config->token_file);
+		if (!service->authorization)
+			return fail(service, name, "token_file",
+				    "holds no bearer token on a line of its own");
+	}
+	return service;
+}

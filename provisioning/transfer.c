@@ -1,0 +1,118 @@
+#include "provisioning/transfer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+
+struct transfers {
+	struct loop *loop;
+	CURLM *multi;
+	struct timer timer;
+};
+
+struct transfer {
+	CURL *easy;
+	char why[CURL_ERROR_SIZE];
+	transfer_fn *fn;
+	void *arg;
+};
+
+static void end(struct transfers *transfers, struct transfer *transfer, CURLcode code)
+{
+	if (code == CURLE_OK)
+		*transfer->why = '\0';
+	else if (!*transfer->why)
+		snprintf(transfer->why, sizeof(transfer->why), "%s",
+			 curl_easy_strerror(code));
+	transfer->fn(transfer->arg, transfer->easy, transfer->why);
+	curl_multi_remove_handle(transfers->multi, transfer->easy);
+	curl_easy_cleanup(transfer->easy);
+	free(transfer);
+}
+
+static void act(struct transfers *transfers, curl_socket_t fd, int what)
+{
+	int n_running, n_left;
+	CURLMsg *message;
+	curl_multi_socket_action(transfers->multi, fd, what, &n_running);
+	while ((message = curl_multi_info_read(transfers->multi, &n_left))) {
+		struct transfer *transfer;
+		if (message->msg != CURLMSG_DONE)
+			continue;
+		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
+		end(transfers, transfer, message->data.result);
+	}
+}
+
+static void on_timer(void *arg)
+{
+	act(arg, CURL_SOCKET_TIMEOUT, 0);
+}
+
+static void on_socket(evutil_socket_t fd, short what, void *arg)
+{
+	act(arg, fd,
+	    (what & EV_READ ? CURL_CSELECT_IN : 0) |
+		    (what & EV_WRITE ? CURL_CSELECT_OUT : 0));
+}
+
+/* libcurl wants a socket watched; the event is kept as the socket's pointer. */
+static int on_watch(CURL *easy, curl_socket_t fd, int what, void *arg, void *watched)
+{
+	(void)easy;
+	struct transfers *transfers = arg;
+	struct event *event = watched;
+	if (event)
+		event_free(event);
+	event = NULL;
+	if (what != CURL_POLL_REMOVE) {
+		short kind =
+			(short)((what & CURL_POLL_IN ? EV_READ : 0) |
+				(what & CURL_POLL_OUT ? EV_WRITE : 0) | EV_PERSIST);
+		event = event_new(loop_base(transfers->loop), fd, kind, on_socket,
+				  transfers);
+		BUG_ON(!event || event_add(event, NULL) != 0);
+	}
+	curl_multi_assign(transfers->multi, fd, event);
+	return 0;
+}
+
+static int on_timeout(CURLM *multi, long ms, void *arg)
+{
+	(void)multi;
+	struct transfers *transfers = arg;
+	if (ms < 0)
+		timer_cancel(&transfers->timer);
+	else
+		timer_start(&transfers->timer, ms);
+	return 0;
+}
+
+struct transfers *transfers_new(struct loop *loop)
+{
+	struct transfers *transfers = calloc(1, sizeof(*transfers));
+	BUG_ON(!transfers || curl_global_init(CURL_GLOBAL_DEFAULT) != 0);
+	transfers->loop = loop;
+	transfers->multi = curl_multi_init();
+	BUG_ON(!transfers->multi);
+	timer_init(&transfers->timer, loop, on_timer, transfers);
+	curl_multi_setopt(transfers->multi, CURLMOPT_SOCKETFUNCTION, on_watch);
+	curl_multi_setopt(transfers->multi, CURLMOPT_SOCKETDATA, transfers);
+	curl_multi_setopt(transfers->multi, CURLMOPT_TIMERFUNCTION, on_timeout);
+	curl_multi_setopt(transfers->multi, CURLMOPT_TIMERDATA, transfers);
+	return transfers;
+}
+
+void transfers_begin(struct transfers *transfers, CURL *easy, transfer_fn *fn,
+		     void *arg)
+{
+	struct transfer *transfer = calloc(1, sizeof(*transfer));
+	BUG_ON(!transfer);
+	transfer->easy = easy;
+	transfer->fn = fn;
+	transfer->arg = arg;
+	TRANSFER_SET(easy, ERRORBUFFER, transfer->why);
+	TRANSFER_SET(easy, PRIVATE, transfer);
+	BUG_ON(curl_multi_add_handle(transfers->multi, easy) != CURLM_OK);
+}
