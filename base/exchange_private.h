@@ -1,6 +1,7 @@
 /*
  * The inside of links and exchanges. exchange.c is what owners do to an exchange,
- * link.c the life of a link, link_read.c what arrives on it.
+ * link.c the life of a link, link_read.c what arrives on it, link_wait.c how long is
+ * waited for that.
  *
  * Owners are called from link_advance() alone, which runs in the turns of the loop;
  * what owners do only notes and wakes (link_wake()).
@@ -83,6 +84,8 @@ struct link {
 	int64_t since_ms, due_ms, fires_ms;
 };
 
+/** Go on as far as there is something to do. */
+void link_advance(struct link *link);
 /** Something has been noted: look at the link in a turn of its own. */
 void link_wake(struct link *link);
 /** End the link: tell its exchange, then its owner. First reason wins. */
@@ -97,6 +100,17 @@ void link_refuse(struct link *link, unsigned status, const char *reason,
 struct exchange *link_begin(struct link *link);
 /** An idle link's present exchange is from now on @p exchange. */
 void link_set_exchange(struct link *link, struct exchange *exchange);
+
+/** Something has been received that nobody has read. */
+bool link_has_bytes(const struct link *link);
+
+/** Take the time limits, those of default_timeouts_ms where there are none. */
+void link_wait_init(struct link *link, const struct link_settings *settings);
+/** See what the link waits for now, and let it end when that takes too long. */
+void link_watch(struct link *link);
+/** It drains: wait for a further exchange as long as it takes to meet one that is under
+ * way, for the first as long as for a head. */
+void link_wait_less(struct link *link);
 
 /** What link_read_*() came to. */
 enum link_read {

@@ -6,20 +6,12 @@
 
 #define ARENA_BYTES 65536
 
-static const int64_t default_timeouts_ms[LINK_N_WAITS] = {
-	[LINK_WAITS_FOR_EXCHANGE] = 300000,
-	[LINK_WAITS_FOR_HEAD] = 10000,
-	[LINK_WAITS_FOR_BODY] = 30000,
-};
-
-static void advance(struct link *link);
-
 static void on_turn(void *arg)
 {
 	struct link *link = arg;
 
 	link->is_turn_due = false;
-	advance(link);
+	link_advance(link);
 }
 
 void link_wake(struct link *link)
@@ -87,20 +79,10 @@ void link_close(struct link *link)
 /* A link in the middle of a head has begun an exchange. */
 void link_drain(struct link *link)
 {
-	int64_t *limit_ms = &link->timeouts_ms[LINK_WAITS_FOR_EXCHANGE];
-	int64_t wanted_ms = link->count > 0 ? LINK_DRAIN_IDLE_MS
-					    : link->timeouts_ms[LINK_WAITS_FOR_HEAD];
-
 	link->is_draining = true;
 	if (link->state == LINK_IN_EXCHANGE)
 		link->is_closing = true;
-	if (wanted_ms < *limit_ms)
-		*limit_ms = wanted_ms;
-	if (link->wait != LINK_WAITS_FOR_EXCHANGE || link->state != LINK_IN_IDLE)
-		return;
-	link->due_ms = link->fires_ms = link->since_ms + *limit_ms;
-	int64_t left_ms = link->due_ms - loop_now_ms(link->loop);
-	timer_start(&link->timer, left_ms > 0 ? left_ms : 0);
+	link_wait_less(link);
 }
 
 /* ---- Telling the owners ---- */
@@ -145,7 +127,7 @@ static bool step_end(struct link *link)
 	return false;
 }
 
-static bool has_bytes(const struct link *link)
+bool link_has_bytes(const struct link *link)
 {
 	return evbuffer_get_length(conn_rx(link->conn)) > 0;
 }
@@ -156,14 +138,14 @@ static bool step_idle(struct link *link)
 		link_end(link, "closed", true);
 		return true;
 	}
-	if (!link->is_server && has_bytes(link)) {
+	if (!link->is_server && link_has_bytes(link)) {
 		link_end(link, "surplus_bytes", true);
 		return true;
 	}
 	/* A client that does not read its answers gets no further ones made. */
-	if (has_bytes(link) && conn_is_full(link->conn))
+	if (link_has_bytes(link) && conn_is_full(link->conn))
 		return false;
-	if (has_bytes(link)) {
+	if (link_has_bytes(link)) {
 		switch (link_read_request(link)) {
 		case LINK_READ_DONE:
 			if (link->is_draining)
@@ -177,13 +159,13 @@ static bool step_idle(struct link *link)
 	}
 	if (!link->is_peer_ended)
 		return false;
-	link_end(link, has_bytes(link) ? "truncated" : "eof", true);
+	link_end(link, link_has_bytes(link) ? "truncated" : "eof", true);
 	return true;
 }
 
 static bool step_response(struct link *link)
 {
-	if (has_bytes(link) && !link->exchange->is_head_sent) {
+	if (link_has_bytes(link) && !link->exchange->is_head_sent) {
 		link_end(link, "surplus_bytes", false);
 		return true;
 	}
@@ -223,7 +205,7 @@ static bool step_done(struct link *link)
 		return true;
 	link->state = LINK_IN_IDLE;
 	/* What must end does so before its owner is told that it could go on. */
-	if (!link->is_server && !link->is_closing && !has_bytes(link))
+	if (!link->is_server && !link->is_closing && !link_has_bytes(link))
 		tell(link, LINK_IDLE);
 	return true;
 }
@@ -265,93 +247,9 @@ static bool step(struct link *link)
 	}
 }
 
-/* ---- Waits ---- */
-
-static enum link_wait wait_of_exchange(const struct link *link)
-{
-	const struct exchange *exchange = link->exchange;
-
-	if (!exchange->is_head_received)
-		return exchange->is_sent ? LINK_WAITS_FOR_HEAD : LINK_WAITS_FOR_NOTHING;
-	if (exchange->is_received || exchange->is_continue_owed ||
-	    exchange_is_stuffed(exchange))
-		return LINK_WAITS_FOR_NOTHING;
-	return LINK_WAITS_FOR_BODY;
-}
-
-static enum link_wait wait_of(const struct link *link)
-{
-	switch (link->state) {
-	case LINK_IN_IDLE:
-		/* What does not read its answers has the connection's write deadline.
-		 */
-		return has_bytes(link) && !conn_is_full(link->conn)
-			       ? LINK_WAITS_FOR_HEAD
-			       : LINK_WAITS_FOR_EXCHANGE;
-	case LINK_IN_EXCHANGE: return wait_of_exchange(link);
-	default: return LINK_WAITS_FOR_NOTHING;
-	}
-}
-
-static void watch(struct link *link)
-{
-	const enum link_wait wait = wait_of(link);
-	int64_t now_ms;
-
-	if (wait == link->wait && !link->is_progressing)
-		return;
-	link->wait = wait;
-	link->is_progressing = false;
-	if (wait == LINK_WAITS_FOR_NOTHING)
-		return;
-	now_ms = loop_now_ms(link->loop);
-	link->since_ms = now_ms;
-	link->due_ms = now_ms + link->timeouts_ms[wait];
-	if (timer_is_pending(&link->timer) && link->fires_ms <= link->due_ms)
-		return;
-	link->fires_ms = link->due_ms;
-	timer_start(&link->timer, link->timeouts_ms[wait]);
-}
-
-static void expire(struct link *link)
-{
-	static const char *const reasons[LINK_N_WAITS] = {
-		[LINK_WAITS_FOR_EXCHANGE] = "idle_timeout",
-		[LINK_WAITS_FOR_HEAD] = "head_timeout",
-		[LINK_WAITS_FOR_BODY] = "body_timeout",
-	};
-	const char *reason = reasons[link->wait];
-
-	if (link->wait == LINK_WAITS_FOR_EXCHANGE && link->is_draining)
-		reason = "drained";
-	if (link->wait == LINK_WAITS_FOR_EXCHANGE)
-		link_end(link, reason, true);
-	else if (link->is_server)
-		link_refuse(link, 408, reason, "The request did not come in time.");
-	else
-		link_end(link, reason, false);
-	advance(link);
-}
-
-static void on_timer(void *arg)
-{
-	struct link *link = arg;
-	int64_t left_ms;
-
-	if (link->wait == LINK_WAITS_FOR_NOTHING)
-		return;
-	left_ms = link->due_ms - loop_now_ms(link->loop);
-	if (left_ms <= 0) {
-		expire(link);
-		return;
-	}
-	link->fires_ms = link->due_ms;
-	timer_start(&link->timer, left_ms);
-}
-
 /* ---- Turns ---- */
 
-static void advance(struct link *link)
+void link_advance(struct link *link)
 {
 	BUG_ON(link->is_advancing);
 	link->is_advancing = true;
@@ -364,7 +262,7 @@ static void advance(struct link *link)
 		conn_flush(link->conn);
 		conn_resume(link->conn);
 	}
-	watch(link);
+	link_watch(link);
 }
 
 static void on_conn(struct conn *conn, enum conn_event event, void *arg)
@@ -386,7 +284,7 @@ static void on_conn(struct conn *conn, enum conn_event event, void *arg)
 	case CONN_EOF: link->is_peer_ended = true; break;
 	case CONN_FAILED: link_end(link, conn_failure_name(conn), false); break;
 	}
-	advance(link);
+	link_advance(link);
 }
 
 /* ---- Making ---- */
@@ -394,11 +292,6 @@ static void on_conn(struct conn *conn, enum conn_event event, void *arg)
 static struct link *link_new(struct loop *loop, const struct link_settings *settings,
 			     bool is_server, link_fn *fn, void *arg)
 {
-	const int64_t timeouts_ms[LINK_N_WAITS] = {
-		[LINK_WAITS_FOR_EXCHANGE] = settings->idle_timeout_ms,
-		[LINK_WAITS_FOR_HEAD] = settings->head_timeout_ms,
-		[LINK_WAITS_FOR_BODY] = settings->body_timeout_ms,
-	};
 	struct link *link = malloc(sizeof(*link));
 
 	BUG_ON(!link);
@@ -412,10 +305,7 @@ static struct link *link_new(struct loop *loop, const struct link_settings *sett
 		.is_server = is_server,
 		.reason = "open",
 	};
-	for (int i = 0; i < LINK_N_WAITS; i++)
-		link->timeouts_ms[i] =
-			timeouts_ms[i] > 0 ? timeouts_ms[i] : default_timeouts_ms[i];
-	timer_init(&link->timer, loop, on_timer, link);
+	link_wait_init(link, settings);
 	return link;
 }
 
@@ -470,7 +360,7 @@ void link_set_exchange(struct link *link, struct exchange *exchange)
 bool link_is_ready(const struct link *link)
 {
 	return !link->is_server && link->state == LINK_IN_IDLE && !link->is_closing &&
-	       !link->is_peer_ended && !has_bytes(link);
+	       !link->is_peer_ended && !link_has_bytes(link);
 }
 
 struct exchange *link_request(struct link *link, exchange_fn *fn, void *arg)

@@ -31,7 +31,7 @@ base_libbase_a_SOURCES = \
 	base/json.c base/json.h \
 	base/keyed_hash.c base/keyed_hash.h \
 	base/linger.c base/linger.h \
-	base/link.c base/link_read.c \
+	base/link.c base/link_read.c base/link_wait.c \
 	base/listener.c \
 	base/log.c base/log.h \
 	base/loop.c base/loop.h \
