@@ -34,24 +34,17 @@ check_PROGRAMS += \
 	test/unit/test_standing \
 	test/unit/test_zone
 
-AUTH_VECTORS = $(AM_CPPFLAGS) -DVECTORS_DIR='"$(abs_top_srcdir)/test/vectors"'
-
 test_unit_test_authority_LDADD = $(AUTH_LIBS)
-test_unit_test_encode_CPPFLAGS = $(AUTH_VECTORS)
 test_unit_test_encode_LDADD = $(AUTH_LIBS)
-test_unit_test_exporter_CPPFLAGS = $(AUTH_VECTORS)
-test_unit_test_grant_CPPFLAGS = $(AUTH_VECTORS)
 test_unit_test_grant_LDADD = $(AUTH_LIBS)
 test_unit_test_identity_LDADD = $(AUTH_LIBS)
 test_unit_test_jws_LDADD = $(AUTH_LIBS)
 test_unit_test_keys_LDADD = $(AUTH_LIBS)
 test_unit_test_message_LDADD = $(AUTH_LIBS)
-test_unit_test_proof_CPPFLAGS = $(AUTH_VECTORS)
 test_unit_test_proof_LDADD = $(AUTH_LIBS)
 test_unit_test_reason_LDADD = $(AUTH_LIBS)
 test_unit_test_signer_LDADD = $(AUTH_LIBS)
 test_unit_test_signer_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime
-test_unit_test_signing_CPPFLAGS = $(AUTH_VECTORS)
 test_unit_test_signing_LDADD = $(AUTH_LIBS)
 test_unit_test_standing_LDADD = $(AUTH_LIBS)
 test_unit_test_zone_LDADD = $(AUTH_LIBS)

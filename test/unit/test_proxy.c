@@ -2,6 +2,7 @@
 #include "base/proxy.h"
 
 #include <netinet/in.h>
+#include <stdlib.h>
 
 #include "base/address.h"
 #include "test/unit/test.h"

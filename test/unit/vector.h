@@ -1,6 +1,6 @@
 /*
  * Vectors of test/vectors/NAME.json for unit tests: binary values are hex text,
- * an absent value is null. The program is compiled with VECTORS_DIR.
+ * an absent value is null.
  */
 #ifndef TEST_UNIT_VECTOR_H
 #define TEST_UNIT_VECTOR_H
@@ -17,7 +17,7 @@ static inline json_t *vector_load(const char *name)
 	char path[4096];
 	json_error_t error;
 
-	snprintf(path, sizeof(path), "%s/%s", VECTORS_DIR, name);
+	snprintf(path, sizeof(path), "%s/test/vectors/%s", test_source_dir(), name);
 	json_t *file = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
 	if (!file)
 		fprintf(stderr, "%s: %s\n", path, error.text);
