@@ -8,6 +8,7 @@
 #include "gateway/authorities.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/limit.h"
+#include "gateway/presence.h"
 #include "gateway/proxied.h"
 #include "gateway/session.h"
 
@@ -75,6 +76,7 @@ static void airnet_free(struct airnet *airnet)
 	free(airnet->authorities);
 	free(airnet->listeners);
 	free(airnet->proxies);
+	presence_free(airnet->presence);
 	free(airnet);
 }
 
@@ -243,6 +245,7 @@ bool airnet_start(struct worker *worker)
 	signer_open(airnet->signer, worker->channels[0]);
 	TAILQ_INIT(&airnet->proxied);
 	TAILQ_INIT(&airnet->sessions);
+	airnet->presence = presence_new((size_t)config->sessions);
 	open_routes(airnet);
 	airnet->link = (struct link_settings){
 		.conn = { .tls = airnet->tls,

@@ -14,6 +14,7 @@
 #include "gateway/report.h"
 #include "gateway/route.h"
 
+struct presence;
 struct proxied;
 struct session;
 
@@ -35,9 +36,10 @@ struct airnet {
 	size_t n_proxies;
 	TAILQ_HEAD(, proxied) proxied; /* whose header is not yet read */
 	TAILQ_HEAD(, session) sessions;
-	struct gate gate;    /* all of both */
-	struct timer watch;  /* for sessions that newer ones supersede */
-	uint64_t calls_seen; /* of limit_calls() */
+	struct presence *presence; /* the verified ones of them */
+	struct gate gate;          /* all of both */
+	struct timer watch;        /* for sessions that newer ones supersede */
+	uint64_t calls_seen;       /* of limit_calls() */
 	bool is_stopping;
 	size_t n_reporting; /* queues that still tell servers of ends */
 };

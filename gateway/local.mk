@@ -15,6 +15,7 @@ provbox_gateway_SOURCES = \
 	gateway/limit.c gateway/limit.h \
 	gateway/main.c \
 	gateway/pool.c gateway/pool.h \
+	gateway/presence.c gateway/presence.h \
 	gateway/proxied.c gateway/proxied.h \
 	gateway/refusal.c gateway/refusal.h \
 	gateway/report.c gateway/report.h \
@@ -32,6 +33,7 @@ check_PROGRAMS += \
 	test/unit/test_gateway_config \
 	test/unit/test_limit \
 	test/unit/test_pool \
+	test/unit/test_presence \
 	test/unit/test_proxied \
 	test/unit/test_refusal \
 	test/unit/test_report \
@@ -66,6 +68,8 @@ test_unit_test_control_LDADD = $(AUTH_LIBS)
 test_unit_test_control_line_SOURCES = test/unit/test_control_line.c \
 	gateway/control_line.c
 test_unit_test_control_line_LDADD = $(AUTH_LIBS)
+test_unit_test_presence_SOURCES = test/unit/test_presence.c gateway/presence.c
+test_unit_test_presence_LDADD = $(AUTH_LIBS)
 test_unit_test_forward_SOURCES = test/unit/test_forward.c gateway/forward.c \
 	gateway/landnet.c $(pool_parts)
 test_unit_test_forward_LDADD = $(AUTH_LIBS)
@@ -76,10 +80,10 @@ test_unit_test_gateway_config_LDADD = $(AUTH_LIBS)
 test_unit_test_limit_SOURCES = test/unit/test_limit.c gateway/limit.c $(pool_parts)
 test_unit_test_limit_LDADD = $(AUTH_LIBS)
 
-session_parts = gateway/access.c gateway/authentication.c gateway/forward.c \
-	gateway/limit.c \
-	gateway/authorities.c gateway/gateway_config.c gateway/landnet.c gateway/refusal.c gateway/report.c \
-	gateway/route.c gateway/session.c gateway/transaction.c $(pool_parts)
+session_parts = gateway/access.c gateway/authentication.c gateway/authorities.c \
+	gateway/forward.c gateway/gateway_config.c gateway/landnet.c gateway/limit.c \
+	gateway/presence.c gateway/refusal.c gateway/report.c gateway/route.c \
+	gateway/session.c gateway/transaction.c $(pool_parts)
 test_unit_test_session_SOURCES = test/unit/test_session.c $(session_parts)
 test_unit_test_session_LDADD = $(AUTH_LIBS)
 test_unit_test_transaction_SOURCES = test/unit/test_transaction.c $(session_parts)

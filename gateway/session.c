@@ -97,6 +97,7 @@ static void session_free(struct session *session)
 	if (session->transaction)
 		transaction_cancel(session->transaction);
 	TAILQ_REMOVE(&airnet->sessions, session, entry);
+	presence_remove(&session->by_device);
 	metrics_add(GATEWAY_SESSIONS_OPEN, -1);
 	limit_leave(session->seat);
 	gate_leave(&airnet->gate, &session->gate);
@@ -175,6 +176,7 @@ static void on_open(struct session *session)
 	if (session->refusal != REASON_NONE)
 		return;
 	session->is_verified = true;
+	presence_add(airnet->presence, &session->by_device, session->claims.dev);
 	session->seat = limit_enter(airnet->config, session->claims.cred,
 				    loop_now_ms(airnet->loop));
 	metrics_add(GATEWAY_SESSIONS, 1);
@@ -289,40 +291,51 @@ static void session_cut(struct session *session, enum auth_reason reason)
 	session_finish_known(session);
 }
 
-static bool session_is_meant(const struct session *session, const struct route *route,
-			     const struct control_line *line)
-{
-	return session->accesses[route->index].is_asked &&
-	       (!line->dev[0] || !strcmp(line->dev, session->claims.dev));
-}
-
-static void session_revoke(struct session *session, const struct route *route,
+/* @return whether it had anything of this server's; the session may be gone */
+static bool session_revoke(struct session *session, const struct route *route,
 			   const struct control_line *line)
 {
+	if (!session->accesses[route->index].is_asked)
+		return false;
 	access_forget(&session->accesses[route->index]);
 	/* One server does not end what a device has with another. */
 	if (!line->is_blocked || session->route != route)
-		return;
+		return true;
 	/* Who is just asking for it is told. */
 	if (session->transaction &&
 	    !transaction_is_authenticating(session->transaction))
 		session_cut(session, REASON_DEVICE_BLOCKED);
 	else
 		session_end_with(session, REASON_DEVICE_BLOCKED);
+	return true;
+}
+
+static struct session *session_of(struct presence_entry *entry)
+{
+	return entry ? (struct session *)((char *)entry -
+					  offsetof(struct session, by_device))
+		     : NULL;
+}
+
+/* The next one that a line speaks of. */
+static struct session *session_next(const struct airnet *airnet, const char *dev,
+				    const struct session *after)
+{
+	if (dev[0])
+		return session_of(presence_next(airnet->presence, dev,
+						after ? &after->by_device : NULL));
+	return after ? TAILQ_NEXT(after, entry) : TAILQ_FIRST(&airnet->sessions);
 }
 
 size_t session_revoke_all(struct airnet *airnet, const struct route *route,
 			  const struct control_line *line)
 {
-	struct session *session, *next;
+	struct session *session = session_next(airnet, line->dev, NULL), *next;
 	size_t n = 0;
 
-	for (session = TAILQ_FIRST(&airnet->sessions); session; session = next) {
-		next = TAILQ_NEXT(session, entry);
-		if (!session_is_meant(session, route, line))
-			continue;
-		n++;
-		session_revoke(session, route, line);
+	for (; session; session = next) {
+		next = session_next(airnet, line->dev, session);
+		n += session_revoke(session, route, line);
 	}
 	return n;
 }

@@ -9,11 +9,13 @@
 #include "base/proxy.h"
 #include "gateway/access.h"
 #include "gateway/airnet.h"
+#include "gateway/presence.h"
 
 struct transaction;
 
 struct session {
 	TAILQ_ENTRY(session) entry;
+	struct presence_entry by_device;
 	struct airnet *airnet;
 	struct link *link;
 	struct auth_claims claims;                     /* gw, sid, dev, cred, binding */
@@ -49,7 +51,7 @@ void session_end_with(struct session *session, enum auth_reason reason);
  * of an answer, too, since an answer may take as long as a handset likes.
  * One that is just authenticating ends with what comes of that.
  * @return how many sessions
- * Cost: O(sessions).
+ * Cost: O(sessions of the device); where all are meant, O(sessions).
  */
 size_t session_revoke_all(struct airnet *airnet, const struct route *route,
 			  const struct control_line *line);

@@ -250,6 +250,7 @@ static inline void airnet_stage_open_airnet(struct airnet_stage *stage,
 	airnet->tls = airnet_stage_tls(stage->pki, TLS_SERVER, gateway);
 	memset(airnet->gw, 'g', sizeof(airnet->gw));
 	TAILQ_INIT(&airnet->sessions);
+	airnet->presence = presence_new(1); /* all share what places there are */
 	gate_init(&airnet->gate, airnet->loop, 0, 0, NULL, NULL);
 	airnet->routes = route_table_new(&stage->config);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(airnet->routes);
@@ -332,6 +333,7 @@ static inline void airnet_stage_close(struct airnet_stage *stage)
 		report_queue_free(stage->airnet.reports[i]);
 	free(stage->airnet.reports);
 	free(stage->airnet.controls);
+	presence_free(stage->airnet.presence);
 	route_table_free(stage->airnet.routes);
 	listener_free(stage->listener);
 	close(stage->listener_fd);
