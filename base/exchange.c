@@ -237,6 +237,12 @@ void exchange_resume(struct exchange *exchange)
 	link_wake(exchange->link);
 }
 
+void exchange_end_with_peer(struct exchange *exchange)
+{
+	exchange->is_for_listener = true;
+	link_wake(exchange->link);
+}
+
 void exchange_cancel(struct exchange *exchange)
 {
 	exchange->fn = NULL;

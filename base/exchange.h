@@ -91,6 +91,9 @@ void link_drain(struct link *link);
 /** Abort now; an exchange in progress fails without an event. No more events. After
  * LINK_CLOSED: free; answers that are still queued go out. */
 void link_free(struct link *link);
+/** Client: as link_free(), but when it is in the middle of nothing that it has to say,
+ * the peer is told in good form that nothing follows. */
+void link_hang_up(struct link *link);
 
 /** Client: begin an exchange on a link_is_ready() link. Then send head, body, end.
  * Never NULL; borrowed until its last event. */
@@ -145,6 +148,11 @@ void exchange_reply(struct exchange *exchange, unsigned status,
  * (Allow, Retry-After). */
 void exchange_problem(struct exchange *exchange, unsigned status, const char *reason,
 		      const char *detail, const struct http_field *extra);
+/**
+ * Server: this answer goes on for as long as the client listens. When the client says
+ * that nothing follows from it, which else leaves it its answer, the link ends: "eof".
+ */
+void exchange_end_with_peer(struct exchange *exchange);
 /** Give up: the link is aborted, because half an exchange cannot be taken back.
  * No more events of this exchange; the link reports LINK_CLOSED. */
 void exchange_cancel(struct exchange *exchange);

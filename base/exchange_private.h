@@ -34,6 +34,7 @@ struct exchange {
 	uint64_t left_bytes; /* of a body with a length */
 	bool is_head_sent;
 	bool is_sent;
+	bool is_for_listener; /* exchange_end_with_peer() */
 	bool is_writable_due; /* EXCHANGE_WRITABLE */
 };
 

@@ -70,6 +70,18 @@ void link_free(struct link *link)
 	loop_defer(link->loop, free_memory, link);
 }
 
+void link_hang_up(struct link *link)
+{
+	const bool is_listening =
+		link->state == LINK_IN_EXCHANGE && link->exchange->is_sent;
+
+	if (link->state == LINK_IN_IDLE || is_listening) {
+		link->state = LINK_ENDED;
+		link->is_graceful = true;
+	}
+	link_free(link);
+}
+
 void link_close(struct link *link)
 {
 	link->is_closing = true;
@@ -225,6 +237,10 @@ static bool step_exchange(struct link *link)
 		return true;
 	if (exchange_is_over(exchange))
 		return step_done(link);
+	if (link->is_peer_ended && exchange->is_for_listener) {
+		link_end(link, "eof", true);
+		return true;
+	}
 	if (!link->is_peer_ended || exchange->is_received ||
 	    exchange_is_stuffed(exchange))
 		return false;

@@ -73,7 +73,7 @@ static void stream_stop(struct stream *stream)
 	stream->is_live = false;
 	stream->exchange = NULL;
 	if (stream->link)
-		link_free(stream->link);
+		link_hang_up(stream->link);
 	stream->link = NULL;
 }
 

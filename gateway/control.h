@@ -28,7 +28,8 @@ typedef void control_fn(void *arg, const struct route *route,
 struct control *control_new(struct loop *loop, const struct route *route,
 			    const struct link_settings *link, control_fn *fn,
 			    void *arg);
-/** Safe within @p fn's turn, not within @p fn. NULL is nothing. */
+/** Tells the servers that nobody hears them any more. Safe within @p fn's turn, not
+ * within @p fn. NULL is nothing. */
 void control_free(struct control *control);
 /**
  * For how long what is authenticated now holds: as long as this returns the same number

@@ -155,7 +155,7 @@ static void line_free(struct line *line)
 	line_set_long(line, false);
 	timer_cancel(&line->patience);
 	metrics_add(GATEWAY_LANDNET_OPEN, -1);
-	link_free(line->link);
+	link_hang_up(line->link);
 	free(line);
 }
 

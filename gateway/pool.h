@@ -32,6 +32,7 @@ enum pool_loan {
 };
 
 struct pool *pool_new(struct loop *loop, const struct pool_settings *settings);
+/** Idle links end in good form, others are cut; no callback of a wait comes. */
 void pool_free(struct pool *pool);
 
 /**

@@ -184,6 +184,7 @@ void control_answer(struct api_call *call, const PGresult *result)
 		timer_start(&control->timer, INTERVAL_MS);
 	LIST_INSERT_HEAD(&control->streams, stream, entry);
 	stream->is_open = true;
+	exchange_end_with_peer(call->exchange);
 	call->on_end = on_end;
 	metrics_add(SERVER_CONTROL_STREAMS, 1);
 	api_send_head_chunked(call, 200, &type, 1);

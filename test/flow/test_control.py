@@ -336,6 +336,28 @@ def test_a_server_without_a_stream_is_asked_each_time(site):
     stand_in.close()
 
 
+def ends_of_links(site, n):
+    """How the server's connections from gateways ended, of which there were so many."""
+    wait.until(lambda: len(site.server.events("link_closed")) >= n, f"{n} ends of links")
+    return [line["reason"] for line in site.server.events("link_closed")]
+
+
+def test_who_ends_says_so(edge):
+    """Gateway and server part in good form: nothing looks like an attack or a lost line."""
+    with airnet.Device(edge, edge.leaf) as device:
+        assert ask(device).status == 200
+    edge.gateway.stop()
+    assert ends_of_links(edge, 2) == ["eof", "eof"]
+    edge.gateway.start()
+    with airnet.Device(edge, edge.leaf) as device:
+        assert ask(device).status == 200
+    edge.server.stop()
+    (line,) = edge.gateway.events("control_down")
+    assert line["reason"] == "ended"
+    assert edge.gateway.wait_event("landnet_closed")["reason"] == "eof"
+    assert sorted(ends_of_links(edge, 4)[2:]) == ["closed", "drained"]
+
+
 def test_streams_end_with_their_gateway(edge):
     """Idle or not, a stream holds nobody up, and leaves no descriptor."""
     (worker,) = [pid for pid in edge.server.workers()

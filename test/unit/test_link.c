@@ -79,6 +79,28 @@ static void answers_a_half_closed_client(void)
 	world_free(world);
 }
 
+/* An answer without end is for who listens. */
+static void ends_an_endless_answer_with_its_listener(void)
+{
+	struct world *world = world_new();
+
+	raw_client(world);
+	raw_say(world, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(world->held);
+	exchange_send_head(world->held, &(struct http_head){ .status = 200,
+							     .framing = HTTP_CHUNKED,
+							     .keep_alive = true });
+	exchange_end_with_peer(world->held);
+	pump(world);
+	CU_ASSERT_EQUAL(world->n_failed, 0);
+	shutdown(world->raw, SHUT_WR);
+	pump(world);
+	CU_ASSERT_EQUAL(world->n_failed, 1);
+	CU_ASSERT_PTR_NULL(world->server);
+	CU_ASSERT_STRING_EQUAL(world->server_reason, "eof");
+	world_free(world);
+}
+
 static void makes_pipelined_requests_wait(void)
 {
 	struct world *world = world_new();
@@ -365,6 +387,35 @@ static void hears_an_early_answer(void)
 	world_free(world);
 }
 
+/* With TLS a peer that goes without a word looks like a line that was cut. */
+static void says_that_it_goes_unless_in_the_middle_of_a_request(void)
+{
+	struct world *world = world_of_two(true);
+
+	link_hang_up(world->client);
+	world->client = NULL;
+	RUN_UNTIL(world, !world->server);
+	CU_ASSERT_STRING_EQUAL(world->server_reason, "eof");
+	dial(world);
+	RUN_UNTIL(world, world->n_open);
+	ask(world, HTTP_GET, "/hold", 0); /* said, and not yet answered */
+	RUN_UNTIL(world, world->held);
+	exchange_end_with_peer(world->held);
+	link_hang_up(world->client);
+	world->client = NULL;
+	RUN_UNTIL(world, !world->server);
+	CU_ASSERT_STRING_EQUAL(world->server_reason, "eof");
+	dial(world);
+	RUN_UNTIL(world, world->n_open);
+	ask(world, HTTP_PUT, "/echo", 10000000);
+	RUN_UNTIL(world, world->n_requests == 2);
+	link_hang_up(world->client);
+	world->client = NULL;
+	RUN_UNTIL(world, !world->server);
+	CU_ASSERT_STRING_NOT_EQUAL(world->server_reason, "eof");
+	world_free(world);
+}
+
 static void reports_a_failed_connection(void)
 {
 	struct world *world = world_new();
@@ -379,11 +430,14 @@ static void reports_a_failed_connection(void)
 
 TEST_MAIN("link", TEST(reads_pipelined_requests_however_cut),
 	  TEST(tells_a_truncated_request_at_every_byte),
-	  TEST(answers_a_half_closed_client), TEST(makes_pipelined_requests_wait),
-	  TEST(refuses_every_malformed_request), TEST(limits_what_a_server_waits_for),
-	  TEST(drips_do_not_stretch_a_head), TEST(blames_no_client_that_it_makes_wait),
+	  TEST(answers_a_half_closed_client),
+	  TEST(ends_an_endless_answer_with_its_listener),
+	  TEST(makes_pipelined_requests_wait), TEST(refuses_every_malformed_request),
+	  TEST(limits_what_a_server_waits_for), TEST(drips_do_not_stretch_a_head),
+	  TEST(blames_no_client_that_it_makes_wait),
 	  TEST(limits_what_a_client_waits_for), TEST(judges_what_a_server_says),
 	  TEST(trusts_no_byte_before_its_request),
 	  TEST(eats_no_endless_interim_responses),
 	  TEST(tells_a_truncated_response_at_every_byte), TEST(hears_an_early_answer),
+	  TEST(says_that_it_goes_unless_in_the_middle_of_a_request),
 	  TEST(reports_a_failed_connection))
