@@ -5,6 +5,7 @@ import os
 import pytest
 from harness import postgres, process
 from harness import site as site_module
+from harness.schema import Schema
 
 LOG_LINES = 40
 
@@ -19,6 +20,14 @@ def cluster():
     running = postgres.Cluster()
     yield running
     running.stop()
+
+
+@pytest.fixture
+def schema(cluster):
+    """A database with no program at it, asked in their place."""
+    database = cluster.new_database(Schema.install)
+    yield Schema(database)
+    database.drop()
 
 
 @pytest.fixture(autouse=True)

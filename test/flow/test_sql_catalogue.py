@@ -4,15 +4,7 @@ import json
 
 import psycopg2
 import pytest
-from harness.postgres import Database
-from harness.schema import ACTIVATION, MODULE, TERMS, Schema, digest, feature, manifest
-
-
-@pytest.fixture
-def schema(cluster):
-    database = cluster.new_database(Database.install_schema)
-    yield Schema(database)
-    database.drop()
+from harness.schema import ACTIVATION, MODULE, TERMS, digest, feature, manifest
 
 
 def test_a_device_reads_what_fits_its_model(schema):

@@ -5,7 +5,6 @@ A longer and denser crowd by hand, which draws other things each time:
     PROVBOX_CROWD=60x3 make check-flow FLOW='-n 0 -k crowd'   # seconds x threads for each work
 """
 
-import copy
 import datetime
 import os
 import random
@@ -15,7 +14,6 @@ import uuid
 
 import psycopg2
 import pytest
-from harness.postgres import Database
 from harness.schema import GATEWAY, MODULE, Schema, device, digest
 
 SECONDS, THREADS = map(int, os.environ.get("PROVBOX_CROWD", "3x1").split("x"))
@@ -51,7 +49,7 @@ create trigger crowd_guard after update on notice for each row execute function 
 
 @pytest.fixture
 def schema(cluster):
-    database = cluster.new_database(Database.install_schema)
+    database = cluster.new_database(Schema.install)
     made = Schema(database)
     made.import_devices(*(device(dev, number) for dev, number in DEVICES))
     made.setting(open_requests=1000, requests_per_hour=1000000, messages_per_hour=1000000,
@@ -102,8 +100,7 @@ class Member:
     def __init__(self, crowd, seed):
         self.crowd = crowd
         self.random = random.Random(seed)
-        self.schema = copy.copy(crowd.schema)
-        self.schema.database = crowd.schema.database.keep_connections()
+        self.schema = crowd.schema
 
     def loop(self, work):
         try:
@@ -111,8 +108,6 @@ class Member:
                 work(self)
         except (psycopg2.Error, AssertionError) as failure:
             self.crowd.failures.append(f"{work.__name__}: {failure!r}")
-        finally:
-            self.schema.database.close()
 
     def some(self):
         return self.random.choice(self.crowd.requests[-8:] or [(DEVICES[0][0], None)])

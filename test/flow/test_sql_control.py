@@ -6,18 +6,10 @@ import threading
 import psycopg2
 import pytest
 from harness import wait
-from harness.postgres import Database
-from harness.schema import DEV, DEV2, Schema, device
+from harness.schema import DEV, DEV2, device
 
 GATEWAYS = [bytes([n]) * 32 for n in range(2)]
 CREDS = [bytes([n + 16]) * 32 for n in range(3)]
-
-
-@pytest.fixture
-def schema(cluster):
-    database = cluster.new_database(Database.install_schema)
-    yield Schema(database)
-    database.drop()
 
 
 class Look:

@@ -6,17 +6,9 @@ import threading
 
 import pytest
 from harness import wait
-from harness.postgres import Database
-from harness.schema import NUMBER, Schema, device
+from harness.schema import NUMBER, device
 
 DEVICES = [f"urn:gsma:imei:35209900-30000{n}-0" for n in range(2)]
-
-
-@pytest.fixture
-def schema(cluster):
-    database = cluster.new_database(Database.install_schema)
-    yield Schema(database)
-    database.drop()
 
 
 class Transaction:

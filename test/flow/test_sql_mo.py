@@ -3,15 +3,7 @@
 import json
 
 import pytest
-from harness.postgres import Database
-from harness.schema import DEV, DEV2, NUMBER, Schema, device
-
-
-@pytest.fixture
-def schema(cluster):
-    database = cluster.new_database(Database.install_schema)
-    yield Schema(database)
-    database.drop()
+from harness.schema import DEV, DEV2, NUMBER, device
 
 
 @pytest.fixture

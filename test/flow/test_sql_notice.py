@@ -3,15 +3,7 @@
 import uuid
 
 import pytest
-from harness.postgres import Database
-from harness.schema import NUMBER, SHORT_CODE, Schema
-
-
-@pytest.fixture
-def schema(cluster):
-    database = cluster.new_database(Database.install_schema)
-    yield Schema(database)
-    database.drop()
+from harness.schema import NUMBER, SHORT_CODE
 
 
 def state(schema, request):

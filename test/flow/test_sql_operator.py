@@ -2,15 +2,8 @@
 
 import psycopg2
 import pytest
-from harness.postgres import SQL, Database
-from harness.schema import DEV, DEV2, NUMBER, Schema, device
-
-
-@pytest.fixture
-def schema(cluster):
-    database = cluster.new_database(Database.install_schema)
-    yield Schema(database)
-    database.drop()
+from harness.postgres import SQL
+from harness.schema import DEV, DEV2, NUMBER, device
 
 
 def test_import_adds_changes_and_refuses_row_by_row(schema):

@@ -4,17 +4,6 @@ import datetime
 import time
 import uuid
 
-import pytest
-from harness.postgres import Database
-from harness.schema import Schema
-
-
-@pytest.fixture
-def schema(cluster):
-    database = cluster.new_database(Database.install_schema)
-    yield Schema(database)
-    database.drop()
-
 
 def lease(schema, worker="courier-1", kinds=("billing",), seconds=60.0):
     return schema.rows("server", "outbox_lease", list(kinds), worker, 10,

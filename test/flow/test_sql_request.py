@@ -6,16 +6,8 @@ import time
 import uuid
 
 import pytest
-from harness.postgres import Database
-from harness.schema import (CRED, DEV, DEV2, GATEWAY, MODULE, NUMBER, TERMS, Schema, device,
+from harness.schema import (CRED, DEV, DEV2, GATEWAY, MODULE, NUMBER, TERMS, device,
                             digest)
-
-
-@pytest.fixture
-def schema(cluster):
-    database = cluster.new_database(Database.install_schema)
-    yield Schema(database)
-    database.drop()
 
 
 def authenticate(schema, dev=DEV, cred=CRED, sid=bytes(16)):

@@ -4,17 +4,8 @@ import json
 
 import psycopg2
 import pytest
-from harness.postgres import Database
-from harness.schema import Schema
 
 ACTOR = "operator"
-
-
-@pytest.fixture
-def schema(cluster):
-    database = cluster.new_database(Database.install_schema)
-    yield Schema(database)
-    database.drop()
 
 
 def moves(schema, machine):

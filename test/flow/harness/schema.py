@@ -54,8 +54,18 @@ class Schema:
 
     def __init__(self, database):
         self.database = database
-        self.catalogue = self.load(manifest(), [MODULE, ACTIVATION])
+        current = self.table("select version from catalogue where is_current")
+        self.catalogue = current[0]["version"] if current else self._fill()
+
+    def _fill(self):
         self.import_devices(device())
+        return self.load(manifest(), [MODULE, ACTIVATION])
+
+    @staticmethod
+    def install(database):
+        """What Cluster.new_database() copies: the schema, and what Schema() would add."""
+        database.install_schema()
+        Schema(database)
 
     def rows(self, role, function, *parameters):
         marks = ", ".join("%s" for _ in parameters)

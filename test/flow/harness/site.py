@@ -14,8 +14,8 @@ import tempfile
 
 import relay
 
-from harness import (billing, daemon, http, kannel, landnet, paths, pki, postgres,
-                     schema, smscsim, wait)
+from harness import (billing, daemon, http, kannel, landnet, paths, pki, schema,
+                     smscsim, wait)
 
 # Deadlines of daemons under test: a test that runs into one waits no longer than this.
 SHORT = "2s"
@@ -28,7 +28,7 @@ class DatabasePart:
         self.site = site
 
     def start(self):
-        self.site.db = self.site.cluster.new_database(postgres.Database.install_schema)
+        self.site.db = self.site.cluster.new_database(schema.Schema.install)
         self.site.schema = schema.Schema(self.site.db)
         self.site.server.config["dsn"] = self.site.db.dsn("provbox_server")
         self.site.smsc.config["dsn"] = self.site.db.dsn("provbox_smsc")
