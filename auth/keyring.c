@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "auth/signing.h"
+#include "base/files.h"
 #include "base/log.h"
 
 /* Locked memory for the secret numbers of keys, between guard pages; over what
@@ -31,7 +32,7 @@ struct keyring {
 
 static X509 *read_leaf(const char *path)
 {
-	BIO *bio = BIO_new_file(path, "r");
+	BIO *bio = BIO_new_file(files_path(path), "r");
 	X509 *leaf = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
 
 	BIO_free(bio);

@@ -4,6 +4,7 @@
 #include <openssl/pem.h>
 
 #include "auth/secret.h"
+#include "base/files.h"
 
 #define KEY_FILE_BYTES (64 * 1024)
 #define RSA_BITS_MIN   2048
@@ -89,7 +90,7 @@ static bool is_marked(const X509 *certificate)
 
 bool keys_are_demo(const char *trust_path)
 {
-	BIO *bio = BIO_new_file(trust_path, "r");
+	BIO *bio = BIO_new_file(files_path(trust_path), "r");
 	X509 *certificate = NULL;
 	bool is_demo = false;
 

@@ -7,6 +7,7 @@
 
 #include "auth/field.h"
 #include "auth/jws.h"
+#include "base/files.h"
 #include "base/log.h"
 
 #define PINS_MAX          2
@@ -50,7 +51,7 @@ static bool take_pins(struct proof_trust *trust,
 static bool take_roots(struct proof_trust *trust, const char *path, char *why,
 		       size_t why_size)
 {
-	BIO *bio = BIO_new_file(path, "r");
+	BIO *bio = BIO_new_file(files_path(path), "r");
 	X509 *root;
 	size_t n = 0;
 

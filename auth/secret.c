@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/files.h"
 #include "base/log.h"
 
 static bool check_file(const char *path, const struct stat *st, size_t limit, char *why,
@@ -76,7 +77,7 @@ bool secret_read(const char *path, size_t limit, struct secret *out, char *why,
 		 size_t why_size)
 {
 	/* Without O_NONBLOCK a FIFO would hold up the start. */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	int fd = open(files_path(path), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
 	*out = (struct secret){ NULL, 0 };
 	bool ok = read_file(fd, path, limit, out, why, why_size);

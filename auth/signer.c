@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "auth/auth.h"
+#include "base/files.h"
 #include "base/log.h"
 
 /* Of a keyring that did not answer: how often it is asked again, and how long that may
@@ -44,7 +45,7 @@ void signer_free(struct signer *signer)
 EVP_PKEY *signer_key(struct signer *signer, const char *chain_path, char *why,
 		     size_t why_size)
 {
-	BIO *bio = BIO_new_file(chain_path, "r");
+	BIO *bio = BIO_new_file(files_path(chain_path), "r");
 	X509 *leaf = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
 	EVP_PKEY *key = NULL;
 	uint8_t spki[SHA256_BYTES];

@@ -7,6 +7,7 @@
 #include "auth/field.h"
 #include "auth/jws.h"
 #include "auth/proof.h"
+#include "base/files.h"
 #include "base/log.h"
 
 #define QUESTION_BYTES    1024 /* over the longest claims, encoded */
@@ -23,7 +24,7 @@ struct zone {
 /* At most one more than a proof may carry. */
 static size_t read_chain(const char *path, X509 *certs[JWS_CERTS_MAX + 1])
 {
-	BIO *bio = BIO_new_file(path, "r");
+	BIO *bio = BIO_new_file(files_path(path), "r");
 	size_t n = 0;
 
 	while (bio && n <= JWS_CERTS_MAX &&

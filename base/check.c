@@ -16,8 +16,9 @@ static bool check_admin(const void *config, FILE *errors)
 	return false;
 }
 
-/* What several values say together, each line with the place in the file. */
-static bool check_whole(const struct supervisor_spec *spec, const struct config *config,
+/* What several values and the files say together, each line with the place in the file.
+ */
+static bool check_whole(const struct supervisor_spec *spec, struct config *config,
 			const char *path, FILE *errors)
 {
 	char *text = NULL;
@@ -25,9 +26,12 @@ static bool check_whole(const struct supervisor_spec *spec, const struct config 
 	FILE *found = open_memstream(&text, &size);
 
 	BUG_ON(!found);
-	bool is_good = check_admin(config_get(config), found);
+	bool is_good = config_keep_files(config, found);
+	files_use(config_files(config));
+	is_good &= check_admin(config_get(config), found);
 	if (spec->check)
 		is_good &= spec->check(config_get(config), found);
+	files_use(NULL);
 	fclose(found);
 	struct slice rest = slice_make(text, size), said;
 	while (slice_next(&rest, '\n', &said)) {

@@ -10,7 +10,7 @@
 #include "base/supervisor.h"
 
 /**
- * Read and check the configuration.
+ * Read and check the configuration, and keep the files it names as they were checked.
  * @param errors  a line "file:line: what and why" for each error; "file: " for what is
  *                not in the file
  * @return owned by the caller, or NULL after at least one line

@@ -13,6 +13,7 @@
 #include "base/config_scan.h"
 #include "base/config_tree.h"
 #include "base/config_value.h"
+#include "base/files.h"
 #include "base/log.h"
 
 #define FILE_BYTES  (256 << 10)
@@ -24,6 +25,7 @@ struct config {
 	void *top;
 	uint8_t digest[SHA256_BYTES];
 	struct config_places places;
+	struct files *files;
 };
 
 struct reader {
@@ -214,6 +216,7 @@ struct config *config_read(const struct config_spec *spec, const char *path,
 
 	BUG_ON(!config);
 	config->spec = spec;
+	config->files = files_new();
 	config->arena = arena_new(ARENA_BYTES);
 	config->top = arena_alloc(config->arena, spec->sections[0].size);
 	BUG_ON(!config->top);
@@ -234,6 +237,7 @@ void config_free(struct config *config)
 	if (!config)
 		return;
 	config_places_clear(&config->places);
+	files_free(config->files);
 	arena_free(config->arena);
 	free(config);
 }
@@ -251,6 +255,52 @@ const uint8_t *config_digest(const struct config *config)
 unsigned config_line(const struct config *config, struct slice text)
 {
 	return config_places_find(&config->places, text);
+}
+
+/* ---- The files that it names ---- */
+
+static bool keep_section(const struct config *config, const struct config_section *spec,
+			 const char *values, FILE *errors)
+{
+	bool is_kept = true;
+
+	for (size_t i = 0; i < spec->n_keys; i++) {
+		const struct config_key *key = &spec->keys[i];
+		const char *path;
+
+		if (key->type != CONFIG_PATH && key->type != CONFIG_SECRET)
+			continue;
+		memcpy(&path, values + key->offset, sizeof(path));
+		if (!path || files_keep(config->files, path))
+			continue;
+		fprintf(errors, "%s: %s: %s\n", key->name, path, strerror(errno));
+		is_kept = false;
+	}
+	return is_kept;
+}
+
+bool config_keep_files(struct config *config, FILE *errors)
+{
+	const struct config_section *sections = config->spec->sections;
+	const char *top = config->top;
+
+	bool is_kept = keep_section(config, &sections[0], top, errors);
+	for (size_t i = 1; i < config->spec->n_sections; i++) {
+		const struct config_array *blocks =
+			(const void *)(top + sections[i].offset);
+
+		for (size_t k = 0; k < blocks->n; k++)
+			is_kept &= keep_section(config, &sections[i],
+						(const char *)blocks->items +
+							k * sections[i].size,
+						errors);
+	}
+	return is_kept;
+}
+
+const struct files *config_files(const struct config *config)
+{
+	return config->files;
 }
 
 /* ---- Back to text ---- */

@@ -15,6 +15,7 @@
 
 #include <stdio.h>
 
+#include "base/files.h"
 #include "base/slice.h"
 
 enum config_type {
@@ -94,6 +95,14 @@ void config_free(struct config *config);
 const void *config_get(const struct config *config);
 /** SHA-256 of the file as it was read: SHA256_BYTES, borrowed. */
 const uint8_t *config_digest(const struct config *config);
+/**
+ * Keep the files that it names as they are now, until it is freed (base/files.h).
+ * @param errors  a line "key: file: why" for each that cannot be
+ */
+bool config_keep_files(struct config *config, FILE *errors)
+	__attribute__((warn_unused_result));
+/** What config_keep_files() kept, borrowed. */
+const struct files *config_files(const struct config *config);
 /**
  * The line to which a message about several values belongs, by its first words: a key
  * (`poll_min: is more than poll_max`), a block or a key of a block

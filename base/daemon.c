@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -226,10 +225,12 @@ static void read_expiries(const struct generation *generation)
 	struct expiry_plan plan = { .n = 0 };
 
 	self.spec->expiring(generation_config(generation), &plan);
+	files_use(generation_files(generation));
 	for (size_t i = 0; i < plan.n; i++) {
 		memcpy(shown->expiries[i].key, plan.files[i].key, EXPIRY_KEY_BYTES);
 		shown->expiries[i].end_s = expiry_read(plan.files[i].path);
 	}
+	files_use(NULL);
 	shown->n_expiries = plan.n;
 }
 
@@ -420,17 +421,6 @@ static void open_loop(void)
 	loop_on_signal(loop, SIGHUP, on_hangup, NULL);
 }
 
-/* The soft limit is low for the sake of select(2), which nobody here calls. */
-static void raise_limits(void)
-{
-	struct rlimit files;
-
-	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
-		return;
-	files.rlim_cur = files.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &files);
-}
-
 static int run_generations(struct config *config, const struct process_user *user)
 {
 	self.last_number = 1;
@@ -471,7 +461,6 @@ int daemon_run(const struct daemon_parts *parts, struct config *config)
 		config_free(config);
 		return SUPERVISOR_EXIT_CONFIG;
 	}
-	raise_limits();
 	if (!sandbox_enter(SANDBOX_SUPERVISE, NULL)) {
 		log_error("sandbox_failed", log_str("why", strerror(errno)));
 		config_free(config);

@@ -4,6 +4,7 @@
 #include <openssl/pem.h>
 #include <stdio.h>
 
+#include "base/files.h"
 #include "base/log.h"
 
 void expiry_add(struct expiry_plan *plan, const char *key, const char *path)
@@ -50,7 +51,7 @@ static bool is_replaced(const STACK_OF(X509_INFO) *infos, int index)
 
 int64_t expiry_read(const char *path)
 {
-	BIO *bio = BIO_new_file(path, "r");
+	BIO *bio = BIO_new_file(files_path(path), "r");
 	STACK_OF(X509_INFO) *infos =
 		bio ? PEM_X509_INFO_read_bio(bio, NULL, NULL, NULL) : NULL;
 	int64_t end_s = EXPIRY_NEVER;

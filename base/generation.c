@@ -107,6 +107,7 @@ struct generation *generation_new(const struct generation_parts *parts)
 	generation->user = parts->user;
 	generation->common = parts->common;
 	generation->common.user = &generation->user;
+	generation->common.files = config_files(generation->config);
 	generation->place = parts->place;
 	generation->fn = parts->fn;
 	generation->arg = parts->arg;
@@ -371,6 +372,11 @@ uint64_t generation_number(const struct generation *generation)
 const void *generation_config(const struct generation *generation)
 {
 	return config_get(generation->config);
+}
+
+const struct files *generation_files(const struct generation *generation)
+{
+	return generation->common.files;
 }
 
 size_t generation_count(const struct generation *generation)

@@ -21,7 +21,7 @@ struct generation_parts {
 	size_t n_roles;
 	struct sockets *sockets;
 	struct process_user user;
-	struct process_common common; /* but for its user */
+	struct process_common common; /* but for its user and files */
 	size_t place;                 /* a free one of the board */
 	uint64_t number;
 	generation_fn *fn; /* never called from inside a function of this header */
@@ -60,6 +60,8 @@ enum generation_phase generation_phase(const struct generation *generation);
 size_t generation_place(const struct generation *generation);
 uint64_t generation_number(const struct generation *generation);
 const void *generation_config(const struct generation *generation);
+/** The files of its configuration, as its processes read them. */
+const struct files *generation_files(const struct generation *generation);
 /** How many of its processes run. */
 size_t generation_count(const struct generation *generation);
 /** What became of its start: 0: nothing bad, else an exit status. @p why then says it,

@@ -23,6 +23,7 @@ base_libbase_a_SOURCES = \
 	base/dsn.c base/dsn.h \
 	base/exchange.c base/exchange.h base/exchange_private.h \
 	base/expiry.c base/expiry.h \
+	base/files.c base/files.h \
 	base/gate.c base/gate.h \
 	base/generation.c base/generation.h \
 	base/http.c base/http.h \
@@ -68,6 +69,7 @@ check_PROGRAMS += \
 	test/unit/test_dsn \
 	test/unit/test_exchange \
 	test/unit/test_expiry \
+	test/unit/test_files \
 	test/unit/test_gate \
 	test/unit/test_generation \
 	test/unit/test_http \

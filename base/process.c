@@ -17,7 +17,6 @@
 #define QUICK_MS       5000
 #define BACKOFF_MS     100
 #define BACKOFF_MAX_MS 5000
-#define MAX_KEPT       2048
 
 /* Of this process, once it has been forked. */
 static struct {
@@ -84,19 +83,25 @@ static int compare_fds(const void *a, const void *b)
 	return *(const int *)a - *(const int *)b;
 }
 
-/* All descriptors but the standard ones and those that this process is given. */
-static void close_others(const struct process *process, int notify_fd)
+/* All descriptors but the standard ones and those that this process is given; the files
+ * until they are loaded. */
+static void close_others(const struct process *process,
+			 const struct process_common *common)
 {
 	const struct worker *worker = &process->worker;
-	int kept[MAX_KEPT], next = STDERR_FILENO + 1;
-	size_t n = 0;
+	size_t n_files = files_count(common->files), n = 0;
+	int next = STDERR_FILENO + 1;
+	int *kept = calloc(worker->n_listeners + worker->n_channels + n_files + 1,
+			   sizeof(*kept));
 
-	BUG_ON(worker->n_listeners + worker->n_channels + 1 > MAX_KEPT);
+	BUG_ON(!kept);
 	for (size_t i = 0; i < worker->n_listeners; i++)
 		kept[n++] = worker->listeners[i];
 	for (size_t i = 0; i < worker->n_channels; i++)
 		kept[n++] = worker->channels[i];
-	kept[n++] = notify_fd;
+	for (size_t i = 0; i < n_files; i++)
+		kept[n++] = files_descriptor(common->files, i);
+	kept[n++] = common->notify_fd;
 	qsort(kept, n, sizeof(kept[0]), compare_fds);
 	for (size_t i = 0; i < n; i++) {
 		if (kept[i] > next)
@@ -104,6 +109,14 @@ static void close_others(const struct process *process, int notify_fd)
 		next = kept[i] + 1;
 	}
 	close_range((unsigned)next, ~0u, 0);
+	free(kept);
+}
+
+static void close_files(const struct files *files)
+{
+	files_use(NULL);
+	for (size_t i = 0; i < files_count(files); i++)
+		close(files_descriptor(files, i));
 }
 
 static _Noreturn void give_up(const char *event)
@@ -179,10 +192,12 @@ static _Noreturn void run(struct process *process, const struct process_common *
 	set_title(process, common);
 	log_open(self.program, process_log_level(worker->config));
 	log_keep_error(process->state->why, sizeof(process->state->why));
-	close_others(process, common->notify_fd);
+	close_others(process, common);
 	metrics_use_slot(process->worker.slot);
+	files_use(common->files);
 	if (role->load && !role->load(worker->config, &worker->secrets))
 		exit(SUPERVISOR_EXIT_CONFIG);
+	close_files(common->files);
 	if (!role->is_blocking)
 		open_loop(process, common->board);
 	sandbox_prepare();

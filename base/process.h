@@ -36,8 +36,9 @@ struct process_common {
 	struct loop *loop;   /* the supervisor's */
 	struct board *board; /* as in all processes of the daemon */
 	const struct process_user *user;
-	int notify_fd; /* eventfd: a state has changed */
-	char *title;   /* memory of the command line */
+	const struct files *files; /* of the configuration */
+	int notify_fd;             /* eventfd: a state has changed */
+	char *title;               /* memory of the command line */
 	size_t title_size;
 };
 

@@ -231,13 +231,17 @@ static const struct call calls_resolve[] = {
 	{ "recvmmsg" },
 };
 
+/* Files without a name: the supervisor keeps copies in them (base/files.h). */
+static const struct call calls_of_keeping[] = {
+	{ "memfd_create" },
+};
+
 /* What none of ours ever asks for, not even the supervisor, and attacks do. */
 static const struct call calls_of_attacks[] = {
 	/* another program */
 	{ "execve" },
 	{ "execveat" },
 	{ "uselib" },
-	{ "memfd_create" },
 	{ "memfd_secret" },
 	{ "personality" },
 	{ "modify_ldt" },
@@ -413,7 +417,9 @@ static bool load_filter(unsigned rights)
 		       allow(filter, rights) &&
 		       (sandbox_is_strict(rights) ||
 			(add(filter, SCMP_ACT_ERRNO(ENOSYS), CALLS(calls_unknown)) &&
-			 add(filter, SCMP_ACT_TRAP, CALLS(calls_of_attacks))));
+			 add(filter, SCMP_ACT_TRAP, CALLS(calls_of_attacks)) &&
+			 (rights & SANDBOX_SUPERVISE ||
+			  add(filter, SCMP_ACT_TRAP, CALLS(calls_of_keeping)))));
 	int error = is_made ? -seccomp_load(filter) : errno;
 	seccomp_release(filter);
 	errno = error;

@@ -1,11 +1,23 @@
 #include "base/supervisor.h"
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/check.h"
 #include "base/command.h"
 #include "base/daemon.h"
+
+/* The soft limit is low for the sake of select(2), which nobody here calls. */
+static void raise_limits(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+		return;
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files);
+}
 
 static int with_config(const struct daemon_parts *parts, enum command_mode mode)
 {
@@ -51,6 +63,7 @@ int supervisor_main(const struct supervisor_spec *spec, int argc, char **argv)
 	};
 
 	signal(SIGPIPE, SIG_IGN);
+	raise_limits();
 	struct command command = command_parse(spec, argc, argv);
 	parts.path = command.config_path;
 	switch (command.mode) {

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/files.h"
 #include "base/log.h"
 #include "base/tls_load.h"
 #include "base/tls_verify.h"
@@ -305,7 +306,7 @@ bool tls_spki_hash(const X509 *cert, uint8_t out[SHA256_BYTES])
 
 bool tls_spki_hash_of_file(const char *path, uint8_t out[SHA256_BYTES])
 {
-	BIO *bio = BIO_new_file(path, "r");
+	BIO *bio = BIO_new_file(files_path(path), "r");
 	X509 *leaf = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
 	bool is_read = leaf && tls_spki_hash(leaf, out);
 

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/files.h"
+
 /* Where a failure is told. */
 struct why {
 	char *text;
@@ -47,7 +49,7 @@ static STACK_OF(X509_INFO) *read_pem(const char *path, struct why *why)
 	BIO *bio;
 
 	ERR_clear_error();
-	bio = BIO_new_file(path, "r");
+	bio = BIO_new_file(files_path(path), "r");
 	if (bio)
 		infos = PEM_X509_INFO_read_bio(bio, NULL, NULL, NULL);
 	if (!infos)
@@ -159,7 +161,8 @@ bool tls_load_identity(SSL_CTX *ssl_ctx, const struct tls_settings *settings,
 	struct why told = { text, size }, *why = &told;
 
 	ERR_clear_error();
-	if (SSL_CTX_use_certificate_chain_file(ssl_ctx, settings->chain_path) != 1) {
+	if (SSL_CTX_use_certificate_chain_file(ssl_ctx,
+					       files_path(settings->chain_path)) != 1) {
 		because(why, "%s: %s", settings->chain_path, ssl_reason());
 		return false;
 	}

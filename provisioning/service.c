@@ -6,6 +6,7 @@
 #include <openssl/pem.h>
 
 #include "auth/auth.h"
+#include "base/files.h"
 #include "base/log.h"
 #include "base/tls.h"
 
@@ -56,7 +57,7 @@ static bool read_file(const char *path, struct slice *out)
 {
 	char *text = NULL;
 	size_t size = 0;
-	FILE *file = fopen(path, "r");
+	FILE *file = fopen(files_path(path), "r");
 	ssize_t n = file ? getdelim(&text, &size, '\0', file) : -1;
 	if (file)
 		fclose(file);
@@ -71,7 +72,7 @@ static bool read_file(const char *path, struct slice *out)
 /* The key is ours to use, and that of the certificate. */
 static bool check_key(const struct service_config *config, char *why, size_t why_size)
 {
-	BIO *bio = BIO_new_file(config->certificate, "r");
+	BIO *bio = BIO_new_file(files_path(config->certificate), "r");
 	X509 *leaf = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
 	EVP_PKEY *key = keys_load(config->key, why, why_size);
 	bool is_good = key && leaf && X509_check_private_key(leaf, key) == 1;

@@ -6,6 +6,7 @@ import datetime
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
 import ssl
@@ -180,6 +181,49 @@ def test_a_certificate_and_a_revocation_take_effect(edge):
     with pytest.raises((OSError, ssl.SSLError, http.client.HTTPException)):
         with airnet.Device(edge, lost) as device:
             device.ask("GET /.provbox/session HTTP/1.1")
+
+
+def issue_anew(old, authority, name, usage):
+    """Another certificate and another key under the same file names."""
+    new = authority.issue(f"{old.path.stem}-new", dns=[name], usages=[usage])
+    shutil.copy(new.path, old.path)
+    shutil.copy(new.key_path, old.key_path)
+
+
+def kill_each(part, roles):
+    """Kill one process of each role, one after the other, and await the next."""
+    for role in roles:
+        (pid,) = [p for p in part.workers() if f": {role} " in process.command(p)]
+        os.kill(pid, signal.SIGKILL)
+        part.process.wait_for(lambda: pid not in part.workers() and all(
+            p["ready"] for p in status(part)["generations"][0]["processes"]),
+            f"another {role}", 20)
+
+
+def test_what_dies_before_a_reload_reads_the_files_of_its_siblings(edge):
+    """Files change one by one, and processes die when they like."""
+    def asks():
+        with airnet.Device(edge, edge.good) as device:
+            assert device.ask("GET /v1/device HTTP/1.1").status == 200
+            return device.tls.getpeercert()["serialNumber"]
+
+    keys, first = edge.pki, asks()
+    for part in (edge.gateway, edge.server):
+        part.expect_errors("child_exit")
+    issue_anew(keys.gateway_airnet, keys.airnet, keys.GATEWAY_NAME, pki.SERVER)
+    issue_anew(keys.server_landnet, keys.landnet, keys.SERVER_NAME, pki.SERVER)
+    keys.device.revoke(edge.good)
+    kill_each(edge.gateway, ["keys", "worker"])
+    kill_each(edge.server, ["keys", "zone", "landnet"])
+    assert asks() == first
+    hang_up(edge.server)
+    edge.server.wait_event("reloaded")
+    assert asks() == first
+    hang_up(edge.gateway)
+    edge.gateway.wait_event("reloaded")
+    wait_generations(edge.gateway, 1)
+    with pytest.raises((OSError, ssl.SSLError, http.client.HTTPException)):
+        asks()
 
 
 def test_a_route_is_added(edge):

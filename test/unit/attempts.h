@@ -345,7 +345,7 @@ static const struct {
 	{ "perf_event_open", call_perf_event_open, "KKKKK", SYS_perf_event_open },
 	{ "userfaultfd", call_userfaultfd, "KKKKK", SYS_userfaultfd },
 	{ "io_uring_setup", call_io_uring_setup, "KKKKK", SYS_io_uring_setup },
-	{ "memfd_create", call_memfd_create, "KKKKK", SYS_memfd_create },
+	{ "memfd_create", call_memfd_create, "KKKK-", SYS_memfd_create },
 	{ "open_by_handle_at", call_open_by_handle_at, "KKKKK", SYS_open_by_handle_at },
 	{ "kexec_load", call_kexec_load, "KKKKK", SYS_kexec_load },
 	{ "clock_settime", call_clock_settime, "KKKKK", SYS_clock_settime },
