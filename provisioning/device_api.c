@@ -161,6 +161,36 @@ bool device_api_fill_result(struct api_call *call, struct db_param *params, size
 	return true;
 }
 
+/* ---- POST .../retransmission ---- */
+
+struct retransmission_body {
+	struct slice item, reason;
+	int64_t attempt;
+};
+
+#define AT(member) offsetof(struct retransmission_body, member)
+static const struct json_member retransmission_members[] = {
+	{ "item", JSON_TEXT, AT(item), 1, 64 },
+	{ "attempt", JSON_INT, AT(attempt), 1, 1000000 },
+	{ "reason", JSON_TEXT, AT(reason), 1, 200 },
+};
+#undef AT
+
+bool device_api_fill_retransmission(struct api_call *call, struct db_param *params,
+				    size_t *n)
+{
+	struct retransmission_body body;
+	if (!api_read_json(call, retransmission_members, COUNT(retransmission_members),
+			   &body))
+		return false;
+	params[(*n)++] = db_slice(call->match.request_id);
+	params[(*n)++] = db_slice(body.item);
+	params[(*n)++] =
+		db_text(arena_printf(api_arena(call), "%lld", (long long)body.attempt));
+	params[(*n)++] = db_slice(body.reason);
+	return true;
+}
+
 /* ---- Answers ---- */
 
 void device_api_reply(struct api_call *call, const struct api_row *row,

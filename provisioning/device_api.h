@@ -20,6 +20,9 @@ bool device_api_fill_request(struct api_call *call, struct db_param *params, siz
 bool device_api_fill_answer(struct api_call *call, struct db_param *params, size_t *n);
 /** PUT .../items/{id}/result: id, item, result, version and reason or null. */
 bool device_api_fill_result(struct api_call *call, struct db_param *params, size_t *n);
+/** POST .../retransmission: id, item, attempt, reason. */
+bool device_api_fill_retransmission(struct api_call *call, struct db_param *params,
+				    size_t *n);
 
 /** Answer with the row as it is. */
 void device_api_answer(struct api_call *call, const PGresult *result);

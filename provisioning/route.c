@@ -36,6 +36,9 @@ const struct route routes[] = {
 	{ HTTP_PUT, "/v1/requests/{uuid}/items/{item}/result", ROUTE_DEVICE,
 	  PERMISSION_PROVISION, SHORT_BODY, STATEMENT_ITEM_RESULT_PUT, device_api_fill_result,
 	  device_api_answer },
+	{ HTTP_POST, "/v1/requests/{uuid}/retransmission", ROUTE_DEVICE,
+	  PERMISSION_PROVISION, SHORT_BODY, STATEMENT_RETRANSMISSION_POST,
+	  device_api_fill_retransmission, device_api_answer },
 	{ HTTP_GET, "/v1/content/{sha256}", ROUTE_DEVICE, PERMISSION_PROVISION, 0,
 	  STATEMENT_CONTENT_OPEN, content_fill, content_answer },
 };

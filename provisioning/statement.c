@@ -28,6 +28,9 @@ const struct db_statement statements[STATEMENT_N] = {
 	[STATEMENT_ITEM_RESULT_PUT] = {
 		"item_result_put",
 		ANSWER "item_result_put($1, $2, $3, $4, $5, $6, $7, $8)", 8 },
+	[STATEMENT_RETRANSMISSION_POST] = {
+		"retransmission_post",
+		ANSWER "retransmission_post($1, $2, $3, $4, $5, $6, $7)", 7 },
 	[STATEMENT_CONTENT_OPEN] = {
 		"content_open", ANSWER "content_open($1, $2, $3, $4)", 4 },
 	[STATEMENT_CONTENT_CHUNK_READ] = {

@@ -18,11 +18,12 @@ void call_get(struct handset *handset, const char *target, session_answer_fn *on
 	session_call(handset->session, &call);
 }
 
-void call_put(struct handset *handset, const char *target, struct slice json,
-	      session_answer_fn *on_answer)
+static void send_json(struct handset *handset, enum http_method method,
+		      const char *target, struct slice json,
+		      session_answer_fn *on_answer)
 {
 	struct http_field type = { SLICE("Content-Type"), SLICE("application/json") };
-	struct session_call call = { .method = HTTP_PUT,
+	struct session_call call = { .method = method,
 				     .target = target,
 				     .fields = &type,
 				     .n_fields = 1,
@@ -31,6 +32,18 @@ void call_put(struct handset *handset, const char *target, struct slice json,
 				     .arg = handset };
 
 	session_call(handset->session, &call);
+}
+
+void call_put(struct handset *handset, const char *target, struct slice json,
+	      session_answer_fn *on_answer)
+{
+	send_json(handset, HTTP_PUT, target, json, on_answer);
+}
+
+void call_post(struct handset *handset, const char *target, struct slice json,
+	       session_answer_fn *on_answer)
+{
+	send_json(handset, HTTP_POST, target, json, on_answer);
 }
 
 bool call_is_refused(const struct session_answer *answer)

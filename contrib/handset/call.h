@@ -21,6 +21,8 @@ void call_get(struct handset *handset, const char *target,
 	      session_answer_fn *on_answer);
 void call_put(struct handset *handset, const char *target, struct slice json,
 	      session_answer_fn *on_answer);
+void call_post(struct handset *handset, const char *target, struct slice json,
+	       session_answer_fn *on_answer);
 /** The server says that what was asked cannot be done (4xx). */
 bool call_is_refused(const struct session_answer *answer);
 /** End the run for an answer that is neither what was asked for nor understood. */

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "contrib/handset/again.h"
 #include "contrib/handset/call.h"
 #include "contrib/handset/provision.h"
 
@@ -42,7 +43,7 @@ static void fail_item(struct handset *handset, const char *reason)
 		 log_str("reason", reason));
 	handset->item_reason = reason;
 	install_discard(&handset->item.what);
-	handset_move(handset, STATE_CONFIRMING);
+	handset_move(handset, again_may_help(reason) ? STATE_ASKING : STATE_CONFIRMING);
 }
 
 /* ---- Fetch ---- */

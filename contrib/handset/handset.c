@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "contrib/handset/again.h"
 #include "contrib/handset/deliver.h"
 #include "contrib/handset/provision.h"
 #include "contrib/handset/terms.h"
@@ -19,6 +20,7 @@ static void (*const enter[STATE_N])(struct handset *handset) = {
 	[STATE_FETCHING] = deliver_fetch,
 	[STATE_INSTALLING] = deliver_install,
 	[STATE_TESTING] = deliver_test,
+	[STATE_RETRANSMITTING] = again_request,
 	[STATE_CONFIRMING] = deliver_confirm,
 	[STATE_SETTLING] = provision_await,
 };
@@ -70,7 +72,11 @@ static void on_limit(void *arg)
 {
 	struct handset *handset = arg;
 
-	if (handset_accepts(handset, EVENT_LIMIT))
+	if (!handset_accepts(handset, EVENT_LIMIT))
+		return;
+	if (handset->state == STATE_ASKING) /* nobody says yes: that is a no */
+		again_decide(handset, false);
+	else
 		handset_end(handset, STATE_FAILED, "state_limit");
 }
 

@@ -113,7 +113,11 @@ static const struct config_key keys[] = {
 	{ "terms_limit", CONFIG_DURATION, FIELD(terms_limit_ms), "7d",
 	  "How long terms are waited for, and left to the user.", 1, 2678400000, NULL },
 	{ "transfer_limit", CONFIG_DURATION, FIELD(transfer_limit_ms), "1h",
-	  "Limit of one download.", 1, 86400000, NULL },
+	  "Limit of one download, and of waiting for what is not ready yet.", 1,
+	  86400000, NULL },
+	{ "again_limit", CONFIG_DURATION, FIELD(again_limit_ms), "1m",
+	  "How long the user is asked whether to have a failed item sent again.", 1,
+	  86400000, NULL },
 	{ "test_limit", CONFIG_DURATION, FIELD(test_limit_ms), "10s",
 	  "Limit of a self-test.", 1, 600000, NULL },
 };

@@ -32,6 +32,7 @@ struct handset_config {
 	int64_t retries, retry_delay_ms;
 	int64_t part_timeout_ms, answer_repeat_ms;
 	int64_t connect_limit_ms, server_limit_ms, terms_limit_ms, transfer_limit_ms;
+	int64_t again_limit_ms;
 	int64_t test_limit_ms;
 };
 

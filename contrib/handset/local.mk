@@ -2,6 +2,7 @@
 
 noinst_LIBRARIES += contrib/handset/libhandset.a
 contrib_handset_libhandset_a_SOURCES = \
+	contrib/handset/again.c contrib/handset/again.h \
 	contrib/handset/call.c contrib/handset/call.h \
 	contrib/handset/callqueue.c contrib/handset/callqueue.h \
 	contrib/handset/credentials.c contrib/handset/credentials.h \
@@ -40,6 +41,7 @@ contrib_handset_handset_LDADD = contrib/handset/libhandset.a $(AUTH_LIBS)
 
 HANDSET_LIBS = contrib/handset/libhandset.a $(AUTH_LIBS)
 handset_tests = \
+	test/unit/test_again \
 	test/unit/test_deliver \
 	test/unit/test_download \
 	test/unit/test_gsm7 \
@@ -60,6 +62,7 @@ handset_tests = \
 	test/unit/test_view \
 	test/unit/test_words
 check_PROGRAMS += $(handset_tests)
+test_unit_test_again_LDADD = $(HANDSET_LIBS)
 test_unit_test_deliver_LDADD = $(HANDSET_LIBS)
 test_unit_test_download_LDADD = $(HANDSET_LIBS)
 test_unit_test_gsm7_LDADD = $(HANDSET_LIBS)

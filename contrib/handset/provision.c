@@ -188,14 +188,23 @@ static void poll_later(struct handset *handset, int64_t ms)
 		timer_start(&handset->poll, ms);
 }
 
+/* The item whose result the server would not have is not begun again. */
+static bool has_more_to_fetch(const struct handset *handset)
+{
+	const struct request_item *next = request_next_item(&handset->request);
+
+	return next && !(handset->state == STATE_SETTLING &&
+			 strcmp(next->what.id, handset->item.what.id) == 0);
+}
+
 void provision_follow(struct handset *handset)
 {
 	const struct request *request = &handset->request;
 	enum state to = leads_to[request->state];
 
-	if (to == STATE_FETCHING && !request_next_item(&handset->request))
+	if (to == STATE_FETCHING && !has_more_to_fetch(handset))
 		to = STATE_SETTLING;
-	if (is_waiting_in(handset->state, request->state)) {
+	if (to != STATE_FETCHING && is_waiting_in(handset->state, request->state)) {
 		poll_later(handset, 0);
 		screens_refresh(handset);
 	} else if (state_is_final(to)) {

@@ -186,6 +186,8 @@ static bool read_item(const json_t *json, struct request_item *out)
 		   install_kind_parse(slice_of(kind), &out->what.kind) &&
 		   get_digest(content, out->what.sha256) && json_is_integer(size);
 	out->size = json_integer_value(size);
+	out->retransmissions =
+		json_integer_value(json_object_get(json, "retransmissions"));
 	return is_whole ? out->size >= 0 : !is_open(out->state);
 }
 
@@ -254,6 +256,14 @@ const struct request_item *request_next_item(const struct request *request)
 		if (is_open(request->items[i].state))
 			return &request->items[i];
 	return NULL;
+}
+
+bool request_awaits_content(const struct request *request)
+{
+	for (size_t i = 0; i < request->n; i++)
+		if (request->items[i].state == ITEM_REQUESTED)
+			return true;
+	return false;
 }
 
 char *terms_parse(struct slice text, const uint8_t sha256_wanted[SHA256_BYTES])

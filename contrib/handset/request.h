@@ -75,6 +75,7 @@ struct request_item {
 	enum item_state state;
 	char reason[REQUEST_WORD_CHARS + 1];
 	int64_t size; /* bytes */
+	int64_t retransmissions;
 };
 
 enum request_state {
@@ -110,6 +111,9 @@ struct request {
 bool request_parse(struct slice json, struct request *out, const char **why);
 /** The first item that is to be delivered, or NULL. */
 const struct request_item *request_next_item(const struct request *request);
+
+/** Is there an item whose content the server does not have yet? */
+bool request_awaits_content(const struct request *request);
 
 /** The text of GET .../terms, malloc'd; NULL unless it has this digest. */
 char *terms_parse(struct slice json, const uint8_t sha256[SHA256_BYTES]);

@@ -20,6 +20,7 @@ enum screen {
 	SCREEN_WAITING,
 	SCREEN_TERMS,
 	SCREEN_PROGRESS,
+	SCREEN_AGAIN, /* an item failed */
 	SCREEN_DONE,
 	SCREEN_ENDED,
 	SCREEN_PHONE, /* about this phone; from anywhere by MENU */

@@ -24,6 +24,8 @@ void screen_waiting_key(struct handset *handset, enum key key);
 void screen_build_terms(const struct handset *handset, struct view *view);
 void screen_terms_key(struct handset *handset, enum key key);
 void screen_build_progress(const struct handset *handset, struct view *view);
+void screen_build_again(const struct handset *handset, struct view *view);
+void screen_again_key(struct handset *handset, enum key key);
 void screen_build_done(const struct handset *handset, struct view *view);
 void screen_build_ended(const struct handset *handset, struct view *view);
 void screen_end_key(struct handset *handset, enum key key);

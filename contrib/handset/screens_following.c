@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "contrib/handset/again.h"
 #include "contrib/handset/terms.h"
 
 /* ---- Waiting, terms ---- */
@@ -104,6 +105,7 @@ void screen_build_progress(const struct handset *handset, struct view *view)
 		[STATE_FETCHING] = "Downloading",
 		[STATE_INSTALLING] = "Installing",
 		[STATE_TESTING] = "Testing",
+		[STATE_RETRANSMITTING] = "Asking again for",
 		[STATE_CONFIRMING] = "Confirming",
 	};
 	const char *verb = doing[handset->state];
@@ -112,9 +114,30 @@ void screen_build_progress(const struct handset *handset, struct view *view)
 		view_addf(view, "%s: %s %s\n", verb,
 			  name_of_item(handset, handset->item.what.id),
 			  handset->item.what.version);
+	else if (request_awaits_content(&handset->request))
+		view_add(view, "The network is getting it ready for you.\n");
 	else
 		view_add(view, "Almost done...\n");
 	add_items(handset, view);
+}
+
+void screen_build_again(const struct handset *handset, struct view *view)
+{
+	const struct install_item *what = &handset->item.what;
+
+	view_addf(view, "%s %s:", name_of_item(handset, what->id), what->version);
+	view_addf(view, "%s\n", words_sentence(slice_of(handset->item_reason)));
+	view_add(view, "Shall it be sent again?");
+	view->soft1 = "Again";
+	view->soft2 = "Give up";
+}
+
+void screen_again_key(struct handset *handset, enum key key)
+{
+	if (key == KEY_SOFT1 || key == KEY_OK || key == KEY_YES)
+		again_decide(handset, true);
+	else if (key == KEY_SOFT2 || key == KEY_BACK || key == KEY_NO)
+		again_decide(handset, false);
 }
 
 void screen_build_done(const struct handset *handset, struct view *view)

@@ -26,8 +26,10 @@ enum state {
 	STATE_FETCHING,
 	STATE_INSTALLING,
 	STATE_TESTING,
-	STATE_CONFIRMING, /* the result of one item goes out */
-	STATE_SETTLING,   /* all results are out; the server says how it ended */
+	STATE_ASKING,         /* it failed; the user says whether to have it again */
+	STATE_RETRANSMITTING, /* that goes out */
+	STATE_CONFIRMING,     /* the result of one item goes out */
+	STATE_SETTLING, /* it is the server's turn: how it ended, or more to fetch */
 	STATE_DONE,
 	STATE_DECLINED,
 	STATE_REFUSED,
@@ -49,6 +51,8 @@ enum state_event {
 	EVENT_STAGED,
 	EVENT_TESTED,
 	EVENT_ITEM_FAILED,
+	EVENT_AGAIN,    /* the user wants the item sent again */
+	EVENT_GIVEN_UP, /* or not */
 	EVENT_CONFIRMED,
 	EVENT_LIMIT,  /* the state lasted too long */
 	EVENT_FAILED, /* it cannot go on */

@@ -231,6 +231,8 @@ static const struct row {
 	{ "storage_full", OUTCOME_NOT_INSTALLED,
 	  "There is no room left on this phone." },
 	{ "download_failed", OUTCOME_NOT_INSTALLED, "It could not be downloaded." },
+	{ "retransmission_limit", OUTCOME_NOT_INSTALLED,
+	  "It was sent too often already." },
 };
 #define ROWS_N (sizeof(rows) / sizeof(rows[0]))
 

@@ -47,6 +47,7 @@ insert into setting (key, kind, shape, value, meaning) values
 ('requests_per_hour', 'int', '', '30', 'new requests per device and hour'),
 ('messages_per_hour', 'int', '', '30', 'messages to, and from, one number and hour'),
 ('wrong_codes', 'int', '', '3', 'wrong codes that end an offer'),
+('retransmissions', 'int', '', '3', 'how often a device may ask for the content of an item again'),
 ('short_code', 'text', '^\+?[0-9]{2,15}$', '1234', 'sender of notices, to which answers must come'),
 ('mo_smsc_ids', 'text', '^(\*|[A-Za-z0-9_.-]+(,[A-Za-z0-9_.-]+)*)$', '*',
 	'SMSC ids from which answers count, with commas between; * is any'),

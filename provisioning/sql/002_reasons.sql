@@ -83,6 +83,7 @@ insert into reason (code, meaning, advice) values
 ('wrong_state', 'The request is not in a state where this can happen.', 'See the state of the request.'),
 ('item_unknown', 'The request has no such item.', 'See the items of the request.'),
 ('result_final', 'The item has another result already.', 'Make a new request.'),
+('retransmission_limit', 'The device asked for the content of the item again too often.', 'See the reason of the item; see retransmissions.'),
 ('content_unknown', 'No accepted request of the device needs this content.', 'Answer the terms first.'),
 -- how a request may end
 ('device_mismatch', 'The device information is not that of the session or of the operator''s record.', 'Compare the request with "provctl device show".'),

@@ -32,6 +32,7 @@ insert into request_transition values
 ('accepted', 'deliver', 'delivering'),
 ('accepted', 'fail', 'failed'),
 ('accepted', 'cancel', 'cancelled'),
+('delivering', 'retransmit', 'delivering'),
 ('delivering', 'complete', 'done'),
 ('delivering', 'fail', 'failed'),
 ('delivering', 'cancel', 'cancelled');
@@ -82,7 +83,7 @@ create index request_created on request (dev, created);
 create index request_open on request (state)
 	where state in ('received', 'verifying', 'offered', 'accepted', 'delivering');
 
--- content is null for what the catalogue does not have.
+-- content is null for what the catalogue does not have. retransmissions counts how often the device asked for it again.
 create table item (
 	request bigint not null references request,
 	feature text not null check (length(feature) between 1 and 64),
@@ -94,6 +95,7 @@ create table item (
 	version text,
 	content bytea references content,
 	installed_version text check (length(installed_version) <= 100),
+	retransmissions int not null default 0,
 	changed timestamptz not null default clock_timestamp(),
 	primary key (request, feature)
 );
@@ -158,28 +160,30 @@ begin
 end
 $$;
 
--- Move a request by an event, or raise PB001. The only writer of request.state. A request that ends drops the items
--- that are still open; one that is not offered any more has no open offer.
+-- Move a request by an event, or raise PB001. The only writer of request.state. A request that ends has its reason, and
+-- drops the items that are still open; one that is not offered any more has no open offer.
 create function request_move(p_rid bigint, p_event text, p_actor text, p_reason text, p_detail jsonb)
 returns text
 language plpgsql set search_path = provbox, pg_temp as $$
 declare
 	r request;
 	next_state text;
+	is_open_then boolean;
 begin
 	select * into strict r from request where rid = p_rid for update;
 	select to_state into next_state from request_transition where from_state = r.state and event = p_event;
 	if not found then
 		raise 'request %: no % when %', p_rid, p_event, r.state using errcode = 'PB001';
 	end if;
-	update request set state = next_state, reason = p_reason where rid = p_rid;
+	is_open_then := (select is_open from request_state where state = next_state);
+	update request set state = next_state, reason = case when not is_open_then then p_reason end where rid = p_rid;
 	perform request_touch(p_rid);
 	insert into event (dev, request, kind, actor, from_state, to_state, reason, detail)
 	values (r.dev, p_rid, p_event, p_actor, r.state, next_state, p_reason, coalesce(p_detail, '{}'));
 	if r.state = 'offered' then
 		update offer set is_open = false where request = p_rid;
 	end if;
-	if not (select is_open from request_state where state = next_state) then
+	if not is_open_then then
 		perform item_move(p_rid, feature, 'drop', p_actor, 'request_ended', null)
 		from item where request = p_rid and state in (select state from item_state where is_open);
 	end if;

@@ -23,7 +23,8 @@ begin
 				'notice', (select n.state from notice n where n.request = r.rid and n.kind = 'terms')) end,
 			'items', coalesce((select jsonb_agg(jsonb_build_object(
 					'id', i.feature, 'state', i.state, 'reason', i.reason, 'kind', i.kind, 'version', i.version,
-					'content', content_json(i.content)) order by i.position)
+					'content', content_json(i.content), 'retransmissions', nullif(i.retransmissions, 0))
+					order by i.position)
 				from item i where i.request = r.rid), '[]')))
 		from request r
 		left join offer o on o.request = r.rid
@@ -282,21 +283,24 @@ begin
 end
 $$;
 
--- The last open item has its result: the request is done, or failed when nothing was installed.
-create function request_confirm(p_rid bigint) returns void
+-- Once the last open item has its result the request is done, or failed when nothing was installed.
+create function request_confirm(p_rid bigint, p_actor text) returns void
 language plpgsql set search_path = provbox, pg_temp as $$
 declare
 	o offer;
 	key text := 'request/' || p_rid || '/done';
 begin
+	if exists (select from item join item_state using (state) where request = p_rid and is_open) then
+		return;
+	end if;
 	select * into strict o from offer where request = p_rid;
 	if exists (select from item where request = p_rid and state = 'installed') then
-		perform request_move(p_rid, 'complete', 'device', null, null);
+		perform request_move(p_rid, 'complete', p_actor, null, null);
 		perform account_open(p_rid);
 		perform outbox_put('billing', key, p_rid, null, billing_event(p_rid, key));
 		perform items_notice(p_rid, o.msisdn, 'status', 'completed', o.language, '{installed}');
 	else
-		perform request_move(p_rid, 'fail', 'device', 'no_item_installed', null);
+		perform request_move(p_rid, 'fail', p_actor, 'no_item_installed', null);
 	end if;
 	perform items_notice(p_rid, o.msisdn, 'status', 'failed', o.language, '{failed}');
 end

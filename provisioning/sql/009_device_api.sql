@@ -215,6 +215,14 @@ begin
 end
 $$;
 
+-- The reason that a device gives for an item, where it is one that a device can know.
+create function device_reason(p_reason text) returns text
+language plpgsql stable set search_path = provbox, pg_temp as $$
+begin
+	return coalesce((select code from reason where code = p_reason and is_from_device), 'install_failed');
+end
+$$;
+
 create function item_result_put(p_dev text, p_epoch bigint, p_permission text, p_id uuid, p_item text,
 	p_result text, p_version text, p_reason text) returns api_result
 language plpgsql security definer set search_path = provbox, pg_temp as $$
@@ -249,13 +257,51 @@ begin
 		perform item_move(r.rid, p_item, 'install', 'device', null,
 			jsonb_strip_nulls(jsonb_build_object('version', p_version)));
 	else
-		perform item_move(r.rid, p_item, 'fail', 'device', coalesce(
-			(select code from reason where code = p_reason and is_from_device), 'install_failed'),
+		perform item_move(r.rid, p_item, 'fail', 'device', device_reason(p_reason),
 			jsonb_strip_nulls(jsonb_build_object('said', left(p_reason, 200))));
 	end if;
-	if not exists (select from item join item_state using (state) where request = r.rid and is_open) then
-		perform request_confirm(r.rid);
+	perform request_confirm(r.rid, 'device');
+	return request_answer(200, r.rid);
+end
+$$;
+
+-- Send the content of an item once more (A109, A110). The device counts: the same attempt again is the same
+-- retransmission. Over the cap the item has failed, for the reason that the device wanted it again.
+create function retransmission_post(p_dev text, p_epoch bigint, p_permission text, p_id uuid, p_item text,
+	p_attempt int, p_reason text) returns api_result
+language plpgsql security definer set search_path = provbox, pg_temp as $$
+declare
+	refusal api_result := device_gate(p_dev, p_epoch, p_permission);
+	r request;
+	i item;
+	detail jsonb := jsonb_strip_nulls(jsonb_build_object('item', p_item, 'attempt', p_attempt, 'said',
+		left(p_reason, 200)));
+begin
+	if refusal.status is not null then
+		return refusal;
 	end if;
+	select * into r from request where dev = p_dev and id = p_id for update;
+	if not found then
+		return api_refusal(404, 'request_unknown');
+	end if;
+	select * into i from item where request = r.rid and feature = p_item;
+	if not found then
+		return api_refusal(404, 'item_unknown');
+	elsif i.retransmissions >= p_attempt then
+		return request_answer(200, r.rid);
+	elsif not (select is_open from item_state where state = i.state) then
+		return api_refusal(409, case when i.retransmissions >= setting_int('retransmissions')
+			then 'retransmission_limit' else 'result_final' end);
+	elsif i.state <> 'delivering' or i.retransmissions + 1 <> p_attempt then
+		return api_refusal(409, 'wrong_state');
+	elsif i.retransmissions >= setting_int('retransmissions') then
+		perform item_move(r.rid, p_item, 'fail', 'device', device_reason(p_reason), detail);
+		perform request_confirm(r.rid, 'device');
+		return api_refusal(409, 'retransmission_limit');
+	end if;
+	update item set retransmissions = p_attempt, changed = clock_timestamp()
+	where request = r.rid and feature = p_item;
+	perform request_move(r.rid, 'retransmit', 'device', device_reason(p_reason), detail);
 	return request_answer(200, r.rid);
 end
 $$;

@@ -141,6 +141,34 @@ def test_a_download_that_was_damaged_is_thrown_away(edge):
     assert not part.exists()
 
 
+def test_what_was_damaged_is_sent_again_when_the_user_wants_it(edge):
+    content = publish(edge, "1.0", padding=600_000)
+    handset = Handset(edge, again_limit="1m")
+    partial(handset, content, b"x" * 400_000)
+    run = handset.used(*order(1), *ACCEPT, "wait screen AGAIN",
+                       "expect text What arrived was not what was promised",
+                       "key SOFT1", "wait screen DONE")
+    assert run.events("retransmission", item="compass", attempt=1, reason="digest_mismatch")
+    assert [line["from"] for line in run.events("download")] == ["400000", "0"]
+    assert installed(handset) == "1.0"
+    assert edge.db.query("select actor, reason from provbox.event"
+                         " where kind = 'retransmit'") == [
+        {"actor": "device", "reason": "digest_mismatch"}]
+
+
+def test_what_fails_again_and_again_reaches_the_cap(edge):
+    edge.schema.setting(retransmissions=2)
+    publish(edge, "1.0", self_test="exit 1")
+    handset = Handset(edge, again_limit="1m")
+    run = handset.used(*order(1), *ACCEPT, *["wait screen AGAIN", "key SOFT1"] * 3,
+                       "wait screen ENDED",
+                       "expect text It failed its self-test and was not installed.",
+                       outcome="not_installed")
+    assert len(run.events("download")) == 3
+    assert run.events("retransmission_refused", reason="retransmission_limit")
+    assert edge.db.query("select reason from provbox.item") == [{"reason": "self_test_failed"}]
+
+
 def test_an_activation_for_a_feature_that_is_not_there_is_not_installed(edge):
     handset = Handset(edge)
     handset.used(*order(2), *ACCEPT, "wait screen ENDED", outcome="not_installed")

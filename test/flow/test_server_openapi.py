@@ -10,6 +10,7 @@ from harness.schema import MODULE, TERMS, digest
 SHA256 = digest(MODULE).hex()
 TERMS_SHA256 = digest(TERMS["en"].encode()).hex()
 UNKNOWN = f"/v1/requests/{uuid.uuid4()}"
+AGAIN = {"item": "compass", "attempt": 1, "reason": "digest_mismatch"}
 LONG = b'{"a": "' + b"x" * 20000 + b'"}'
 
 
@@ -29,6 +30,7 @@ def calls(caller, path):
         ("PUT", path, body), ("GET", path, None), ("GET", f"{path}/terms", None),
         ("PUT", f"{path}/answer", {"answer": "accept", "sha256": TERMS_SHA256}),
         ("PUT", f"{path}/items/compass/result", {"result": "installed"}),
+        ("POST", f"{path}/retransmission", AGAIN),
         ("GET", f"/v1/content/{SHA256}", None),
         ("POST", "/v1/authentication", caller.link.authentication(caller.leaf, caller.dev)),
         ("POST", caller.end_path(), caller.end_body()), ("GET", "/v1/control", None),
@@ -51,9 +53,12 @@ def provoke_success(caller):
     caller.ask("GET", content, 206, Range="bytes=2-5")
     caller.ask("GET", content, 304, If_None_Match=tag)
     caller.ask("GET", content, 416, Range="bytes=100000-", reason="range_unsatisfiable")
+    caller.ask("POST", f"{path}/retransmission", 200, AGAIN)
     caller.ask("PUT", f"{path}/items/compass/result", 200,
                {"result": "installed", "version": "1.4.0"})
     caller.ask("PUT", f"{path}/items/compass/result", 409, {"result": "failed"},
+               reason="result_final")
+    caller.ask("POST", f"{path}/retransmission", 409, {**AGAIN, "attempt": 2},
                reason="result_final")
     caller.ask("PUT", f"{path}/answer", 409, {"answer": "decline", "sha256": TERMS_SHA256},
                reason="answer_final")
@@ -79,6 +84,7 @@ def provoke_unknown(caller):
                {"answer": "accept", "sha256": TERMS_SHA256}, reason="request_unknown")
     caller.ask("PUT", f"{UNKNOWN}/items/compass/result", 404, {"result": "installed"},
                reason="request_unknown")
+    caller.ask("POST", f"{UNKNOWN}/retransmission", 404, AGAIN, reason="request_unknown")
     caller.ask("GET", f"/v1/content/{'0' * 64}", 404, reason="content_unknown")
 
 

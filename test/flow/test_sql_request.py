@@ -113,6 +113,7 @@ def test_every_function_of_the_api_asks_the_gate(schema):
              ("terms_read", request), ("request_put", request, digest(b"{}"), "{}"),
              ("answer_put", request, "accept", digest(b""), "here"),
              ("item_result_put", request, "compass", "installed", None, None),
+             ("retransmission_post", request, "compass", 1, "digest_mismatch"),
              ("content_open", digest(MODULE))]
     for call in calls:
         assert schema.api(*call, epoch=999)[:2] == (401, "grant_epoch"), call

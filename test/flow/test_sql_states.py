@@ -24,7 +24,7 @@ def is_refused(call):
 
 def test_requests(schema):
     states, events, legal = moves(schema, "request")
-    assert (len(states), len(events)) == (11, 10)
+    assert (len(states), len(events)) == (11, 11)
     request = schema.offered()
     rid = schema.table("select rid from request where id = %s", request)[0]["rid"]
     for state in states:

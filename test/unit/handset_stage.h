@@ -268,6 +268,7 @@ static inline struct handset_config stage_config(void)
 		.terms_limit_ms = 60000,
 		.transfer_limit_ms = 60000,
 		.test_limit_ms = 10000,
+		.again_limit_ms = 1,
 	};
 }
 
@@ -408,6 +409,28 @@ static inline const char *stage_offer(const char *terms)
 		 "\"language\":\"en\"},\"code_hint\":\"11\"}",
 		 digest);
 	return json;
+}
+
+/** The server sends a whole body to a call for content that has the digest of
+ * @p promised. */
+static inline void stage_send_content(const char *promised, const char *sent)
+{
+	char digest[64], value[80];
+	uint8_t sum[SHA256_BYTES];
+	struct evbuffer *body = evbuffer_new();
+	struct http_field field = { SLICE("Repr-Digest"), { NULL, 0 } };
+	struct http_head head = { .status = 200, .fields = &field, .n_fields = 1 };
+
+	sha256(slice_of(promised), sum);
+	base64_encode(slice_make(sum, SHA256_BYTES), digest);
+	snprintf(value, sizeof(value), "sha-256=:%s:", digest);
+	field.value = slice_of(value);
+	evbuffer_add(body, sent, strlen(sent));
+	if (stage_call()->on_body(stage_call()->arg, &head, body))
+		stage_answer(200, "");
+	else
+		stage_fail("cancelled");
+	evbuffer_free(body);
 }
 
 /** Does the display say this, anywhere? */

@@ -23,31 +23,10 @@ static void accept_item(const char *kind, const char *content)
 	stage_turn();
 }
 
-/* The server sends the whole, as a response to the present call. */
-static void send_content(const char *content)
-{
-	char digest[64], value[80];
-	uint8_t sum[SHA256_BYTES];
-	struct evbuffer *body = evbuffer_new();
-	struct http_field field = { SLICE("Repr-Digest"), { NULL, 0 } };
-	struct http_head head = { .status = 200, .fields = &field, .n_fields = 1 };
-
-	sha256(slice_of(content), sum);
-	base64_encode(slice_make(sum, SHA256_BYTES), digest);
-	snprintf(value, sizeof(value), "sha-256=:%s:", digest);
-	field.value = slice_of(value);
-	evbuffer_add(body, content, strlen(content));
-	if (stage_call()->on_body(stage_call()->arg, &head, body))
-		stage_answer(200, "");
-	else
-		stage_fail("cancelled");
-	evbuffer_free(body);
-}
-
 static void install(const char *kind, const char *content)
 {
 	accept_item(kind, content);
-	send_content(content);
+	stage_send_content(content, content);
 	STAGE_STATE(STATE_INSTALLING);
 	stage_until(STATE_CONFIRMING);
 }
@@ -121,7 +100,7 @@ static void kills_a_module_that_does_not_end(void)
 		     stage_request("accepted", stage_item("ready", "module",
 							  "#!/bin/sh\nsleep 60\n")));
 	stage_turn();
-	send_content("#!/bin/sh\nsleep 60\n");
+	stage_send_content("#!/bin/sh\nsleep 60\n", "#!/bin/sh\nsleep 60\n");
 	stage_until(STATE_CONFIRMING);
 	expect_result("{\"result\":\"failed\",\"reason\":\"self_test_failed\"}");
 	stage_end();
@@ -131,8 +110,8 @@ static void kills_a_module_that_does_not_end(void)
 static void runs_nothing_that_has_another_digest(void)
 {
 	accept_item("module", MODULE);
-	send_content("#!/bin/sh\necho callscreen 1.0 > ran\n");
-	STAGE_STATE(STATE_CONFIRMING);
+	stage_send_content(MODULE, "#!/bin/sh\necho callscreen 1.0 > ran\n");
+	stage_until(STATE_CONFIRMING);
 	expect_result("{\"result\":\"failed\",\"reason\":\"digest_mismatch\"}");
 	CU_ASSERT(access("ran", F_OK) != 0);
 	stage_end();
@@ -146,7 +125,7 @@ static void switches_a_resident_feature_on(void)
 	stage_answer(201, stage_request("accepted",
 					stage_item("ready", "activation", KEY_FILE)));
 	stage_turn();
-	send_content(KEY_FILE);
+	stage_send_content(KEY_FILE, KEY_FILE);
 	stage_until(STATE_CONFIRMING);
 	expect_result("{\"result\":\"installed\",\"version\":\"1.0\"}");
 	stage_end();
@@ -160,7 +139,7 @@ static void refuses_what_does_not_switch_it_on(void)
 	stage_answer(201, stage_request("accepted",
 					stage_item("ready", "activation", KEY_FILE)));
 	stage_turn();
-	send_content(KEY_FILE);
+	stage_send_content(KEY_FILE, KEY_FILE);
 	stage_until(STATE_CONFIRMING);
 	expect_result("{\"result\":\"failed\",\"reason\":\"self_test_failed\"}");
 	stage_end();
@@ -207,6 +186,27 @@ static void does_not_install_the_same_again(void)
 	stage_end();
 }
 
+/* The server fetches from elsewhere what was ordered; the others went before. */
+static void waits_for_what_is_not_ready_yet(void)
+{
+	stage_begin(false);
+	stage_order();
+	stage_answer(201, stage_request("accepted",
+					stage_item("requested", "module", MODULE)));
+	STAGE_STATE(STATE_SETTLING);
+	CU_ASSERT(stage_shows("getting it ready"));
+	stage_turn();
+	CU_ASSERT_STRING_EQUAL(stage_call()->prefer, "wait=5");
+	stage_answer(200,
+		     stage_request("accepted", stage_item("ready", "module", MODULE)));
+	STAGE_STATE(STATE_FETCHING);
+	stage_turn();
+	stage_send_content(MODULE, MODULE);
+	stage_until(STATE_CONFIRMING);
+	expect_result("{\"result\":\"installed\",\"version\":\"1.0\"}");
+	stage_end();
+}
+
 static void asks_how_it_ended_when_the_result_is_refused(void)
 {
 	install("module", MODULE);
@@ -225,5 +225,5 @@ TEST_MAIN("deliver", TEST(installs_tests_and_confirms_a_module),
 	  TEST(refuses_what_does_not_switch_it_on),
 	  TEST(activates_nothing_that_is_not_there), TEST(tells_why_a_download_failed),
 	  TEST(leaves_the_item_to_the_next_power_on_without_network),
-	  TEST(does_not_install_the_same_again),
+	  TEST(does_not_install_the_same_again), TEST(waits_for_what_is_not_ready_yet),
 	  TEST(asks_how_it_ended_when_the_result_is_refused))

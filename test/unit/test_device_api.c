@@ -230,6 +230,30 @@ static void hands_over_a_result_with_or_without_its_reason(void)
 	end();
 }
 
+static void hands_over_what_is_wanted_again(void)
+{
+	static const char *const bad[] = {
+		"{\"item\":\"compass\",\"attempt\":0,\"reason\":\"digest_mismatch\"}",
+		"{\"item\":\"compass\",\"attempt\":\"1\",\"reason\":\"x\"}",
+		"{\"item\":\"\",\"attempt\":1,\"reason\":\"digest_mismatch\"}",
+		"{\"item\":\"compass\",\"attempt\":1}",
+	};
+
+	CU_ASSERT(fills(device_api_fill_retransmission,
+			"{\"item\":\"compass\",\"attempt\":2,"
+			"\"reason\":\"digest_mismatch\"}"));
+	CU_ASSERT_EQUAL(n_params, 4);
+	CU_ASSERT(is_text(0, ID));
+	CU_ASSERT(is_text(1, "compass"));
+	CU_ASSERT(is_text(2, "2"));
+	CU_ASSERT(is_text(3, "digest_mismatch"));
+	end();
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		CU_ASSERT_FALSE(fills(device_api_fill_retransmission, bad[i]));
+		end();
+	}
+}
+
 static void answers_with_the_row_as_it_is(void)
 {
 	row = (struct api_row){ .status = 201,
@@ -265,4 +289,5 @@ TEST_MAIN("device_api", TEST(hands_over_a_request_with_its_hash),
 	  TEST(takes_a_device_without_firmware),
 	  TEST(hands_over_an_answer_and_its_session),
 	  TEST(hands_over_a_result_with_or_without_its_reason),
-	  TEST(answers_with_the_row_as_it_is), TEST(answers_with_a_problem_from_400_on))
+	  TEST(hands_over_what_is_wanted_again), TEST(answers_with_the_row_as_it_is),
+	  TEST(answers_with_a_problem_from_400_on))

@@ -35,6 +35,8 @@ static void accepts_exactly_what_it_should(void)
 		[STATE_FETCHING] = E(FETCHED) | E(ITEM_FAILED) | E(LIMIT) | E(FAILED),
 		[STATE_INSTALLING] = E(STAGED) | E(ITEM_FAILED) | E(LIMIT) | E(FAILED),
 		[STATE_TESTING] = E(TESTED) | E(ITEM_FAILED) | E(LIMIT) | E(FAILED),
+		[STATE_ASKING] = E(AGAIN) | E(GIVEN_UP) | E(LIMIT) | E(FAILED),
+		[STATE_RETRANSMITTING] = E(REQUEST_READ) | E(LIMIT) | E(FAILED),
 		[STATE_CONFIRMING] = E(CONFIRMED) | E(LIMIT) | E(FAILED),
 		[STATE_SETTLING] = E(REQUEST_READ) | E(LIMIT) | E(FAILED),
 	};
@@ -108,7 +110,8 @@ static void what_can_fail_can_end(void)
 	struct handset_config config = { .connect_limit_ms = 1,
 					 .server_limit_ms = 2,
 					 .terms_limit_ms = 3,
-					 .transfer_limit_ms = 4 };
+					 .transfer_limit_ms = 4,
+					 .again_limit_ms = 5 };
 
 	for (int s = 0; s < STATE_N; s++) {
 		enum state state = (enum state)s;
@@ -122,6 +125,7 @@ static void what_can_fail_can_end(void)
 	CU_ASSERT_EQUAL(state_limit_ms(STATE_WAITING, &config), 2);
 	CU_ASSERT_EQUAL(state_limit_ms(STATE_DECIDING, &config), 3);
 	CU_ASSERT_EQUAL(state_limit_ms(STATE_FETCHING, &config), 4);
+	CU_ASSERT_EQUAL(state_limit_ms(STATE_ASKING, &config), 5);
 }
 
 TEST_MAIN("state", TEST(every_state_and_event_has_a_name),

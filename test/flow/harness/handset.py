@@ -50,7 +50,7 @@ class Handset:
                       *(word for resident in residents for word in ("--resident", resident)))
         self._certify(leaf)
         chosen = {"handshake_timeout": "2s", "response_timeout": "7s", "body_timeout": "2s",
-                  "poll_delay": "100ms", "wait": 1, "retry_delay": "100ms", "retries": 2,
+                  "poll_delay": "100ms", "wait": 1, "retry_delay": "100ms", "retries": 2, "again_limit": "100ms",
                   **settings}
         self.configure(**chosen)
 
