@@ -106,7 +106,7 @@ struct supervisor_role {
 	size_t (*listeners)(const void *config, const char **addresses, size_t cap);
 	/* Load what this role alone may hold (keys), as the starting user, in the new
 	 * process before privileges are dropped; with -t just to see whether it can
-	 * be. Logs and returns false to fail. */
+	 * be. Files are opened by files_path(). Logs and returns false to fail. */
 	bool (*load)(const void *config, void **secrets);
 	/* Run the process. With a loop: set up and return true, the loop then runs;
 	 * false: could not start (logged). Blocking roles do their work and return. */

@@ -8,6 +8,7 @@ import tree
 # what: (pattern, why and what instead, folders to which it applies)
 EVERYWHERE = tree.PRODUCT_FOLDERS
 DAEMONS = ("base", "auth", "gateway", "provisioning", "smsc")
+ROLES = ("auth", "gateway", "provisioning", "smsc")
 FORBIDDEN = {
     "unbounded copy": (
         r"\b(?:strcpy|strncpy|stpcpy|strcat|strncat|sprintf|vsprintf|gets)\s*\(",
@@ -45,6 +46,10 @@ FORBIDDEN = {
         r"\b(?:sleep|usleep|nanosleep|clock_nanosleep)\s*\(",
         "blocks the loop: use a timer of base/loop.h",
         DAEMONS),
+    "file of another generation": (
+        r"\b(?:fopen|open|BIO_new_file)\s*\((?!files_path\()(?=[^;]*\b(?:path|certificate|key|file)\b)",
+        "what a configuration names is read as it was with it: files_path() of base/files.h",
+        ROLES),
     "deprecated OpenSSL": (
         r"\b(?:(?:SHA(?:1|224|256|384|512)|MD5|HMAC)_(?:Init|Update|Final|Init_ex)"
         r"|(?:EC_KEY|RSA|ECDSA(?!_SIG)|DSA|DH)_\w+|HMAC_CTX_new|AES_\w+|ENGINE_\w+"
