@@ -417,6 +417,76 @@ def test_what_follows_an_answer_ends_its_link(edge, is_in_authentication):
             wrong.expect_nothing_seen(what)
 
 
+UNASKED_ANSWER = (b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n%b"
+                  b"Content-Length: %d\r\n\r\n%b")
+
+
+def unasked_answer(body, field=b"Provbox-Exchange: 0\r\n"):
+    return UNASKED_ANSWER % (field, len(body), body)
+
+
+# What a server says right after the handshake, before it is asked anything: what the
+# handset whose request then comes first is told, why, and how its link ends.
+GREETINGS = {
+    "an answer": (lambda last: unasked_answer(b"canary-9-more"),
+                  ALIKE, "authentication_malformed", "surplus_bytes"),
+    "another session's information": (lambda last: unasked_answer(last),
+                                      ALIKE, "authentication_mismatch", "surplus_bytes"),
+    "an answer without a number": (lambda last: unasked_answer(b"canary-9-more", b""),
+                                   AWAY, "landnet_desync", "cancelled"),
+    "garbage": (lambda last: b"\0\xff garbage\r\n\r\n", AWAY, "landnet_failed", "bad_line"),
+    "a request": (lambda last: b"GET /v1/device HTTP/1.1\r\nHost: a\r\n\r\n",
+                  AWAY, "landnet_failed", "bad_line"),
+    "its end": (None, AWAY, "landnet_failed", None),  # a request may have met it
+}
+
+
+def test_who_speaks_first_is_not_heard(edge):
+    server, information = edge.rogue.server, []
+
+    def answer(request):
+        honest = edge.rogue.answer(request)
+        if request.target == AUTHENTICATION:
+            information.append(json.dumps(honest.body).encode())
+        return honest
+
+    server.answer = answer
+    assert edge.ask("GET /v1/device HTTP/1.1").status == 200
+    forwarded = len(server.forwarded())
+    for what, (greeting, told, reason, end) in GREETINGS.items():
+        data = greeting and greeting(information[0])
+        server.say(b"x")  # nobody waits on a link that was made before
+        edge.gateway.process.wait_for(
+            lambda: edge.gateway.metrics()["provbox_gateway_landnet_connections"] == 1, what)
+        server.greet = lambda tls, data=data: data and tls.sendall(data) is None
+        closed = {"srv": ROGUE_SRV, **({"reason": end} if end else {})}
+        seen = len(edge.gateway.events("landnet_closed", **closed))
+        edge.expect_refused(told, reason, what)
+        edge.expect_event("landnet_closed", seen, what, **closed)
+        server.greet = None
+        # Nothing of the request came to it, and nothing of it to anybody.
+        assert len(server.forwarded()) == forwarded, what
+        edge.ask_honest()
+    for n in range(HANDSETS):
+        assert edge.ask("GET /v1/device HTTP/1.1", n=n).status == 200
+
+
+def test_what_comes_while_nobody_asks_ends_the_link(edge):
+    server = edge.rogue.server
+    for n, data in enumerate([unasked_answer(b"canary-9-more"), next_answer(SAMPLE), b"\r\n",
+                              b"\0"]):
+        answer = edge.ask(f"GET /v1/content/{canary(n)} HTTP/1.1", n=n)
+        assert answer.status == 200 and b"canary-9" not in answer.body
+        seen = len(edge.gateway.events("landnet_closed", srv=ROGUE_SRV))
+        server.say(data)
+        edge.expect_event("landnet_closed", seen, data, srv=ROGUE_SRV)
+        assert edge.gateway.events("landnet_closed", srv=ROGUE_SRV)[-1][
+            "reason"] == "surplus_bytes", data
+        edge.ask_honest()
+    connections = [request.connection for request in server.forwarded()]
+    assert len(set(connections)) == len(connections) == HANDSETS
+
+
 def test_a_body_that_nobody_asked_for_is_seen_by_nobody(edge):
     wrong = Wrong(edge, False)
     for method, misdeed in UNASKED.items():

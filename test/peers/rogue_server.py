@@ -73,6 +73,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _control(self):
         owner = self.server.owner
         self.close_connection = True
+        with owner.lock:
+            owner.connections.discard(self.connection)
         number = self.headers.get("Provbox-Exchange", "")
         self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\n"
                          b"Transfer-Encoding: chunked\r\nProvbox-Exchange: "
@@ -138,22 +140,37 @@ class _Server(http.server.ThreadingHTTPServer):
     def finish_request(self, request, client_address):
         try:
             with self.owner.context.wrap_socket(request, server_side=True) as tls:
-                super().finish_request(tls, client_address)
+                self._serve(tls, client_address)
         except OSError:
             pass  # the other side is under test and may leave at any time
+
+    def _serve(self, tls, client_address):
+        owner = self.owner
+        if owner.greet and not owner.greet(tls):
+            return
+        with owner.lock:
+            owner.connections.add(tls)
+        try:
+            super().finish_request(tls, client_address)
+        finally:
+            with owner.lock:
+                owner.connections.discard(tls)
 
 
 class RogueServer:
     """`answer(request)` gives a Response, or None to close without one.
 
     `take(read, size)` may be set for bodies that are too large to be kept: it reads all
-    of one, and what it returns is the request's body.
+    of one, and what it returns is the request's body. `greet(tls)` may be set to speak
+    first on every connection; when it returns false, that is over.
     """
 
     def __init__(self, port, leaf, authority, answer):
         self.answer = answer
         self.take = lambda read, size: read(size)
         self.control = None
+        self.greet = None
+        self.connections = set()
         self.is_closed = threading.Event()
         self.requests = []
         self.lock = threading.Lock()
@@ -166,6 +183,12 @@ class RogueServer:
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,),
                                        daemon=True)
         self.thread.start()
+
+    def say(self, data):
+        """Speak unasked on every connection but those of control streams."""
+        with self.lock:
+            for tls in self.connections:
+                tls.sendall(data)
 
     def forwarded(self):
         """The requests of devices."""
