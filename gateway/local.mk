@@ -21,6 +21,7 @@ provbox_gateway_SOURCES = \
 	gateway/report.c gateway/report.h \
 	gateway/route.c gateway/route.h \
 	gateway/session.c gateway/session.h \
+	gateway/target.c gateway/target.h \
 	gateway/transaction.c gateway/transaction.h
 provbox_gateway_LDADD = $(AUTH_LIBS)
 
@@ -39,10 +40,11 @@ check_PROGRAMS += \
 	test/unit/test_report \
 	test/unit/test_route \
 	test/unit/test_session \
+	test/unit/test_target \
 	test/unit/test_transaction
 EXTRA_DIST += test/unit/airnet_stage.h test/unit/gateway_stage.h
 
-pool_parts = gateway/gateway_metrics.c gateway/pool.c
+pool_parts = gateway/gateway_metrics.c gateway/pool.c gateway/target.c
 test_unit_test_pool_SOURCES = test/unit/test_pool.c gateway/landnet.c $(pool_parts)
 test_unit_test_pool_LDADD = $(AUTH_LIBS)
 test_unit_test_proxied_SOURCES = test/unit/test_proxied.c gateway/proxied.c \
@@ -86,6 +88,8 @@ session_parts = gateway/access.c gateway/authentication.c gateway/authorities.c 
 	gateway/session.c gateway/transaction.c $(pool_parts)
 test_unit_test_session_SOURCES = test/unit/test_session.c $(session_parts)
 test_unit_test_session_LDADD = $(AUTH_LIBS)
+test_unit_test_target_SOURCES = test/unit/test_target.c gateway/target.c
+test_unit_test_target_LDADD = $(AUTH_LIBS)
 test_unit_test_transaction_SOURCES = test/unit/test_transaction.c $(session_parts)
 test_unit_test_transaction_LDADD = $(AUTH_LIBS)
 

@@ -5,10 +5,10 @@
 
 #include "base/log.h"
 #include "gateway/gateway_metrics.h"
+#include "gateway/target.h"
 
-#define RECONNECT_MS 500
-#define SLOW_MS      1000
-#define LATE_MS      300 /* of a connect: then the next server is tried beside it */
+#define SLOW_MS 1000
+#define LATE_MS 300 /* of a connect: then the next server is tried beside it */
 
 enum line_state {
 	LINE_CONNECTING,
@@ -17,16 +17,6 @@ enum line_state {
 	LINE_IDLE,
 	LINE_BUSY,
 	LINE_N_STATES
-};
-
-/** One server of the route. */
-struct target {
-	const char *text; /* borrowed */
-	struct sockaddr_storage address;
-	socklen_t size;
-	int64_t retry_ms; /* not to be connected to before */
-	size_t n_late;    /* connects: none is added to them */
-	bool is_down;     /* the last connect failed */
 };
 
 /** One connection of the pool. */
@@ -60,8 +50,7 @@ struct pool_queue {
 struct pool {
 	struct loop *loop;
 	struct pool_settings settings;
-	struct target *targets; /* settings.n_addresses of them, used in turn */
-	size_t next_target;
+	struct targets targets;
 	struct line_list lines[LINE_N_STATES]; /* in the order of their changes */
 	size_t n_lines[LINE_N_STATES];
 	struct pool_queue queues[POOL_N_LOANS];
@@ -177,61 +166,6 @@ static bool pool_is_full(const struct pool *pool)
 	       pool->settings.size;
 }
 
-/* ---- Servers ---- */
-
-/* One line when a server goes, not one for each try. */
-static void target_failed(struct target *target, struct line *line)
-{
-	const struct pool *pool = line->pool;
-
-	target->retry_ms = loop_now_ms(pool->loop) + RECONNECT_MS;
-	if (!target->is_down)
-		log_warn("landnet_down", log_str("srv", pool->settings.srv),
-			 log_str("address", target->text),
-			 log_str("reason", link_reason(line->link)));
-	target->is_down = true;
-}
-
-static void target_opened(struct target *target, const struct pool *pool)
-{
-	if (target->is_down)
-		log_info("landnet_up", log_str("srv", pool->settings.srv),
-			 log_str("address", target->text));
-	target->is_down = false;
-	target->retry_ms = 0;
-}
-
-static bool target_is_fit(const struct target *target, int64_t now_ms)
-{
-	return target->retry_ms <= now_ms && !target->n_late;
-}
-
-/* The next server in turn that has not just failed and does not keep others waiting, or
- * NULL. */
-static struct target *pool_next_target(struct pool *pool)
-{
-	const int64_t now_ms = loop_now_ms(pool->loop);
-
-	for (size_t i = 0; i < pool->settings.n_addresses; i++) {
-		size_t next = pool->next_target++ % pool->settings.n_addresses;
-
-		if (target_is_fit(&pool->targets[next], now_ms))
-			return &pool->targets[next];
-	}
-	return NULL;
-}
-
-static bool pool_has_target(const struct pool *pool)
-{
-	const int64_t now_ms = loop_now_ms(pool->loop);
-
-	for (size_t i = 0; i < pool->settings.n_addresses; i++) {
-		if (target_is_fit(&pool->targets[i], now_ms))
-			return true;
-	}
-	return false;
-}
-
 /* ---- Lines ---- */
 
 /* Those who wait are told when there is no server left to hope for. */
@@ -239,12 +173,13 @@ static void line_connect_failed(struct line *line)
 {
 	struct pool *pool = line->pool;
 	bool is_untrusted = conn_failure(link_conn(line->link)) == CONN_FAILURE_TLS;
+	const int64_t now_ms = loop_now_ms(pool->loop);
 
-	target_failed(line->target, line);
+	target_failed(line->target, now_ms, link_reason(line->link));
 	line_free(line);
 	/* Anew for each: the last one put the time off. */
-	timer_start(&pool->retry, RECONNECT_MS);
-	if (pool_n_connecting(pool) > 0 || pool_has_target(pool))
+	timer_start(&pool->retry, TARGET_RETRY_MS);
+	if (pool_n_connecting(pool) > 0 || targets_have_one(&pool->targets, now_ms))
 		return;
 	pool_fail_waits(pool, is_untrusted ? REASON_LANDNET_UNTRUSTED
 					   : REASON_LANDNET_UNREACHABLE);
@@ -265,7 +200,7 @@ static void line_opened(struct line *line)
 	struct pool *pool = line->pool;
 
 	timer_cancel(&line->patience);
-	target_opened(line->target, pool);
+	target_opened(line->target);
 	if (line->state == LINE_LATE && pool_is_full(pool)) {
 		line_free(line);
 		return;
@@ -400,7 +335,8 @@ static void pool_serve(struct pool *pool)
 	while ((wait = pool_next_wait(pool)) && (line = pool_idle_line(pool)))
 		line_lend(line, wait);
 	while (pool->n_lines[LINE_CONNECTING] < pool_n_served(pool) &&
-	       !pool_is_full(pool) && (target = pool_next_target(pool)))
+	       !pool_is_full(pool) &&
+	       (target = targets_next(&pool->targets, loop_now_ms(pool->loop))))
 		line_new(pool, target);
 }
 
@@ -411,18 +347,6 @@ static void on_serve(void *arg)
 
 /* ---- The pool ---- */
 
-static void pool_open_targets(struct pool *pool)
-{
-	pool->targets = calloc(pool->settings.n_addresses, sizeof(*pool->targets));
-	BUG_ON(!pool->targets);
-	for (size_t i = 0; i < pool->settings.n_addresses; i++) {
-		struct target *target = &pool->targets[i];
-
-		target->text = pool->settings.addresses[i];
-		BUG_ON(!conn_address(target->text, &target->address, &target->size));
-	}
-}
-
 struct pool *pool_new(struct loop *loop, const struct pool_settings *settings)
 {
 	struct pool *pool = calloc(1, sizeof(*pool));
@@ -430,7 +354,8 @@ struct pool *pool_new(struct loop *loop, const struct pool_settings *settings)
 	BUG_ON(!pool);
 	pool->loop = loop;
 	pool->settings = *settings;
-	pool_open_targets(pool);
+	targets_open(&pool->targets, settings->srv, settings->addresses,
+		     settings->n_addresses);
 	for (size_t i = 0; i < LINE_N_STATES; i++)
 		TAILQ_INIT(&pool->lines[i]);
 	for (size_t i = 0; i < POOL_N_LOANS; i++)
@@ -452,7 +377,7 @@ void pool_free(struct pool *pool)
 			line_free(TAILQ_FIRST(&pool->lines[i]));
 	}
 	timer_cancel(&pool->retry);
-	free(pool->targets);
+	targets_close(&pool->targets);
 	free(pool);
 }
 

@@ -49,4 +49,4 @@ test_unit_test_migrate_SOURCES = test/unit/test_migrate.c provctl/migrate.c \
 	provctl/file.h
 test_unit_test_rows_SOURCES = test/unit/test_rows.c provctl/rows.c provctl/rows.h
 
-EXTRA_DIST += test/unit/operator.h
+EXTRA_DIST += test/unit/caught.h test/unit/operator.h

@@ -11,6 +11,7 @@
 #include <libpq-fe.h>
 
 #include "provctl/provctl.h"
+#include "test/unit/caught.h"
 #include "test/unit/test.h"
 
 static char complaints[4096]; /* a line for each since complaints_clear() */
@@ -29,36 +30,6 @@ void complain(const char *format, ...)
 	vsnprintf(complaints + n, sizeof(complaints) - n, format, arguments);
 	va_end(arguments);
 	strncat(complaints, "\n", sizeof(complaints) - 1 - strlen(complaints));
-}
-
-/* Catch what is printed on stdout (or stderr) between begin and end. */
-struct caught {
-	FILE *stream, *file;
-	int fd; /* the stream's own */
-};
-
-static inline struct caught caught_begin(FILE *stream)
-{
-	fflush(stream);
-	struct caught caught = { stream, tmpfile(), dup(fileno(stream)) };
-
-	CU_ASSERT_PTR_NOT_NULL_FATAL(caught.file);
-	dup2(fileno(caught.file), fileno(stream));
-	return caught;
-}
-
-/** What was printed; good until the next call. */
-static inline const char *caught_end(struct caught caught)
-{
-	static char text[1 << 16];
-
-	fflush(caught.stream);
-	dup2(caught.fd, fileno(caught.stream));
-	close(caught.fd);
-	rewind(caught.file);
-	text[fread(text, 1, sizeof(text) - 1, caught.file)] = '\0';
-	fclose(caught.file);
-	return text;
 }
 
 struct column {
