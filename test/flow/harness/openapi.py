@@ -4,6 +4,7 @@ check() fails on anything that the document does not promise, and remembers what
 has seen, so that a test can ask at the end what was documented and never provoked.
 """
 
+import functools
 import json
 import re
 
@@ -16,9 +17,15 @@ DOCUMENT = paths.SOURCE / "doc" / "openapi.yaml"
 METHODS = ("get", "put", "post", "delete", "head", "patch")
 
 
+@functools.cache
+def _document(path):
+    """Read once: it takes a third of a second."""
+    return yaml.safe_load(path.read_text())
+
+
 class Api:
     def __init__(self, path=DOCUMENT):
-        self.document = yaml.safe_load(path.read_text())
+        self.document = _document(path)
         self.resolver = jsonschema.RefResolver("", self.document)
         self.seen = set()
 
