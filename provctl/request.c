@@ -6,26 +6,45 @@
 #include "provctl/grid.h"
 #include "provctl/rows.h"
 
+/* The request, the answer to its terms where there is one, and all that happened. */
+static void print_story(struct context *ctx, const PGresult *found,
+			const PGresult *agreement, const PGresult *story)
+{
+	bool is_answered = PQntuples(agreement) == 1;
+
+	if (ctx->options[OPTION_JSON]) {
+		json_t *answer = is_answered ? rows_object(agreement, 0) : json_null();
+		rows_print(json_pack("{so so so}", "request", rows_object(found, 0),
+				     "agreement", answer, "story", rows_array(story)));
+		return;
+	}
+	grid_print_record(ctx->arena, found, 0);
+	puts("");
+	if (is_answered) {
+		grid_print_record(ctx->arena, agreement, 0);
+		puts("");
+	}
+	grid_print(ctx->arena, story);
+}
+
 static enum result show_story(struct context *ctx, const PGresult *found)
 {
 	const char *dev = PQgetvalue(found, 0, PQfnumber(found, "dev"));
-	PGresult *rows;
+	PGresult *agreement, *story;
 
 	enum result result =
-		database_query(ctx, "select * from provbox.request_show($1, $2)",
-			       PARAMS(TEXT(dev), TEXT(ctx->words[0])), &rows);
+		database_query(ctx, "select * from provbox.agreement_read($1, $2)",
+			       PARAMS(TEXT(dev), TEXT(ctx->words[0])), &agreement);
 	if (result != RESULT_OK)
 		return result;
-	if (ctx->options[OPTION_JSON]) {
-		rows_print(json_pack("{so so}", "request", rows_object(found, 0),
-				     "story", rows_array(rows)));
-	} else {
-		grid_print_record(ctx->arena, found, 0);
-		puts("");
-		grid_print(ctx->arena, rows);
+	result = database_query(ctx, "select * from provbox.request_show($1, $2)",
+				PARAMS(TEXT(dev), TEXT(ctx->words[0])), &story);
+	if (result == RESULT_OK) {
+		print_story(ctx, found, agreement, story);
+		PQclear(story);
 	}
-	PQclear(rows);
-	return RESULT_OK;
+	PQclear(agreement);
+	return result;
 }
 
 /* Open the database and find the one request that the command names. */

@@ -127,6 +127,8 @@ bool device_api_fill_answer(struct api_call *call, struct db_param *params, size
 	params[(*n)++] = db_slice(body.answer);
 	params[(*n)++] = db_bytes(hash, SHA256_BYTES);
 	params[(*n)++] = db_text(session);
+	params[(*n)++] = db_bytes(call->claims.gw, SHA256_BYTES);
+	params[(*n)++] = db_bytes(call->claims.cred, SHA256_BYTES);
 	return true;
 }
 

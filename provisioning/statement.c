@@ -24,7 +24,8 @@ const struct db_statement statements[STATEMENT_N] = {
 	[STATEMENT_TERMS_READ] = {
 		"terms_read", ANSWER "terms_read($1, $2, $3, $4)", 4 },
 	[STATEMENT_ANSWER_PUT] = {
-		"answer_put", ANSWER "answer_put($1, $2, $3, $4, $5, $6, $7)", 7 },
+		"answer_put",
+		ANSWER "answer_put($1, $2, $3, $4, $5, $6, $7, $8, $9)", 9 },
 	[STATEMENT_ITEM_RESULT_PUT] = {
 		"item_result_put",
 		ANSWER "item_result_put($1, $2, $3, $4, $5, $6, $7, $8)", 8 },

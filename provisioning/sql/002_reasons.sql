@@ -119,7 +119,13 @@ insert into reason (code, meaning, advice) values
 ('mo_not_understood', 'The message was no answer.', 'Nothing to do.'),
 ('mo_too_early', 'The answer came before Kannel had all parts of the terms.', 'The subscriber answers again when the terms have come.'),
 ('mo_code_needed', 'Several offers are open for this number, and the answer has no code.', 'The subscriber was told the codes.'),
-('mo_wrong_code', 'The answer has a code that no open offer of this number has.', 'The subscriber was told.');
+('mo_wrong_code', 'The answer has a code that no open offer of this number has.', 'The subscriber was told.'),
+('mo_too_many_codes', 'The number had sent too many wrong codes within an hour; none from it counts.', 'The subscriber can answer on the device; see wrong_codes_per_hour.'),
+('mo_not_allowed', 'The answer came over a link, to a number or from a sender that may not answer.', 'See mo_smsc_ids and short_code; if they are right, somebody may be making up senders.'),
+('mo_no_offer', 'The number has no offer, and had none lately.', 'Nothing to do; if a subscriber answers from another number, compare the device record.'),
+('mo_answered', 'The offer was answered before.', 'Nothing to do; the subscriber was told the first answer, which counts.'),
+('mo_offer_expired', 'The time of the offer was over.', 'The subscriber was told to order again.'),
+('mo_offer_ended', 'The offer had ended: wrong codes, or it was cancelled.', 'The subscriber was told to order again.');
 
 update reason set is_from_device = true
 where code in ('install_failed', 'digest_mismatch', 'self_test_failed', 'storage_full', 'download_failed');

@@ -116,18 +116,33 @@ create table offer (
 );
 create unique index offer_code on offer (msisdn, code) where is_open;
 create index offer_expires on offer (expires) where is_open;
+create index offer_msisdn on offer (msisdn, made);
 
--- Who answered which text, when and from where. Never changed, never deleted.
+-- The legal record: who answered which text, when, how and from where. Never changed, never deleted, and neither are the
+-- terms that it names. source has the session of the wide band, or the message of the narrow band.
 create table acceptance (
 	request bigint primary key references request,
 	answer text not null check (answer in ('accept', 'decline')),
-	terms_sha256 bytea not null,
-	terms_version text not null,
+	catalogue int not null,
 	language text not null,
+	terms_version text not null,
+	terms_sha256 bytea not null,
 	at timestamptz not null default clock_timestamp(),
 	channel text not null check (channel in ('wide_band', 'narrow_band')),
-	source jsonb not null
+	how text not null check (how in ('online', 'code', 'bare')),
+	source jsonb not null,
+	foreign key (catalogue, language) references terms,
+	check ((channel = 'wide_band') = (how = 'online'))
 );
+
+create function on_record_change() returns trigger
+language plpgsql set search_path = provbox, pg_temp as $$
+begin
+	raise 'rows of % are never changed', tg_table_name using errcode = 'PB003';
+end
+$$;
+create trigger acceptance_change before update or delete or truncate on acceptance execute function on_record_change();
+create trigger terms_change before update or delete or truncate on terms execute function on_record_change();
 
 -- Note that a reader of the request would see something new.
 create function request_touch(p_rid bigint) returns void

@@ -4,7 +4,7 @@ set local search_path = provbox, pg_temp;
 -- Wording. {code}, {items} and {offers} are replaced where the kind has them. English is the fallback.
 create table template (
 	kind text not null check (kind in ('answer_line', 'accepted', 'completed', 'failed', 'left_out',
-		'code_list', 'wrong_code')),
+		'code_list', 'wrong_code', 'accepted_before', 'declined_before', 'offer_expired', 'offer_ended')),
 	language text not null,
 	text text not null,
 	primary key (kind, language)
@@ -17,6 +17,10 @@ insert into template (kind, language, text) values
 ('left_out', 'en', 'Not available for you: {items}'),
 ('code_list', 'en', 'Please answer with the code of the offer.{offers}'),
 ('wrong_code', 'en', 'No offer has this code. Please check it and answer again.'),
+('accepted_before', 'en', 'You accepted these terms before. Nothing has changed.'),
+('declined_before', 'en', 'You declined these terms before. Nothing has changed.'),
+('offer_expired', 'en', 'These terms were not answered in time. Please order again.'),
+('offer_ended', 'en', 'This offer has ended. Please order again.'),
 ('answer_line', 'de', 'Antworten Sie JA {code} oder NEIN {code}'),
 ('accepted', 'de', 'Sie haben die Bedingungen angenommen. Unterwegs: {items}'),
 ('completed', 'de', 'Bereit: {items}'),
@@ -24,6 +28,10 @@ insert into template (kind, language, text) values
 ('left_out', 'de', 'Für Sie nicht verfügbar: {items}'),
 ('code_list', 'de', 'Bitte antworten Sie mit dem Code des Angebots.{offers}'),
 ('wrong_code', 'de', 'Kein Angebot hat diesen Code. Bitte prüfen Sie ihn und antworten Sie noch einmal.'),
+('accepted_before', 'de', 'Sie haben diese Bedingungen schon angenommen. Es hat sich nichts geändert.'),
+('declined_before', 'de', 'Sie haben diese Bedingungen schon abgelehnt. Es hat sich nichts geändert.'),
+('offer_expired', 'de', 'Diese Bedingungen wurden nicht rechtzeitig beantwortet. Bitte bestellen Sie neu.'),
+('offer_ended', 'de', 'Dieses Angebot ist beendet. Bitte bestellen Sie neu.'),
 ('answer_line', 'el', 'Απαντήστε ΝΑΙ {code} ή ΟΧΙ {code}'),
 ('accepted', 'el', 'Αποδεχτήκατε τους όρους. Καθ'' οδόν: {items}'),
 ('completed', 'el', 'Έτοιμο για χρήση: {items}'),
@@ -31,6 +39,10 @@ insert into template (kind, language, text) values
 ('left_out', 'el', 'Δεν διατίθεται για εσάς: {items}'),
 ('code_list', 'el', 'Παρακαλούμε απαντήστε με τον κωδικό της προσφοράς.{offers}'),
 ('wrong_code', 'el', 'Καμία προσφορά δεν έχει αυτόν τον κωδικό. Ελέγξτε τον και απαντήστε ξανά.'),
+('accepted_before', 'el', 'Έχετε ήδη αποδεχτεί αυτούς τους όρους. Τίποτα δεν άλλαξε.'),
+('declined_before', 'el', 'Έχετε ήδη απορρίψει αυτούς τους όρους. Τίποτα δεν άλλαξε.'),
+('offer_expired', 'el', 'Οι όροι αυτοί δεν απαντήθηκαν εγκαίρως. Παραγγείλετε ξανά.'),
+('offer_ended', 'el', 'Η προσφορά αυτή έληξε. Παραγγείλετε ξανά.'),
 ('answer_line', 'pl', 'Odpowiedz TAK {code} albo NIE {code}'),
 ('accepted', 'pl', 'Warunki zostały przyjęte. W drodze: {items}'),
 ('completed', 'pl', 'Gotowe do użycia: {items}'),
@@ -38,13 +50,21 @@ insert into template (kind, language, text) values
 ('left_out', 'pl', 'Niedostępne: {items}'),
 ('code_list', 'pl', 'Odpowiedz, podając kod oferty.{offers}'),
 ('wrong_code', 'pl', 'Żadna oferta nie ma tego kodu. Sprawdź go i odpowiedz ponownie.'),
+('accepted_before', 'pl', 'Te warunki zostały już przyjęte. Nic się nie zmieniło.'),
+('declined_before', 'pl', 'Te warunki zostały już odrzucone. Nic się nie zmieniło.'),
+('offer_expired', 'pl', 'Na te warunki nie odpowiedziano na czas. Zamów ponownie.'),
+('offer_ended', 'pl', 'Ta oferta jest zakończona. Zamów ponownie.'),
 ('answer_line', 'bg', 'Отговорете ДА {code} или НЕ {code}'),
 ('accepted', 'bg', 'Приехте условията. Изпраща се: {items}'),
 ('completed', 'bg', 'Готово за ползване: {items}'),
 ('failed', 'bg', 'Не можа да бъде настроено: {items}'),
 ('left_out', 'bg', 'Не се предлага за Вас: {items}'),
 ('code_list', 'bg', 'Моля, отговорете с кода на офертата.{offers}'),
-('wrong_code', 'bg', 'Няма оферта с този код. Моля, проверете го и отговорете отново.');
+('wrong_code', 'bg', 'Няма оферта с този код. Моля, проверете го и отговорете отново.'),
+('accepted_before', 'bg', 'Вече приехте тези условия. Нищо не е променено.'),
+('declined_before', 'bg', 'Вече отказахте тези условия. Нищо не е променено.'),
+('offer_expired', 'bg', 'На тези условия не беше отговорено навреме. Моля, поръчайте отново.'),
+('offer_ended', 'bg', 'Тази оферта приключи. Моля, поръчайте отново.');
 
 -- Words that answer, as folded() gives them. A word means the same in every language it is known in.
 create table answer_word (
@@ -73,13 +93,18 @@ begin
 end
 $$;
 
+-- The language in which there is a wording for who wants another one.
+create function template_language(p_kind text, p_wanted text) returns text
+language plpgsql stable set search_path = provbox, pg_temp as $$
+begin
+	return language_match(p_wanted, (select array_agg(language) from template where kind = p_kind), 'en');
+end
+$$;
+
 create function template_text(p_kind text, p_language text) returns text
 language plpgsql stable set search_path = provbox, pg_temp as $$
 begin
-	return (
-		select text from template where kind = p_kind and language = language_match(p_language,
-			(select array_agg(language) from template where kind = p_kind), 'en')
-	);
+	return (select text from template where kind = p_kind and language = template_language(p_kind, p_language));
 end
 $$;
 

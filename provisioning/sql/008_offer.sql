@@ -34,6 +34,14 @@ begin
 end
 $$;
 
+-- The language that the subscriber asked for; notices are in it, or in English. Terms have languages of their own.
+create function request_language(p_rid bigint) returns text
+language plpgsql stable set search_path = provbox, pg_temp as $$
+begin
+	return (select body #>> '{user,language}' from request where rid = p_rid);
+end
+$$;
+
 create function request_answer(p_status int, p_rid bigint) returns api_result
 language plpgsql stable set search_path = provbox, pg_temp as $$
 begin
@@ -57,7 +65,7 @@ create function items_notice(p_rid bigint, p_msisdn text, p_kind text, p_templat
 returns void
 language plpgsql set search_path = provbox, pg_temp as $$
 begin
-	perform notice_put(p_rid, p_msisdn, p_kind, p_language,
+	perform notice_put(p_rid, p_msisdn, p_kind, template_language(p_template, p_language),
 		replace(template_text(p_template, p_language), '{items}', names))
 	from item_names(p_rid, p_states) names where names is not null;
 end
@@ -197,23 +205,26 @@ $$;
 
 -- Answer --------------------------------------------------------------------------------------------------------
 
--- Take the answer to an open offer whose request is locked, with its proof.
-create function offer_answer(p_rid bigint, p_answer text, p_actor text, p_channel text, p_source jsonb) returns void
+-- Take the answer to an open offer whose request is locked, with its proof: p_how is online for the device's own, code
+-- or bare for a message with or without the code.
+create function offer_answer(p_rid bigint, p_answer text, p_how text, p_source jsonb) returns void
 language plpgsql set search_path = provbox, pg_temp as $$
 declare
 	o offer;
+	channel text := case p_how when 'online' then 'wide_band' else 'narrow_band' end;
 begin
 	select * into strict o from offer where request = p_rid and is_open;
-	insert into acceptance (request, answer, terms_sha256, terms_version, language, channel, source)
-	select p_rid, p_answer, t.sha256, t.version, t.language, p_channel, p_source
+	insert into acceptance (request, answer, catalogue, language, terms_version, terms_sha256, channel, how, source)
+	select p_rid, p_answer, t.catalogue, t.language, t.version, t.sha256, channel, p_how, p_source
 	from terms t where t.catalogue = o.catalogue and t.language = o.language;
-	perform request_move(p_rid, p_answer, p_actor, case p_answer when 'decline' then 'terms_declined' end,
-		jsonb_strip_nulls(p_source || jsonb_build_object('channel', p_channel,
+	perform request_move(p_rid, p_answer, case p_how when 'online' then 'device' else 'subscriber' end,
+		case p_answer when 'decline' then 'terms_declined' end,
+		jsonb_strip_nulls(p_source || jsonb_build_object('channel', channel, 'how', p_how,
 			'number', masked(p_source ->> 'number'))));
 	if p_answer = 'accept' then
 		perform item_move(p_rid, feature, 'ready', 'server', null, null)
 		from item where request = p_rid and state = 'requested';
-		perform items_notice(p_rid, o.msisdn, 'accepted', 'accepted', o.language, '{ready}');
+		perform items_notice(p_rid, o.msisdn, 'accepted', 'accepted', request_language(p_rid), '{ready}');
 	end if;
 end
 $$;
@@ -298,10 +309,10 @@ begin
 		perform request_move(p_rid, 'complete', p_actor, null, null);
 		perform account_open(p_rid);
 		perform outbox_put('billing', key, p_rid, null, billing_event(p_rid, key));
-		perform items_notice(p_rid, o.msisdn, 'status', 'completed', o.language, '{installed}');
+		perform items_notice(p_rid, o.msisdn, 'status', 'completed', request_language(p_rid), '{installed}');
 	else
 		perform request_move(p_rid, 'fail', p_actor, 'no_item_installed', null);
 	end if;
-	perform items_notice(p_rid, o.msisdn, 'status', 'failed', o.language, '{failed}');
+	perform items_notice(p_rid, o.msisdn, 'status', 'failed', request_language(p_rid), '{failed}');
 end
 $$;

@@ -171,7 +171,7 @@ end
 $$;
 
 create function answer_put(p_dev text, p_epoch bigint, p_permission text, p_id uuid, p_answer text,
-	p_sha256 bytea, p_from text) returns api_result
+	p_sha256 bytea, p_session text, p_gw bytea, p_cred bytea) returns api_result
 language plpgsql security definer set search_path = provbox, pg_temp as $$
 declare
 	refusal api_result := device_gate(p_dev, p_epoch, p_permission);
@@ -209,8 +209,8 @@ begin
 	elsif r.state <> 'offered' then
 		return api_refusal(409, 'wrong_state');
 	end if;
-	perform offer_answer(r.rid, p_answer, 'device', 'wide_band',
-		jsonb_build_object('dev', p_dev, 'session', left(p_from, 100)));
+	perform offer_answer(r.rid, p_answer, 'online', jsonb_build_object('dev', p_dev, 'session', left(p_session, 100),
+		'gw', hex(p_gw), 'cred', hex(p_cred)));
 	return request_answer(200, r.rid);
 end
 $$;

@@ -217,6 +217,20 @@ language sql stable security definer set search_path = provbox, pg_temp as $$
 	order by at, id
 $$;
 
+-- The legal record of the answer to the terms of a request: none while there is no answer. text is what was offered, and
+-- is_intact whether it still has the hash that was accepted.
+create function agreement_read(p_dev text, p_id uuid)
+returns table (answer text, at timestamptz, channel text, how text, source jsonb, language text, terms_version text,
+	terms_sha256 text, is_intact boolean, text text)
+language sql stable security definer set search_path = provbox, pg_temp as $$
+	select a.answer, a.at, a.channel, a.how, jsonb_strip_nulls(a.source || jsonb_build_object(
+			'number', masked(a.source ->> 'number'))), a.language, a.terms_version, hex(a.terms_sha256),
+		sha256(convert_to(t.text, 'UTF8')) = a.terms_sha256, t.text
+	from request r join acceptance a on a.request = r.rid
+	join terms t on t.catalogue = a.catalogue and t.language = a.language
+	where r.id = p_id and (p_dev is null or r.dev = p_dev)
+$$;
+
 create function notice_list(p_filter jsonb)
 returns table (id bigint, request uuid, dev text, number text, kind text, language text, state text, reason text,
 	parts int, characters int, created timestamptz, changed timestamptz)

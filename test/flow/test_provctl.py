@@ -10,7 +10,7 @@ import textwrap
 import pytest
 from harness import paths
 from harness.postgres import SQL, Database
-from harness.schema import DEV, DEV2, GATEWAY, NUMBER, Schema, device
+from harness.schema import (CRED, DEV, DEV2, GATEWAY, NUMBER, TERMS, Schema, device, digest)
 
 PROVCTL = paths.program("provctl")
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -346,6 +346,35 @@ def test_a_request_tells_its_story(provctl, schema):
     assert [row["kind"] for row in provctl.json("notice", "list", "--request", request)] == [
         "status", "accepted", "terms"]
     assert len(provctl.json("notice", "list", "--limit=1")) == 1
+
+
+def test_an_agreement_is_shown_with_its_proof(provctl, schema):
+    by_message, by_device, open_one = (schema.offered(item) for item in
+                                       ("compass", "torch", "voice-mail"))
+    schema.send_all()
+    code = schema.code(by_message)
+    schema.receive(f"YES {code}", message="m-1")
+    schema.answer(by_device, "decline")
+    agreement = provctl.json("request", "show", by_message)["agreement"]
+    assert agreement.pop("at").endswith("Z")
+    assert agreement == {
+        "answer": "accept", "channel": "narrow_band", "how": "code", "language": "en",
+        "terms_version": "2026-11", "terms_sha256": digest(TERMS["en"].encode()).hex(),
+        "is_intact": True, "text": TERMS["en"],
+        "source": {"number": "+44*******123", "message": "m-1", "smsc": "sim",
+                   "short_code": "1234", "said": f"YES {code}"}}
+    (stored,) = schema.table("select source ->> 'number' as number from acceptance"
+                             " where how = 'code'")
+    assert stored["number"] == NUMBER
+    agreement = provctl.json("request", "show", by_device)["agreement"]
+    assert (agreement["answer"], agreement["how"]) == ("decline", "online")
+    assert agreement["source"] == {"dev": DEV, "session": "AAECAwQFBgcICQoLDA0ODw",
+                                   "gw": GATEWAY.hex(), "cred": CRED.hex()}
+    assert provctl.json("request", "show", open_one)["agreement"] is None
+    out, _ = provctl.run("request", "show", by_message)
+    assert TERMS["en"] in out and NUMBER not in out
+    out, _ = provctl.run("request", "show", open_one)
+    assert TERMS["en"] not in out
 
 
 def test_every_time_in_json_is_rfc_3339(provctl, schema):

@@ -4,9 +4,9 @@ import threading
 import time
 
 import pytest
-from harness import openapi
+from harness import landnet, openapi
 from harness.caller import Caller
-from harness.schema import MODULE, TERMS, digest, feature, manifest
+from harness.schema import DEV, MODULE, TERMS, digest, feature, manifest
 
 LARGE = bytes(i * 7 % 251 for i in range(3 * 262144 + 1234))
 LARGE_PATH = f"/v1/content/{digest(LARGE).hex()}"
@@ -108,7 +108,9 @@ def test_the_acceptance_names_the_session(caller):
     caller.accepted("compass")
     (row,) = caller.site.db.query("select * from provbox.acceptance")
     assert digest(TERMS["en"].encode()) == row["terms_sha256"]
-    assert "session" in str(row["source"])
+    assert (row["how"], row["source"]) == ("online", {
+        "dev": DEV, "session": landnet.base64url(caller.link.sid),
+        "gw": caller.gateway.spki_hash(), "cred": caller.leaf.fingerprint()})
 
 
 def test_declined_terms(caller):

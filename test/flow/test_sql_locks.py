@@ -26,6 +26,11 @@ class Transaction:
     def lock_request(self, request):
         self.run("select from request where id = %s for update", request)
 
+    def answer(self, request, answer, how):
+        self.lock_request(request)
+        self.run("select offer_answer(rid, %s, %s, '{}') from request where id = %s", answer, how,
+                 request)
+
     def commit(self):
         self.connection.commit()
         self.connection.close()
@@ -88,7 +93,42 @@ def test_an_answer_finds_the_offers_as_others_left_them(schema):
               " from request where id = %s", request)
     with waiting(schema, schema.receive, "YES") as result:
         other.commit()
-    assert result == [("no_offer", None)]
+    assert result == [("offer_expired", request)]
+
+
+def test_of_two_answers_at_once_the_later_is_told_the_first(schema):
+    """By message while the device answers, and the other way round."""
+    by_device, by_message = schema.offered(), schema.offered("torch")
+    schema.send_all()
+    other = Transaction(schema.database)
+    other.answer(by_device, "accept", "online")
+    text = f"NO {schema.code(by_device)}"
+    with waiting(schema, schema.receive, text) as narrow:
+        other.commit()
+    assert narrow == [("answered", by_device)]
+    (reply,) = schema.table("select text from notice where kind = 'reply'")
+    assert reply["text"] == "You accepted these terms before. Nothing has changed."
+
+    other = Transaction(schema.database)
+    other.answer(by_message, "decline", "code")
+    with waiting(schema, schema.answer, by_message) as wide:
+        other.commit()
+    assert wide[0][:2] == (409, "answer_final")
+    assert schema.table("select answer, how from acceptance order by request") == [
+        {"answer": "accept", "how": "online"}, {"answer": "decline", "how": "code"}]
+
+
+def test_a_late_answer_goes_by_the_order_of_requests(schema):
+    """The reply belongs to the request that has ended, which comes before the open one."""
+    ended, still_open = schema.offered(), schema.offered("torch")
+    schema.send_all()
+    schema.answer(ended)
+    other = Transaction(schema.database)
+    other.lock_request(ended)
+    with waiting(schema, schema.receive, f"YES {schema.code(ended)}") as result:
+        other.lock_request(still_open)
+        other.commit()
+    assert result == [("answered", ended)]
 
 
 def test_a_lease_gives_up_in_the_order_of_requests(schema):

@@ -97,8 +97,9 @@ def test_every_reason_code_is_in_the_table(database):
                            r"|unknown|blocked|refused|rejected|undelivered))'", sources))
     assert len(used) > 20
     assert used <= known
-    assert {f"mo_{word}" for word in ("not_understood", "code_needed", "wrong_code", "too_early")
-            } <= known
+    assert {f"mo_{word}" for word in (
+        "not_understood", "code_needed", "wrong_code", "too_early", "too_many_codes",
+        "not_allowed", "no_offer", "answered", "offer_expired", "offer_ended")} <= known
 
 
 @pytest.mark.parametrize("source, pattern", [

@@ -188,11 +188,15 @@ static void hands_over_an_answer_and_its_session(void)
 
 	CU_ASSERT(fills(device_api_fill_answer,
 			"{\"answer\":\"accept\",\"sha256\":\"" DIGEST "\"}"));
-	CU_ASSERT_EQUAL(n_params, 4);
+	CU_ASSERT_EQUAL(n_params, 6);
 	CU_ASSERT(is_text(1, "accept"));
 	CU_ASSERT(params[2].is_binary && params[2].n == SHA256_BYTES);
 	CU_ASSERT_EQUAL(memcmp(params[2].p, sum, sizeof(sum)), 0);
 	CU_ASSERT(is_text(3, "AAAAAAAAAAAAAAAAAAAAAA"));
+	CU_ASSERT(params[4].is_binary && params[4].n == SHA256_BYTES);
+	CU_ASSERT_PTR_EQUAL(params[4].p, call.claims.gw);
+	CU_ASSERT(params[5].is_binary && params[5].n == SHA256_BYTES);
+	CU_ASSERT_PTR_EQUAL(params[5].p, call.claims.cred);
 	end();
 	CU_ASSERT_FALSE(fills(device_api_fill_answer, "{\"answer\":\"accept\"}"));
 	end();

@@ -144,7 +144,7 @@ class Schema:
 
     def answer(self, request, answer="accept", language="en", **knobs):
         return self.api("answer_put", request, answer, digest(TERMS[language].encode()),
-                        "session 00112233", **knobs)
+                        "AAECAwQFBgcICQoLDA0ODw", GATEWAY, CRED, **knobs)
 
     def result(self, request, item, result="installed", version="1.4.0", reason=None, **knobs):
         return self.api("item_result_put", request, item, result, version, reason, **knobs)
