@@ -8,7 +8,6 @@
 #define AUTH_AUTH_H
 
 #include <openssl/ssl.h>
-#include <stdio.h>
 
 #include "base/child.h"
 #include "base/codec.h"

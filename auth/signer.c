@@ -4,7 +4,6 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "auth/auth.h"
 #include "base/files.h"

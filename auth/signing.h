@@ -11,7 +11,6 @@
 
 #define SIGNING_INPUT_BYTES    146 /* longest that is signed */
 #define SIGNING_QUESTION_BYTES 256
-#define SIGNING_ANSWER_BYTES   2048 /* over the signature of any RSA key that is used */
 
 /** A SignatureScheme. */
 struct signing_scheme {

@@ -29,8 +29,8 @@ void conn_next_turn(struct conn *conn)
 
 /* ---- Failures ---- */
 
-void conn_note_failure(struct conn *conn, enum conn_failure failure,
-		       enum tls_failure tls_failure)
+static void note_failure(struct conn *conn, enum conn_failure failure,
+			 enum tls_failure tls_failure)
 {
 	conn->failure = failure;
 	conn->tls_failure = tls_failure;
@@ -41,8 +41,8 @@ void conn_note_errno(struct conn *conn, int error)
 	bool is_ours = error == EMFILE || error == ENFILE || error == ENOMEM ||
 		       error == ENOBUFS;
 
-	conn_note_failure(conn, is_ours ? CONN_FAILURE_SYSTEM : CONN_FAILURE_RESET,
-			  TLS_FAILURE_NONE);
+	note_failure(conn, is_ours ? CONN_FAILURE_SYSTEM : CONN_FAILURE_RESET,
+		     TLS_FAILURE_NONE);
 }
 
 void conn_note_ssl_failure(struct conn *conn, int ssl_error, int error)
@@ -54,9 +54,9 @@ void conn_note_ssl_failure(struct conn *conn, int ssl_error, int error)
 	if (ssl_error == SSL_ERROR_SYSCALL && error != 0)
 		conn_note_errno(conn, error);
 	else if (ssl_error == SSL_ERROR_SYSCALL || is_cut)
-		conn_note_failure(conn, CONN_FAILURE_TRUNCATED, TLS_FAILURE_NONE);
+		note_failure(conn, CONN_FAILURE_TRUNCATED, TLS_FAILURE_NONE);
 	else
-		conn_note_failure(conn, CONN_FAILURE_TLS, tls_failure_of(conn->ssl));
+		note_failure(conn, CONN_FAILURE_TLS, tls_failure_of(conn->ssl));
 	ERR_clear_error();
 }
 
@@ -87,7 +87,7 @@ void conn_break(struct conn *conn)
 
 static void fail(struct conn *conn, enum conn_failure failure)
 {
-	conn_note_failure(conn, failure, TLS_FAILURE_NONE);
+	note_failure(conn, failure, TLS_FAILURE_NONE);
 	conn_break(conn);
 }
 
@@ -116,7 +116,7 @@ static void shaken(struct conn *conn)
 	}
 	ERR_clear_error();
 	(void)SSL_shutdown(conn->ssl);
-	conn_note_failure(conn, CONN_FAILURE_TLS, failure);
+	note_failure(conn, CONN_FAILURE_TLS, failure);
 	conn_break(conn);
 }
 

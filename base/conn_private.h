@@ -56,10 +56,8 @@ enum {
 
 /** Do what is due in a turn of its own. */
 void conn_next_turn(struct conn *conn);
-/** Note why the connection fails, without acting on it. */
-void conn_note_failure(struct conn *conn, enum conn_failure failure,
-		       enum tls_failure tls_failure);
-/** Note why after SSL_get_error() gave @p ssl_error, with errno as it was. */
+/** Note why the connection fails, without acting on it: SSL_get_error() gave @p
+ * ssl_error, with errno as it was. */
 void conn_note_ssl_failure(struct conn *conn, int ssl_error, int error);
 /** Note why after a system call gave @p error. */
 void conn_note_errno(struct conn *conn, int error);

@@ -1,7 +1,5 @@
 #include "smsc/notice.h"
 
-#include <stdlib.h>
-
 #include "base/log.h"
 #include "smsc/statements.h"
 

@@ -1,6 +1,5 @@
 #include "smsc/smsc_config.h"
 
-#include "base/conn.h"
 #include "base/dsn.h"
 #include "base/log.h"
 #include "smsc/text.h"

@@ -1,7 +1,5 @@
 #include "smsc/worker.h"
 
-#include <stdlib.h>
-
 #include "base/db.h"
 #include "smsc/incoming.h"
 #include "smsc/smsc_config.h"

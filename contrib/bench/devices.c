@@ -117,12 +117,3 @@ bool device_use(const struct device *device, SSL *ssl)
 	return ssl && SSL_use_certificate(ssl, device->certificate) == 1 &&
 	       SSL_use_PrivateKey(ssl, device->key) == 1;
 }
-
-void devices_free(struct devices *devices)
-{
-	for (size_t i = 0; i < devices->n; i++) {
-		X509_free(devices->items[i].certificate);
-		EVP_PKEY_free(devices->items[i].key);
-	}
-	free(devices->items);
-}

@@ -31,6 +31,5 @@ bool device_make(struct device *device, X509 *issuer, EVP_PKEY *issuer_key,
 /** Be this device in a handshake that has not begun. */
 bool device_use(const struct device *device, SSL *ssl)
 	__attribute__((warn_unused_result));
-void devices_free(struct devices *devices);
 
 #endif

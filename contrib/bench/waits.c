@@ -47,8 +47,3 @@ void waits_print(struct waits *waits, const char *name)
 	       name, waits->n, percentile(waits, 50), percentile(waits, 99),
 	       percentile(waits, 100));
 }
-
-void waits_free(struct waits *waits)
-{
-	free(waits->us);
-}

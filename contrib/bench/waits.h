@@ -17,6 +17,5 @@ int64_t waits_now_us(void);
 void waits_add(struct waits *waits, int64_t us);
 /** Print a JSON member `"name": {"n":, "p50_us":, "p99_us":, "max_us":}`; sorts. */
 void waits_print(struct waits *waits, const char *name);
-void waits_free(struct waits *waits);
 
 #endif

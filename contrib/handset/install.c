@@ -1,7 +1,6 @@
 #include "contrib/handset/install.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>

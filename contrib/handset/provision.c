@@ -1,7 +1,5 @@
 #include "contrib/handset/provision.h"
 
-#include <stdlib.h>
-
 #include "base/log.h"
 #include "contrib/handset/call.h"
 #include "contrib/handset/terms.h"

@@ -1,7 +1,6 @@
 #include "contrib/handset/request.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/json.h"
 #include "contrib/handset/handset_config.h"

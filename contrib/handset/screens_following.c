@@ -1,6 +1,5 @@
 #include "contrib/handset/screens_content.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "contrib/handset/again.h"

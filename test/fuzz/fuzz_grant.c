@@ -8,7 +8,6 @@
  * Parser: auth/encode.c auth/grant.c
  */
 #include <openssl/hmac.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "auth/auth.h"

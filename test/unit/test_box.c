@@ -4,7 +4,6 @@
  */
 #include "smsc/box.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/codec.h"

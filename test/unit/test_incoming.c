@@ -4,8 +4,6 @@
  */
 #include "smsc/incoming.h"
 
-#include <stdlib.h>
-
 #include "smsc/smsc_metrics.h"
 #include "smsc/statements.h"
 #include "test/unit/test.h"

@@ -1,7 +1,5 @@
 #include "provctl/manifest.h"
 
-#include <stdlib.h>
-
 #include "base/arena.h"
 #include "test/unit/directory.h"
 #include "test/unit/operator.h"

@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 
-#include "smsc/statements.h"
 #include "test/unit/test.h"
 
 /* The columns of enum lease_column. */

@@ -4,7 +4,6 @@
  */
 #include "smsc/notices.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "smsc/smsc_metrics.h"

@@ -1,6 +1,5 @@
 #include "gateway/presence.h"
 
-#include "base/log.h"
 #include "test/unit/test.h"
 
 #define N 1000

@@ -1,9 +1,7 @@
 #include "test/unit/test.h"
 
-#include <signal.h>
 #include <sys/wait.h>
 
-#include "base/log.h"
 #include "contrib/handset/program.h"
 
 #define DEADLINE_MS 5000

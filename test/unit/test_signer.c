@@ -26,9 +26,10 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *now)
 	return error;
 }
 
-#define NAME       "gw.example.com"
-#define TIMEOUT_MS 5000 /* where an answer is to come */
-#define SHORT_MS   100  /* where none is */
+#define NAME         "gw.example.com"
+#define ANSWER_BYTES 2048 /* over the signature of any RSA key that is used */
+#define TIMEOUT_MS   5000 /* where an answer is to come */
+#define SHORT_MS     100  /* where none is */
 
 /* ---- A server and a client, and the keys child that signs for both ---- */
 
@@ -333,7 +334,7 @@ static struct refusal question_for(struct world *w, const struct pki_leaf *leaf,
 
 static ssize_t ask(struct refusal *r)
 {
-	uint8_t text[SIGNING_QUESTION_BYTES], out[SIGNING_ANSWER_BYTES];
+	uint8_t text[SIGNING_QUESTION_BYTES], out[ANSWER_BYTES];
 
 	r->question.input.p = r->input;
 	size_t n = signing_question_encode(&r->question, text);
@@ -406,7 +407,7 @@ static void a_key_signs_by_its_own_schemes_alone(void)
 static void what_is_no_question_is_refused(void)
 {
 	struct world w = world_new(NULL, NULL, TIMEOUT_MS);
-	uint8_t out[SIGNING_ANSWER_BYTES];
+	uint8_t out[ANSWER_BYTES];
 
 	CU_ASSERT_EQUAL(keyring_answer(w.keyring, SLICE(""), out, sizeof(out)), -1);
 	CU_ASSERT_EQUAL(keyring_answer(w.keyring, SLICE("sign this"), out, sizeof(out)),
@@ -417,7 +418,7 @@ static void what_is_no_question_is_refused(void)
 /* @return how many lines */
 static size_t refuse_and_count_lines(struct world *w, int n)
 {
-	uint8_t out[SIGNING_ANSWER_BYTES];
+	uint8_t out[ANSWER_BYTES];
 	int saved = dup(STDERR_FILENO), fds[2];
 	size_t n_lines = 0;
 	char line[4096];

@@ -6,7 +6,6 @@
 
 #include <stdlib.h>
 
-#include "base/log.h"
 #include "contrib/smscsim/radio.h"
 #include "test/unit/test.h"
 

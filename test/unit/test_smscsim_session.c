@@ -1,10 +1,8 @@
 #include "contrib/smscsim/session.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
-#include "base/log.h"
 #include "contrib/smscsim/centre.h"
 #include "contrib/smscsim/pdu.h"
 #include "test/unit/test.h"

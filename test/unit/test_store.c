@@ -4,8 +4,6 @@
  */
 #include "smsc/store.h"
 
-#include <stdlib.h>
-
 #include "smsc/smsc_metrics.h"
 #include "test/unit/test.h"
 

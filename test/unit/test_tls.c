@@ -4,7 +4,6 @@
 #include "test/unit/pki.h"
 
 #include <openssl/err.h>
-#include <stdlib.h>
 
 /* What a server and a client show each other, and what they trust. */
 struct world {
