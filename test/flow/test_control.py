@@ -10,6 +10,7 @@ import time
 
 import pytest
 from harness import airnet, daemon, paths, pki, process, wait
+from harness.control import end
 from harness.schema import DEV
 from harness.stand_in import AUTHENTICATION, StandIn
 from rogue_server import Response, honest_control
@@ -249,14 +250,10 @@ def other(site):
     made.stand_in.close()
 
 
-def end(dev=DEV, reason="device_blocked"):
-    return f'{{"end":"{dev}","epoch":1,"reason":"{reason}"}}\n'.encode()
-
-
 GARBAGE = [
     b"\n", b"\0\n", b"{}\n", b'{"hb":2}\n', b'{"hb":1}', b"[" * 1000, b"x" * 70000,
     b'{"hb":1}\r\n{"hb":1}\n{"end":1}\n', end(DEV + "\\u0000"), end("*", "*"), end(DEV.upper()),
-    end()[:-2] + b',"more":1}\n', os.urandom(5000), b'{"hb":1,"hb":1}\n',
+    end(DEV)[:-2] + b',"more":1}\n', os.urandom(5000), b'{"hb":1,"hb":1}\n',
 ]
 
 
@@ -265,7 +262,7 @@ def test_a_rogue_server_speaks_of_its_own_sessions_alone(site, other):
 
     def control(write):
         said.append(GARBAGE[len(said) % len(GARBAGE)])
-        for line in (b'{"hb":1}\n', end(), end("*"), said[-1]):
+        for line in (b'{"hb":1}\n', end(DEV), end("*"), said[-1]):
             write(line)
         honest_control(write)
 
@@ -290,33 +287,7 @@ def test_a_rogue_server_speaks_of_its_own_sessions_alone(site, other):
     assert len(site.gateway.events("control_down", srv=OTHER_SRV)) <= len(said)
 
 
-def test_what_a_blocked_device_waits_for_is_cut(site):
-    stand_in = StandIn(site)
-    blocked = []
-
-    def respond(request):
-        if request.target == CATALOGUE:
-            blocked.append(True)
-            time.sleep(5)
-        return Response(200, {})
-
-    def control(write):
-        while write(end() if blocked and blocked.pop() else b'{"hb":1}\n'):
-            pass
-
-    stand_in.respond = respond
-    stand_in.server.control = control
-    site.start("gateway")
-    with airnet.Device(site, stand_in.device) as device:
-        assert ask(device).status == 200
-        start = time.monotonic()
-        device.head(f"GET {CATALOGUE} HTTP/1.1")
-        assert device.rest() == b""
-        assert time.monotonic() - start < SOON_S
-    site.gateway.wait_event("session_end", reason="device_blocked")
-    (line,) = site.gateway.events("request", status=0)
-    assert line["reason"] == "device_blocked"
-    stand_in.close()
+# ---- Servers and gateways that go -----------------------------------------------------
 
 
 def test_a_server_without_a_stream_is_asked_each_time(site):

@@ -8,6 +8,11 @@ from harness import landnet
 HEARTBEAT = {"hb": 1}
 
 
+def end(dev, reason="device_blocked"):
+    """The line that says so of a device, or of all: "*"."""
+    return f'{{"end":"{dev}","epoch":1,"reason":"{reason}"}}\n'.encode()
+
+
 class Ended(Exception):
     """The server has ended the stream, or cut it."""
 
