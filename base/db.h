@@ -35,6 +35,10 @@ struct db_settings {
 	int64_t timeout_ms; /* of one call, queueing included; also statement_timeout,
 			     * where prepare (through PgBouncer set it for the role) */
 	bool prepare;
+	/* Of the schema that the program was made for: a connection is not used before
+	 * provbox.schema_serves() says that it serves it, ERROR ev=schema_refused;
+	 * tried again until somebody has brought it up to date. 0: not asked. */
+	int schema_version;
 };
 
 enum db_status {

@@ -10,13 +10,15 @@
 #define REASON_BYTES   256
 
 static void backend_down(struct backend *b, const char *why);
+static void backend_use(struct backend *b);
 
 /* ---- Sending ---- */
 
 /* The connection broke under a caller of ours; what follows waits for the loop. */
 static void backend_break(struct backend *b)
 {
-	b->state = BACKEND_BROKEN;
+	if (b->state == BACKEND_READY)
+		b->state = BACKEND_BROKEN;
 	timer_start(&b->timer, 0);
 }
 
@@ -151,6 +153,90 @@ static void backend_take(struct backend *b, PGresult *result)
 	}
 }
 
+/* ---- The schema ---- */
+
+/* What libpq says is lines with indents, the last one ended too; a log value is one. */
+static const char *one_line(const char *message, char *out, size_t size)
+{
+	size_t n = 0;
+	for (const char *p = message; *p && n + 1 < size; p++) {
+		bool is_space = strchr(" \t\r\n", *p) != NULL;
+		if (!is_space)
+			out[n++] = *p;
+		else if (n > 0 && out[n - 1] != ' ')
+			out[n++] = ' ';
+	}
+	if (n > 0 && out[n - 1] == ' ')
+		n--;
+	out[n] = '\0';
+	return out;
+}
+
+static void backend_ask(struct backend *b)
+{
+	char version[16];
+	const char *values[] = { version };
+	snprintf(version, sizeof(version), "%d", b->db->settings.schema_version);
+	b->state = BACKEND_ASKING;
+	if (PQsendQueryParams(b->pg, "select provbox.schema_serves($1::int)", 1, NULL,
+			      values, NULL, NULL, 0) &&
+	    PQpipelineSync(b->pg))
+		backend_flush(b);
+	else
+		backend_break(b);
+}
+
+/* What is wrong with the schema, and what to do; NULL: nothing. */
+static const char *schema_fault(const PGresult *result)
+{
+	static const struct {
+		const char *sqlstate, *fault;
+	} table[] = {
+		{ "3F000", "there is no schema; run `provctl db init`" },
+		{ "42883", "the schema is too old; run `provctl db upgrade`" },
+		{ "42501", "the role may not use the schema; run `provctl db init`" },
+	};
+	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+	if (PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) == 1)
+		return strcmp(PQgetvalue(result, 0, 0), "t") == 0
+			       ? NULL
+			       : "the schema is of a version that does not serve this "
+				 "program; run `provctl db status`";
+	for (size_t i = 0; sqlstate && i < sizeof(table) / sizeof(table[0]); i++)
+		if (strcmp(sqlstate, table[i].sqlstate) == 0)
+			return table[i].fault;
+	return PQresultErrorMessage(result);
+}
+
+static void log_refusal(struct db *db, const char *fault)
+{
+	char line[REASON_BYTES];
+	if (!db->is_refusal_logged)
+		log_error("schema_refused",
+			  log_num("version", db->settings.schema_version),
+			  log_str("why", one_line(fault, line, sizeof(line))));
+	db->is_refusal_logged = true;
+}
+
+/* The answer, the end of its results, and the Sync. */
+static void backend_hear(struct backend *b)
+{
+	while (b->state == BACKEND_ASKING && !PQisBusy(b->pg)) {
+		PGresult *result = PQgetResult(b->pg);
+		ExecStatusType type = PQresultStatus(result);
+		const char *fault = NULL;
+		if (result && type != PGRES_PIPELINE_SYNC)
+			fault = schema_fault(result);
+		if (fault) {
+			log_refusal(b->db, fault);
+			backend_down(b, "schema_refused");
+		} else if (type == PGRES_PIPELINE_SYNC) {
+			backend_use(b);
+		}
+		PQclear(result);
+	}
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd, (void)what;
@@ -159,6 +245,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 		backend_down(b, PQerrorMessage(b->pg));
 		return;
 	}
+	backend_hear(b);
 	/* NULL ends the results of one command; two of them, that nothing is there. */
 	for (int n_null = 0; b->state == BACKEND_READY && b->n_in_flight > 0 &&
 			     n_null < 2 && !PQisBusy(b->pg);) {
@@ -206,29 +293,22 @@ static void backend_watch(struct backend *b, event_callback_fn on_read,
 	b->has_events = true;
 }
 
-/* What libpq says is lines with indents, the last one ended too; a log value is one. */
-static const char *one_line(const char *message, char *out, size_t size)
-{
-	size_t n = 0;
-	for (const char *p = message; *p && n + 1 < size; p++) {
-		bool is_space = strchr(" \t\r\n", *p) != NULL;
-		if (!is_space)
-			out[n++] = *p;
-		else if (n > 0 && out[n - 1] != ' ')
-			out[n++] = ' ';
-	}
-	if (n > 0 && out[n - 1] == ' ')
-		n--;
-	out[n] = '\0';
-	return out;
-}
-
 static void on_notice(void *arg, const char *message)
 {
 	char line[REASON_BYTES];
 	(void)arg;
 	log_debug("db_notice",
 		  log_str("message", one_line(message, line, sizeof(line))));
+}
+
+static void backend_use(struct backend *b)
+{
+	timer_cancel(&b->timer);
+	b->state = BACKEND_READY;
+	b->retry_ms = RETRY_FIRST_MS;
+	b->db->is_refusal_logged = false;
+	db_ready_changed(b->db, +1, NULL);
+	db_send_waiting(b->db);
 }
 
 static void backend_ready(struct backend *b)
@@ -240,11 +320,10 @@ static void backend_ready(struct backend *b)
 	}
 	backend_watch(b, on_readable, on_writable);
 	event_add(&b->readable, NULL);
-	timer_cancel(&b->timer);
-	b->state = BACKEND_READY;
-	b->retry_ms = RETRY_FIRST_MS;
-	db_ready_changed(b->db, +1, NULL);
-	db_send_waiting(b->db);
+	if (b->db->settings.schema_version > 0)
+		backend_ask(b);
+	else
+		backend_use(b);
 }
 
 static void on_connecting(evutil_socket_t fd, short what, void *arg);
@@ -315,7 +394,8 @@ static void on_timer(void *arg)
 	struct backend *b = arg;
 	switch (b->state) {
 	case BACKEND_DOWN: backend_connect(b); break;
-	case BACKEND_CONNECTING: backend_down(b, "connect timeout"); break;
+	case BACKEND_CONNECTING:
+	case BACKEND_ASKING: backend_down(b, "connect timeout"); break;
 	case BACKEND_READY: backend_down(b, "no answer"); break;
 	case BACKEND_BROKEN: backend_down(b, PQerrorMessage(b->pg)); break;
 	}

@@ -33,6 +33,7 @@ TAILQ_HEAD(db_calls, db_call);
 enum backend_state {
 	BACKEND_DOWN,       /* no connection; the timer will try */
 	BACKEND_CONNECTING, /* the timer is its deadline */
+	BACKEND_ASKING,     /* whether the schema serves us; the same deadline */
 	BACKEND_READY,      /* the timer runs while it does not answer */
 	BACKEND_BROKEN,     /* ready, but to be closed in the next turn */
 };
@@ -59,6 +60,7 @@ struct db {
 	size_t n_calls;
 	size_t n_ready;
 	bool is_down_logged;
+	bool is_refusal_logged;
 	void (*on_ready)(void *arg, bool is_ready);
 	void *on_ready_arg;
 	struct backend *backends;

@@ -233,6 +233,7 @@ static bool open_database(struct courier *courier)
 		.queue_limit = QUEUE_LIMIT,
 		.timeout_ms = config->database_timeout_ms,
 		.prepare = config->is_prepare,
+		.schema_version = SCHEMA_VERSION,
 	};
 	char why[256];
 	courier->db = db_open(courier->loop, &settings, why, sizeof(why));

@@ -202,6 +202,7 @@ static bool open_database(struct landnet *landnet)
 		.queue_limit = DATABASE_QUEUE,
 		.timeout_ms = config->database_timeout_ms,
 		.prepare = config->is_prepare,
+		.schema_version = SCHEMA_VERSION,
 	};
 	char why[256];
 	landnet->db = db_open(landnet->loop, &settings, why, sizeof(why));

@@ -175,6 +175,7 @@ static bool open_db(void)
 		.queue_limit = 2 * STORE_HIGH,
 		.timeout_ms = the.config->database_timeout_ms,
 		.prepare = the.config->prepare,
+		.schema_version = SCHEMA_VERSION,
 	};
 	char why[256];
 	the.db = db_open(the.worker->loop, &settings, why, sizeof(why));

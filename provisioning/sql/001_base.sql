@@ -26,6 +26,13 @@ language sql stable security definer set search_path = provbox, pg_temp as $$
 	select coalesce(max(version), 0) from schema_version
 $$;
 
+-- Whether a program that was made for version p_version can work on this schema: it does on its own and on later ones. A
+-- migration that takes something away from older programs replaces this function.
+create function schema_serves(p_version int) returns boolean
+language sql stable security definer set search_path = provbox, pg_temp as $$
+	select p_version <= schema_version_read()
+$$;
+
 create function schema_list()
 returns table (version int, name text, sha256 text, applied_at timestamptz)
 language sql stable security definer set search_path = provbox, pg_temp as $$

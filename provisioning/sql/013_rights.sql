@@ -8,11 +8,11 @@ begin
 	foreach f in array array['authentication_read', 'session_end', 'changes_read', 'control_forget',
 			'device_read', 'catalogue_read', 'request_put', 'request_read', 'terms_read', 'answer_put',
 			'item_result_put', 'retransmission_post', 'content_open', 'content_chunk_read', 'outbox_lease', 'outbox_done',
-			'outbox_retry', 'requests_expire', 'queue_read', 'schema_version_read'] loop
+			'outbox_retry', 'requests_expire', 'queue_read', 'schema_serves'] loop
 		execute format('grant execute on function %I to provbox_server', f);
 	end loop;
 	foreach f in array array['smsc_lease', 'smsc_parts', 'smsc_ack', 'smsc_report', 'smsc_unacked', 'smsc_retry',
-			'mo_receive', 'queue_read', 'schema_version_read'] loop
+			'mo_receive', 'queue_read', 'schema_serves'] loop
 		execute format('grant execute on function %I to provbox_smsc', f);
 	end loop;
 	foreach f in array array['device_import', 'device_show', 'device_events', 'device_block', 'device_limit',

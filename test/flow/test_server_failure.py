@@ -47,6 +47,37 @@ def test_the_database_goes_and_comes_back(served):
     assert all(down["why"].strip() and "\\x" not in down["why"] for down in downs)
 
 
+@pytest.mark.parametrize("name", ["server", "smsc"])
+def test_a_schema_that_is_too_old_is_waited_for(site, name):
+    """Programs may be started before `provctl db upgrade` has been run."""
+    site.start("database", "smscsim", "bearerbox")
+    site.schema.table("create table kept as select * from schema_version")
+    site.schema.table("delete from schema_version where version > 1")
+    part = getattr(site, name)
+    part.expect_errors("schema_refused")
+    seen = []
+
+    def upgrade():
+        wait.until(lambda: part.process and part.events("schema_refused"), "ev=schema_refused")
+        time.sleep(0.5)
+        seen.extend(part.events("schema_refused") + part.events("ready"))
+        site.schema.table("insert into schema_version select * from kept where version > 1")
+
+    operator = threading.Thread(target=upgrade)
+    operator.start()
+    site.start(name)  # until it is ready
+    operator.join()
+    assert 1 <= len(seen) <= 2  # once a process, not once a try
+    assert all("provctl db status" in line["why"] for line in seen)
+
+
+def test_a_newer_schema_serves_older_programs(site):
+    site.start("database")
+    site.schema.table("insert into schema_version (version, name, sha256)"
+                      " select max(version) + 1, 'later', sha256('') from schema_version")
+    site.start("server", "smscsim", "bearerbox", "smsc")
+
+
 def test_a_statement_that_takes_too_long(served):
     with Caller(served, openapi.Api()) as caller:
         caller.authenticate()

@@ -45,6 +45,7 @@ static struct cluster cluster;
 static struct loop *loop;
 static struct db *db;
 static bool do_prepare;
+static int schema_version;
 
 /* What came of one call. */
 struct answer {
@@ -127,6 +128,7 @@ static void open_db(size_t connections, size_t queue_limit, int64_t timeout_ms)
 		.queue_limit = queue_limit,
 		.timeout_ms = timeout_ms,
 		.prepare = do_prepare,
+		.schema_version = schema_version,
 	};
 	loop = loop_new();
 	db = db_open(loop, &settings, why, sizeof(why));
@@ -331,15 +333,50 @@ static void drops_open_calls_when_closed(void)
 		CU_ASSERT_EQUAL(a[i].times, 0);
 }
 
-static void make_table(void)
+static void execute(const char *sql)
 {
 	PGconn *pg = PQconnectdb(cluster.dsn);
 	for (int i = 0; i < 100 && PQstatus(pg) != CONNECTION_OK; i++) {
 		usleep(50000);
 		PQreset(pg);
 	}
-	PQclear(PQexec(pg, "create table seen (what text)"));
+	PQclear(PQexec(pg, sql));
 	PQfinish(pg);
+}
+
+static void serve_schema(int version)
+{
+	char sql[256];
+	snprintf(sql, sizeof(sql),
+		 "create schema if not exists provbox; create or replace function "
+		 "provbox.schema_serves(int) returns boolean language sql as "
+		 "'select $1 <= %d'",
+		 version);
+	execute(sql);
+}
+
+/* Not ready before somebody has made the schema, and has made it the right one. */
+static void waits_for_a_schema_that_serves_it(void)
+{
+	schema_version = 7;
+	open_db(2, 20, 1000);
+	CU_ASSERT_EQUAL(ask_and_run(ADD_ONE, "1"), DB_UNAVAILABLE);
+	serve_schema(6);
+	CU_ASSERT_EQUAL(ask_and_run(ADD_ONE, "1"), DB_UNAVAILABLE);
+	CU_ASSERT_FALSE(db_is_ready(db));
+	serve_schema(8);
+	enum db_status status = DB_UNAVAILABLE;
+	for (int i = 0; i < 20 && status != DB_OK; i++)
+		status = ask_and_run(ADD_ONE, "1");
+	CU_ASSERT_EQUAL(status, DB_OK);
+	CU_ASSERT_TRUE(db_is_ready(db));
+	/* A connection that is made anew asks again. */
+	serve_schema(6);
+	execute("select pg_terminate_backend(pid) from pg_stat_activity where "
+		"application_name = 'test_db'");
+	CU_ASSERT_EQUAL(ask_and_run(ADD_ONE, "1"), DB_UNAVAILABLE);
+	close_db();
+	schema_version = 0;
 }
 
 int main(void)
@@ -357,6 +394,7 @@ int main(void)
 		TEST(never_answers_a_cancelled_call),
 		TEST(survives_a_restart),
 		TEST(drops_open_calls_when_closed),
+		TEST(waits_for_a_schema_that_serves_it),
 	};
 	if (!cluster_open(&cluster)) {
 		cluster_close(&cluster);
@@ -365,7 +403,7 @@ int main(void)
 	}
 	do_prepare = true;
 	log_open("test_db", LOG_LEVEL_ERROR);
-	make_table();
+	execute("create table seen (what text)");
 	int status = test_main("db", cases, sizeof(cases) / sizeof(cases[0]));
 	cluster_close(&cluster);
 	return status;
