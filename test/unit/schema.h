@@ -81,7 +81,9 @@ static inline bool schema_make(PGconn *pg)
 	for (size_t i = 0; ok && i < found.gl_pathc; i++)
 		ok = schema_apply(pg, found.gl_pathv[i]);
 	globfree(&found);
-	return ok;
+	snprintf(pattern, sizeof(pattern),
+		 "select provbox.schema_record('%d', sha256(''))", SCHEMA_VERSION);
+	return ok && schema_run(pg, pattern);
 }
 
 #endif
