@@ -6,8 +6,8 @@
 #include <stdlib.h>
 
 #include "auth/field.h"
-#include "auth/secret.h"
 #include "base/log.h"
+#include "base/secret.h"
 
 #define KID_BYTES      8
 #define KEY_BYTES      32

@@ -3,8 +3,8 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
-#include "auth/secret.h"
 #include "base/files.h"
+#include "base/secret.h"
 
 #define KEY_FILE_BYTES (64 * 1024)
 #define RSA_BITS_MIN   2048

@@ -12,7 +12,6 @@ auth_libauth_a_SOURCES = \
 	auth/message.c \
 	auth/proof.c auth/proof.h auth/proof_claims.c \
 	auth/reason.c \
-	auth/secret.c auth/secret.h \
 	auth/signer.c auth/signer.h auth/signer_provider.c \
 	auth/signing.c auth/signing.h \
 	auth/standing.c \

@@ -45,7 +45,9 @@ base_libbase_a_SOURCES = \
 	base/roster.c base/roster.h \
 	base/sandbox.c base/sandbox.h \
 	base/sandbox_filter.c base/sandbox_filter.h \
+	base/seal.c base/seal.h \
 	base/seats.c base/seats.h \
+	base/secret.c base/secret.h \
 	base/slice.c base/slice.h \
 	base/sockets.c base/sockets.h \
 	base/status.c base/status.h \
@@ -86,7 +88,7 @@ check_PROGRAMS += \
 	test/unit/test_reload \
 	test/unit/test_roster \
 	test/unit/test_sandbox \
-	test/unit/test_seats \
+	test/unit/test_seal test/unit/test_seats \
 	test/unit/test_slice \
 	test/unit/test_sockets \
 	test/unit/test_supervisor \

@@ -1,6 +1,7 @@
 #include "base/metrics.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <sys/mman.h>
 
 #include "base/log.h"
@@ -14,6 +15,8 @@ static struct {
 	/* Shared: a line with how many slots were ever used, then the slots. */
 	size_t *n_used;
 	int64_t *values;
+	char (*names)[METRICS_NAME_BYTES]; /* of each slot; shared, behind the slots */
+	size_t own_slot;
 	int64_t *own; /* this process's slot */
 } shared;
 
@@ -26,12 +29,14 @@ void metrics_open(const struct metric *table, size_t n, size_t n_slots)
 	shared.n = n;
 	shared.n_slots = n_slots;
 	shared.stride = (n + per_line - 1) / per_line * per_line;
+	size_t values_bytes = n_slots * shared.stride * sizeof(int64_t);
 	void *memory =
-		mmap(NULL, CACHE_LINE + n_slots * shared.stride * sizeof(int64_t),
+		mmap(NULL, CACHE_LINE + values_bytes + n_slots * METRICS_NAME_BYTES,
 		     PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	BUG_ON(memory == MAP_FAILED);
 	shared.n_used = memory;
 	shared.values = (int64_t *)memory + per_line;
+	shared.names = (void *)((char *)shared.values + values_bytes);
 	shared.own = shared.values;
 	*shared.n_used = 1;
 }
@@ -58,8 +63,9 @@ void metrics_retire_slot(size_t slot)
 	if (!shared.values)
 		return;
 	int64_t *values = slot_at(slot);
+	shared.names[slot][0] = '\0';
 	for (size_t i = 0; i < shared.n; i++)
-		if (shared.table[i].type == METRIC_GAUGE)
+		if (shared.table[i].type != METRIC_COUNTER)
 			__atomic_store_n(&values[i], 0, __ATOMIC_RELAXED);
 }
 
@@ -68,8 +74,16 @@ void metrics_use_slot(size_t slot)
 	if (!shared.values)
 		return;
 	shared.own = slot_at(slot);
+	shared.own_slot = slot;
 	mark_used(slot);
 	metrics_retire_slot(slot);
+}
+
+void metrics_name_slot(const char *label)
+{
+	if (shared.values)
+		snprintf(shared.names[shared.own_slot], METRICS_NAME_BYTES, "%s",
+			 label);
 }
 
 /* A slot has one writer: load and store need no locked instruction. */
@@ -78,7 +92,7 @@ void metrics_add(size_t metric, int64_t n)
 	if (!shared.values)
 		return;
 	BUG_ON(metric >= shared.n);
-	BUG_ON(n < 0 && shared.table[metric].type != METRIC_GAUGE);
+	BUG_ON(n < 0 && shared.table[metric].type == METRIC_COUNTER);
 	int64_t value = __atomic_load_n(&shared.own[metric], __ATOMIC_RELAXED);
 	__atomic_store_n(&shared.own[metric], value + n, __ATOMIC_RELAXED);
 }
@@ -101,7 +115,33 @@ static void render_header(struct evbuffer *out, const struct metric *metric)
 {
 	evbuffer_add_printf(out, "# HELP %s %s\n# TYPE %s %s\n", metric->name,
 			    metric->help, metric->name,
-			    metric->type == METRIC_GAUGE ? "gauge" : "counter");
+			    metric->type == METRIC_COUNTER ? "counter" : "gauge");
+}
+
+/* The first of the slots that have its name? */
+static bool is_first(size_t slot)
+{
+	for (size_t i = 0; i < slot; i++)
+		if (strcmp(shared.names[i], shared.names[slot]) == 0)
+			return false;
+	return shared.names[slot][0] != '\0';
+}
+
+static void render_each(struct evbuffer *out, size_t metric)
+{
+	size_t n_used = __atomic_load_n(shared.n_used, __ATOMIC_RELAXED);
+
+	for (size_t i = 0; i < n_used; i++) {
+		int64_t sum = 0;
+		if (!is_first(i))
+			continue;
+		for (size_t slot = i; slot < n_used; slot++)
+			if (strcmp(shared.names[slot], shared.names[i]) == 0)
+				sum += __atomic_load_n(&slot_at(slot)[metric],
+						       __ATOMIC_RELAXED);
+		evbuffer_add_printf(out, "%s{%s} %" PRId64 "\n",
+				    shared.table[metric].name, shared.names[i], sum);
+	}
 }
 
 void metrics_render(struct evbuffer *out)
@@ -110,6 +150,10 @@ void metrics_render(struct evbuffer *out)
 		const struct metric *metric = &shared.table[i];
 		if (i == 0 || strcmp(metric->name, shared.table[i - 1].name) != 0)
 			render_header(out, metric);
+		if (metric->type == METRIC_GAUGE_EACH) {
+			render_each(out, i);
+			continue;
+		}
 		evbuffer_add_printf(out, "%s", metric->name);
 		if (metric->label)
 			evbuffer_add_printf(out, "{%s}", metric->label);

@@ -12,7 +12,8 @@
 
 enum metric_type {
 	METRIC_COUNTER,
-	METRIC_GAUGE
+	METRIC_GAUGE,
+	METRIC_GAUGE_EACH /* a gauge with a row for each name of metrics_name_slot() */
 };
 
 struct metric {
@@ -33,7 +34,15 @@ void metrics_open(const struct metric *table, size_t n, size_t n_slots);
 /** Choose this process's slot, and zero its gauges. Counters go on from where the last
  * process of this slot left them. */
 void metrics_use_slot(size_t slot);
-/** The process of a slot has died: zero its gauges; what it counted stays. */
+/**
+ * Say what this process serves; rows of METRIC_GAUGE_EACH have this label, and
+ * processes of one name share a row.
+ * @param label  `bearerbox="east"`, below METRICS_NAME_BYTES; copied
+ */
+void metrics_name_slot(const char *label);
+#define METRICS_NAME_BYTES 64
+/** The process of a slot has died: zero its gauges, forget its name; what
+ * it counted stays. */
 void metrics_retire_slot(size_t slot);
 /** Add to a metric of this process; negative for gauges only. O(1), no system call. */
 void metrics_add(size_t metric, int64_t n);

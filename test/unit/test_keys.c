@@ -2,7 +2,7 @@
 
 #include <errno.h>
 
-#include "auth/secret.h"
+#include "base/secret.h"
 #include "test/unit/cert.h"
 #include "test/unit/directory.h"
 #include "test/unit/test.h"

@@ -10,6 +10,7 @@ enum {
 	OPEN,
 	FAILED_BUSY,
 	FAILED_GONE,
+	SERVED,
 	N_METRICS
 };
 
@@ -20,6 +21,7 @@ static const struct metric table[N_METRICS] = {
 			  "Failures." },
 	[FAILED_GONE] = { "test_failed_total", "reason=\"gone\"", METRIC_COUNTER,
 			  "Failures." },
+	[SERVED] = { "test_served", NULL, METRIC_GAUGE_EACH, "Served now." },
 };
 
 static void nothing_counts_before_the_opening(void)
@@ -93,8 +95,46 @@ static void renders_the_text_format(void)
 			       "# HELP test_failed_total Failures.\n"
 			       "# TYPE test_failed_total counter\n"
 			       "test_failed_total{reason=\"busy\"} 0\n"
-			       "test_failed_total{reason=\"gone\"} 1\n");
+			       "test_failed_total{reason=\"gone\"} 1\n"
+			       "# HELP test_served Served now.\n"
+			       "# TYPE test_served gauge\n");
 	evbuffer_free(out);
+}
+
+static void serve(size_t slot, const char *label, int64_t n)
+{
+	metrics_use_slot(slot);
+	metrics_name_slot(label);
+	metrics_add(SERVED, n);
+}
+
+static bool is_rendered(const char *rows)
+{
+	struct evbuffer *out = evbuffer_new();
+
+	metrics_render(out);
+	evbuffer_add(out, "", 1);
+	const char *text =
+		strstr((char *)evbuffer_pullup(out, -1), "gauge\ntest_served");
+	bool is_same = text ? strcmp(text + 6, rows) == 0 : rows[0] == '\0';
+	evbuffer_free(out);
+	return is_same;
+}
+
+/* Two processes of one name are two generations of one thing. */
+static void a_name_has_a_row(void)
+{
+	serve(1, "x=\"a\"", 1);
+	serve(2, "x=\"b\"", 5);
+	serve(3, "x=\"a\"", 2);
+	CU_ASSERT(is_rendered("test_served{x=\"a\"} 3\ntest_served{x=\"b\"} 5\n"));
+	CU_ASSERT_EQUAL(metrics_sum(SERVED), 8);
+	metrics_add(SERVED, -1);
+	metrics_retire_slot(2);
+	CU_ASSERT(is_rendered("test_served{x=\"a\"} 2\n"));
+	metrics_use_slot(1);
+	metrics_use_slot(3);
+	CU_ASSERT(is_rendered(""));
 }
 
 static void lower_a_counter(void)
@@ -112,4 +152,5 @@ static void a_counter_never_falls(void)
 
 TEST_MAIN("metrics", TEST(nothing_counts_before_the_opening), TEST(processes_add_up),
 	  TEST(a_successor_keeps_counters_and_zeroes_gauges),
-	  TEST(renders_the_text_format), TEST(a_counter_never_falls))
+	  TEST(renders_the_text_format), TEST(a_name_has_a_row),
+	  TEST(a_counter_never_falls))

@@ -2,8 +2,8 @@
  * A file that holds a secret: read whole into memory that is wiped, and refused
  * unless only its owner can read it. Knows nothing of what is inside.
  */
-#ifndef AUTH_SECRET_H
-#define AUTH_SECRET_H
+#ifndef BASE_SECRET_H
+#define BASE_SECRET_H
 
 #include "base/slice.h"
 
