@@ -83,4 +83,5 @@ nobase_dist_pkgdata_DATA += \
 	provisioning/sql/011_operator.sql \
 	provisioning/sql/012_control.sql \
 	provisioning/sql/013_rights.sql \
-	provisioning/sql/014_operator_work.sql
+	provisioning/sql/014_operator_work.sql \
+	provisioning/sql/015_narrow_band.sql

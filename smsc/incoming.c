@@ -78,6 +78,19 @@ int64_t incoming_kept_ms(const struct incoming *incoming)
 		       : 0;
 }
 
+/* What a report was to the database: nothing but a number where it changed nothing. */
+static void count_news(struct slice id, struct slice news)
+{
+	if (slice_eq(news, SLICE("repeated"))) {
+		metrics_add(SMSC_REPORT_REPEATED, 1);
+	} else if (slice_eq(news, SLICE("late"))) {
+		metrics_add(SMSC_REPORT_LATE, 1);
+	} else if (slice_eq(news, SLICE("unknown"))) {
+		metrics_add(SMSC_REPORT_FOREIGN, 1);
+		log_warn("report_foreign", log_slice("id", id));
+	}
+}
+
 static void on_stored(void *arg, enum store_outcome outcome, struct slice answer)
 {
 	struct pending *pending = arg;
@@ -93,9 +106,8 @@ static void on_stored(void *arg, enum store_outcome outcome, struct slice answer
 	if (!pending->is_report) {
 		log_info("mo", log_slice("id", id), log_slice("outcome", answer));
 		notices_expect(incoming->p.notices);
-	} else if (outcome == STORE_DONE && answer.n == 0) {
-		metrics_add(SMSC_REPORT_FOREIGN, 1);
-		log_warn("report_foreign", log_slice("id", id));
+	} else if (outcome == STORE_DONE) {
+		count_news(id, answer);
 	}
 	free(pending);
 }
@@ -148,9 +160,33 @@ static void on_report(struct incoming *incoming, const struct box_sms *sms)
 	store_sms(incoming, sms, STATEMENT_REPORT, params, 4);
 }
 
+/* An answer is one message. A part of a longer one that bearerbox did not put together
+ * could say the opposite of the whole. */
+static bool is_part_of_longer(struct slice udh)
+{
+	struct slice rest = udh.n > 1 ? slice_make(udh.p + 1, udh.n - 1) : SLICE("");
+	while (rest.n >= 2) {
+		uint8_t id = (uint8_t)rest.p[0], n = (uint8_t)rest.p[1];
+		if (rest.n < 2u + n)
+			return false;
+		if ((id == 0x00 && n == 3 && rest.p[3] != 1) ||
+		    (id == 0x08 && n == 4 && rest.p[4] != 1))
+			return true;
+		rest = slice_make(rest.p + 2 + n, rest.n - 2 - n);
+	}
+	return false;
+}
+
 static void on_mo(struct incoming *incoming, const struct box_sms *sms)
 {
 	metrics_add(SMSC_MO, 1);
+	if (is_part_of_longer(sms->udhdata)) {
+		metrics_add(SMSC_MO_PART, 1);
+		log_warn("mo_part", log_slice("id", sms->id),
+			 log_masked("from", sms->sender));
+		acknowledge_sms(incoming, sms, BOX_ACK_SUCCESS);
+		return;
+	}
 	if (sms->coding == BOX_CODING_8BIT) {
 		metrics_add(SMSC_MO_BINARY, 1);
 		log_warn("mo_binary", log_slice("id", sms->id),

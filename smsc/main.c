@@ -8,6 +8,8 @@
 
 static const struct supervisor_role roles[] = {
 	{ .name = "link",
+	  .count = smsc_config_n_bearerboxes,
+	  .load = smsc_worker_load,
 	  .start = smsc_worker_start,
 	  .take_over = smsc_worker_take_over,
 	  .stop = smsc_worker_stop,

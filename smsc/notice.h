@@ -9,6 +9,7 @@
 
 #include "base/codec.h"
 #include "base/db.h"
+#include "base/seal.h"
 #include "smsc/box.h"
 #include "smsc/text.h"
 
@@ -21,10 +22,16 @@ struct notice {
 	STAILQ_ENTRY(notice) link;
 	struct arena *arena; /* of everything below */
 	void *owner;         /* for the callback of a statement */
+	/* Why it cannot be sent, a reason code and a word for the log; NULL: it can.
+	 * What cannot be opened now may be, when the keys are mended. */
+	const char *problem, *why;
+	bool is_hopeless;
 	uint64_t generation; /* of the link, when its parts were being recorded */
 	const char *id, *token;
 	struct slice msisdn, sender;
 	uint8_t reference; /* of the concatenation */
+	int64_t validity_s;
+	struct slice secret; /* its text, when it came sealed; wiped with the notice */
 	struct text_parts text;
 	size_t n_open;                /* parts that are to be sent */
 	uint8_t open[TEXT_MAX_PARTS]; /* their numbers, from 1 */
@@ -33,9 +40,11 @@ struct notice {
 
 /**
  * Take a row of STATEMENT_LEASE.
- * @param problem  set: the text cannot be sent, and nothing but id and token is filled
+ * @param keys  borrowed; open sealed texts; NULL: there are none
+ * @return where its problem is set, nothing but that, id and token is filled
  */
-struct notice *notice_new(const PGresult *result, int row, enum text_problem *problem);
+struct notice *notice_new(const struct seal_keys *keys, const PGresult *result,
+			  int row);
 void notice_free(struct notice *notice);
 
 /** The numbers of the open parts as a PostgreSQL array. */
@@ -48,10 +57,9 @@ void notice_uuids(const struct notice *notice, char out[NOTICE_UUIDS_SIZE]);
  * @param index     0..n_open - 1
  * @param box_id    where reports go to
  * @param now_s     seconds since 1970
- * @param validity  seconds
  * @param out       borrows from the notice
  */
 void notice_message(struct notice *notice, size_t index, struct slice box_id,
-		    int64_t now_s, int64_t validity_s, struct box_message *out);
+		    int64_t now_s, struct box_message *out);
 
 #endif

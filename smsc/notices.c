@@ -10,10 +10,14 @@
 /* Leased at once; all of them wait here when the window is full. */
 #define LEASE_MAX 100
 
+/* A link whose window is full still says so often that it is there. */
+#define PRESENCE_MS 1000
+
 enum notices_state {
 	NOTICES_IDLE,       /* bearerbox is not there, or we are ending */
 	NOTICES_SETTLING,   /* what was under way comes to rest */
 	NOTICES_RECOVERING, /* what was never acknowledged is made due again */
+	NOTICES_COUNTING,   /* what has no report is asked for */
 	NOTICES_RUNNING,
 };
 
@@ -28,6 +32,7 @@ struct notices {
 	bool is_stopped;
 	int64_t limit; /* of the last lease */
 	int64_t poll_ms;
+	int64_t leased_ms; /* when it was last asked for */
 	struct timer poll;
 };
 
@@ -37,6 +42,7 @@ static void set_state(struct notices *notices, enum notices_state state)
 		[NOTICES_IDLE] = "idle",
 		[NOTICES_SETTLING] = "settling",
 		[NOTICES_RECOVERING] = "recovering",
+		[NOTICES_COUNTING] = "counting",
 		[NOTICES_RUNNING] = "running",
 	};
 	log_debug("notices_state", log_str("from", names[notices->state]),
@@ -60,14 +66,15 @@ static bool ask(struct notices *notices, enum statement statement,
 	return true;
 }
 
-/* The notice cannot be sent as it is, now or ever; reason is for the database. */
-static void refuse(struct notices *notices, const struct notice *notice,
-		   const char *reason, const char *why)
+/* The notice cannot be sent as it is, now or ever; its reason is for the database. */
+static void refuse(struct notices *notices, const struct notice *notice)
 {
 	const struct slice params[] = { slice_of(notice->id), slice_of(notice->token),
-					slice_of(reason), SLICE("true") };
+					slice_of(notice->problem),
+					notice->is_hopeless ? SLICE("true")
+							    : SLICE("false") };
 	log_error("notice_unsendable", log_str("notice", notice->id),
-		  log_str("reason", reason), log_str("why", why));
+		  log_str("reason", notice->problem), log_str("why", notice->why));
 	metrics_add(SMSC_NOTICES_UNSENDABLE, 1);
 	store_put(notices->p.store, STATEMENT_RETRY, params, 4, NULL, NULL);
 }
@@ -77,17 +84,19 @@ static void refuse(struct notices *notices, const struct notice *notice,
 static void send_parts(struct notices *notices, struct notice *notice)
 {
 	const struct smsc_config *config = notices->p.config;
-	int64_t now_s = time_now_ms() / 1000;
+	int64_t now_s = time_now_ms() / 1000, now_ms = loop_now_ms(notices->loop);
 	for (size_t i = 0; i < notice->n_open; i++) {
 		struct box_message message;
-		notice_message(notice, i, slice_of(config->box_id), now_s,
-			       config->validity_ms / 1000, &message);
+		notice_message(notice, i, slice_of(config->box_id), now_s, &message);
 		if (!boxlink_send(notices->p.link, &message)) {
-			refuse(notices, notice, "message_refused", "frame_refused");
+			notice->problem = "message_refused";
+			notice->why = "frame_refused";
+			notice->is_hopeless = true;
+			refuse(notices, notice);
 			return;
 		}
-		window_add(notices->p.window, message.sms.id,
-			   loop_now_ms(notices->loop));
+		window_add(notices->p.window, message.sms.id, now_ms,
+			   now_ms + notice->validity_s * 1000);
 		metrics_add(SMSC_PARTS, 1);
 	}
 	metrics_add(SMSC_NOTICES, 1);
@@ -155,13 +164,9 @@ static void drop_queued(struct notices *notices)
 
 static void take_row(struct notices *notices, const PGresult *result, int row)
 {
-	enum text_problem problem;
-	struct notice *notice = notice_new(result, row, &problem);
-	if (problem != TEXT_OK) {
-		refuse(notices, notice,
-		       problem == TEXT_TOO_LONG ? "message_too_long"
-						: "message_refused",
-		       text_problem_name(problem));
+	struct notice *notice = notice_new(notices->p.keys, result, row);
+	if (notice->problem) {
+		refuse(notices, notice);
 		notice_free(notice);
 	} else if (notice->n_open == 0) {
 		notice_free(notice);
@@ -180,7 +185,8 @@ static void poll_again(struct notices *notices, int n_rows)
 	else
 		notices->poll_ms = config->poll_max_ms;
 	/* There is probably more where this came from. */
-	timer_start(&notices->poll, n_rows >= notices->limit ? 0 : notices->poll_ms);
+	timer_start(&notices->poll,
+		    n_rows > 0 && n_rows >= notices->limit ? 0 : notices->poll_ms);
 }
 
 static void on_leased(void *arg, enum db_status status, const PGresult *result)
@@ -198,45 +204,80 @@ static void on_leased(void *arg, enum db_status status, const PGresult *result)
 	notices_advance(notices);
 }
 
-static void lease(struct notices *notices)
+/* @p n: at most so many; 0 says that we are there. */
+static void lease(struct notices *notices, size_t n)
 {
 	const struct smsc_config *config = notices->p.config;
 	char limit[24], lease_ms[24];
-	size_t n = room(notices) < LEASE_MAX ? room(notices) : LEASE_MAX;
 	snprintf(limit, sizeof(limit), "%zu", n);
 	snprintf(lease_ms, sizeof(lease_ms), "%lld", (long long)config->lease_ms);
-	const struct db_param params[] = { db_text(config->box_id), db_text(limit),
+	const struct db_param params[] = { db_text(notices->p.name), db_text(limit),
 					   db_text(lease_ms) };
 	notices->limit = (int64_t)n;
+	notices->leased_ms = loop_now_ms(notices->loop);
 	notices->is_leasing =
 		ask(notices, STATEMENT_LEASE, params, 3, on_leased, notices);
 	if (!notices->is_leasing)
 		timer_start(&notices->poll, config->poll_max_ms);
 }
 
-static void on_unacked(void *arg, enum db_status status, const PGresult *result)
+/* The database could not be asked: once more, from the beginning. */
+static void recover_later(struct notices *notices)
+{
+	set_state(notices, NOTICES_SETTLING);
+	timer_start(&notices->poll, notices->p.config->poll_max_ms);
+}
+
+/* bearerbox has these still, perhaps since before we began. */
+static void on_unreported(void *arg, enum db_status status, const PGresult *result)
 {
 	struct notices *notices = arg;
+	int64_t now_ms = loop_now_ms(notices->loop);
 	notices->n_calls--;
-	if (notices->state != NOTICES_RECOVERING) {
+	if (notices->state != NOTICES_COUNTING) {
 		notices_advance(notices);
 		return;
 	}
 	if (status != DB_OK) {
-		set_state(notices, NOTICES_SETTLING);
-		timer_start(&notices->poll, notices->p.config->poll_max_ms);
+		recover_later(notices);
 		return;
 	}
-	if (!slice_eq(db_value(result, 0, 0), SLICE("0")))
-		log_info("notices_again", log_slice("due", db_value(result, 0, 0)));
+	for (int row = 0; row < PQntuples(result); row++) {
+		uint64_t left_ms;
+		if (slice_to_u64(db_value(result, row, UNREPORTED_LEFT_MS), INT64_MAX,
+				 &left_ms))
+			window_restore(notices->p.window,
+				       db_value(result, row, UNREPORTED_UUID),
+				       now_ms + (int64_t)left_ms);
+	}
 	set_state(notices, NOTICES_RUNNING);
 	notices->poll_ms = notices->p.config->poll_min_ms;
 	timer_start(&notices->poll, 0);
 }
 
+static void on_unacked(void *arg, enum db_status status, const PGresult *result)
+{
+	struct notices *notices = arg;
+	char limit[24];
+	notices->n_calls--;
+	if (notices->state != NOTICES_RECOVERING) {
+		notices_advance(notices);
+		return;
+	}
+	if (status == DB_OK && !slice_eq(db_value(result, 0, 0), SLICE("0")))
+		log_info("notices_again", log_slice("due", db_value(result, 0, 0)));
+	snprintf(limit, sizeof(limit), "%lld", (long long)notices->p.config->window);
+	const struct db_param params[] = { db_text(notices->p.name), db_text(limit) };
+	if (status == DB_OK &&
+	    ask(notices, STATEMENT_UNREPORTED, params, 2, on_unreported, notices))
+		set_state(notices, NOTICES_COUNTING);
+	else
+		recover_later(notices);
+}
+
 static void recover(struct notices *notices)
 {
-	const struct db_param params[] = { db_text(notices->p.config->box_id) };
+	const struct db_param params[] = { db_text(notices->p.name) };
 	if (ask(notices, STATEMENT_UNACKED, params, 1, on_unacked, notices))
 		set_state(notices, NOTICES_RECOVERING);
 	else
@@ -247,7 +288,8 @@ void notices_advance(struct notices *notices)
 {
 	switch (notices->state) {
 	case NOTICES_IDLE:
-	case NOTICES_RECOVERING: break;
+	case NOTICES_RECOVERING:
+	case NOTICES_COUNTING: break;
 	case NOTICES_SETTLING:
 		if (notices->n_calls == 0 && store_count(notices->p.store) == 0 &&
 		    !timer_is_pending(&notices->poll))
@@ -264,10 +306,13 @@ static void on_poll(void *arg)
 		notices_advance(notices);
 		return;
 	}
-	bool can_take = STAILQ_EMPTY(&notices->queue) && room(notices) > 0 &&
+	size_t n = room(notices) < LEASE_MAX ? room(notices) : LEASE_MAX;
+	bool can_take = STAILQ_EMPTY(&notices->queue) && n > 0 &&
 			!boxlink_is_full(notices->p.link);
-	if (can_take && !notices->is_leasing)
-		lease(notices);
+	bool is_presence_due =
+		loop_now_ms(notices->loop) - notices->leased_ms >= PRESENCE_MS;
+	if (!notices->is_leasing && (can_take || is_presence_due))
+		lease(notices, can_take ? n : 0);
 	else
 		timer_start(&notices->poll, notices->p.config->poll_min_ms);
 }

@@ -12,29 +12,37 @@ static bool is_dsn(const void *section, char *why, size_t why_size)
 	return dsn_check(config->dsn, why, why_size);
 }
 
+static bool is_name(struct slice name)
+{
+	bool is_valid = name.n >= 1 && name.n <= 32;
+	for (size_t i = 0; i < name.n; i++)
+		is_valid = is_valid && ((name.p[i] >= 'a' && name.p[i] <= 'z') ||
+					(name.p[i] >= 'A' && name.p[i] <= 'Z') ||
+					(name.p[i] >= '0' && name.p[i] <= '9') ||
+					name.p[i] == '-' || name.p[i] == '_');
+	return is_valid;
+}
+
+#define WHAT_NAMES_ARE "is not 1 to 32 letters, digits, hyphens or underscores"
+
 /* bearerbox names files and queues after the box. */
 static bool is_box_id(const void *section, char *why, size_t why_size)
 {
 	const struct smsc_config *config = section;
-	struct slice id = slice_of(config->box_id);
-	bool is_valid = id.n >= 1 && id.n <= 32;
-	for (size_t i = 0; i < id.n; i++)
-		is_valid = is_valid && ((id.p[i] >= 'a' && id.p[i] <= 'z') ||
-					(id.p[i] >= 'A' && id.p[i] <= 'Z') ||
-					(id.p[i] >= '0' && id.p[i] <= '9') ||
-					id.p[i] == '-' || id.p[i] == '_');
+	bool is_valid = is_name(slice_of(config->box_id));
 	if (!is_valid)
-		snprintf(why, why_size,
-			 "is not 1 to 32 letters, digits, hyphens or underscores");
+		snprintf(why, why_size, "%s", WHAT_NAMES_ARE);
 	return is_valid;
 }
 
-static const struct config_key top_keys[] = {
-	{ .name = "bearerbox",
+static const struct config_key bearerbox_keys[] = {
+	{ .name = "address",
 	  .type = CONFIG_ADDRESS,
-	  .offset = AT(bearerbox),
-	  .fallback = "127.0.0.1:13001",
-	  .help = "smsbox-port of Kannel's bearerbox." },
+	  .offset = offsetof(struct bearerbox_config, address),
+	  .help = "Its smsbox-port." },
+};
+
+static const struct config_key top_keys[] = {
 	{ .name = "box_id",
 	  .type = CONFIG_STRING,
 	  .offset = AT(box_id),
@@ -42,6 +50,12 @@ static const struct config_key top_keys[] = {
 	  .check = is_box_id,
 	  .help = "Name of this box: one link of this name at a time; keep it over "
 		  "restarts." },
+	{ .name = "seal_key_file",
+	  .type = CONFIG_SECRET,
+	  .offset = AT(seal_key_file),
+	  .fallback = "",
+	  .help = "Keys that open texts with secrets, one or two lines `KID KEY`; the "
+		  "same file as provctl's." },
 	{ .name = "dsn",
 	  .type = CONFIG_STRING,
 	  .offset = AT(dsn),
@@ -83,14 +97,6 @@ static const struct config_key top_keys[] = {
 	  .max = 600000,
 	  .help = "A part that bearerbox does not acknowledge; then the link is made "
 		  "anew." },
-	{ .name = "validity",
-	  .type = CONFIG_DURATION,
-	  .offset = AT(validity_ms),
-	  .fallback = "1h",
-	  .min = 60000,
-	  .max = 604800000,
-	  .help = "Validity of a message; the setting part_validity should be the "
-		  "same." },
 	{ .name = "lease",
 	  .type = CONFIG_DURATION,
 	  .offset = AT(lease_ms),
@@ -156,6 +162,14 @@ static const struct config_section sections[] = {
 	{ .keys = top_keys,
 	  .n_keys = sizeof(top_keys) / sizeof(top_keys[0]),
 	  .size = sizeof(struct smsc_config) },
+	{ .name = "bearerbox",
+	  .help = "A bearerbox of Kannel. Numbers are divided among those that are "
+		  "there; see doc/smsc.md.",
+	  .keys = bearerbox_keys,
+	  .n_keys = sizeof(bearerbox_keys) / sizeof(bearerbox_keys[0]),
+	  .size = sizeof(struct bearerbox_config),
+	  .offset = AT(bearerboxes),
+	  .min_count = 1 },
 };
 
 const struct config_spec smsc_config_spec = {
@@ -163,6 +177,46 @@ const struct config_spec smsc_config_spec = {
 	.sections = sections,
 	.n_sections = sizeof(sections) / sizeof(sections[0]),
 };
+
+size_t smsc_config_n_bearerboxes(const void *top)
+{
+	return ((const struct smsc_config *)top)->bearerboxes.n;
+}
+
+const struct bearerbox_config *smsc_config_bearerbox(const struct smsc_config *config,
+						     size_t index)
+{
+	BUG_ON(index >= config->bearerboxes.n);
+	return (const struct bearerbox_config *)config->bearerboxes.items + index;
+}
+
+/* Two links of one name at one bearerbox would take each other's messages. */
+static bool check_bearerboxes(const struct smsc_config *config, FILE *errors)
+{
+	bool is_good = true;
+	for (size_t i = 0; i < config->bearerboxes.n; i++) {
+		const struct bearerbox_config *box = smsc_config_bearerbox(config, i);
+		if (!is_name(slice_of(box->title))) {
+			fprintf(errors, "bearerbox \"%s\": %s\n", box->title,
+				WHAT_NAMES_ARE);
+			is_good = false;
+		}
+		for (size_t j = 0; j < i; j++) {
+			if (strcmp(smsc_config_bearerbox(config, j)->address,
+				   box->address) != 0)
+				continue;
+			fprintf(errors,
+				"bearerbox \"%s\": address: is that of \"%s\"\n",
+				box->title, smsc_config_bearerbox(config, j)->title);
+			is_good = false;
+		}
+	}
+	if (config->bearerboxes.n > SMSC_BEARERBOXES_MAX) {
+		fprintf(errors, "bearerbox: more than %d\n", SMSC_BEARERBOXES_MAX);
+		is_good = false;
+	}
+	return is_good;
+}
 
 bool smsc_config_check(const void *top, FILE *errors)
 {
@@ -175,5 +229,5 @@ bool smsc_config_check(const void *top, FILE *errors)
 			"ack_timeout: is more than half of lease; make lease longer\n");
 	if (!is_poll_ordered)
 		fprintf(errors, "poll_min: is more than poll_max; make it shorter\n");
-	return is_lease_long && is_poll_ordered;
+	return check_bearerboxes(config, errors) && is_lease_long && is_poll_ordered;
 }

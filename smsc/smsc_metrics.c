@@ -11,6 +11,11 @@
 		name, NULL, METRIC_GAUGE, help \
 	}
 
+#define GAUGE_EACH(name, help)                      \
+	{                                           \
+		name, NULL, METRIC_GAUGE_EACH, help \
+	}
+
 #define ACKS    "provbox_smsc_acks_total"
 #define REPORTS "provbox_smsc_reports_total"
 static const char acks_help[] = "Acknowledgements of bearerbox for message parts.";
@@ -18,11 +23,12 @@ static const char reports_help[] = "Delivery reports.";
 
 const struct metric smsc_metrics[SMSC_N_METRICS] = {
 	[SMSC_LINK_UP] =
-		GAUGE("provbox_smsc_link_up", "1 while bearerbox is connected."),
+		GAUGE_EACH("provbox_smsc_link_up", "1 while bearerbox is connected."),
 	[SMSC_DATABASE_UP] =
 		GAUGE("provbox_smsc_database_up", "1 while the database is connected."),
-	[SMSC_UNREPORTED] = GAUGE("provbox_smsc_unreported_parts",
-				  "Parts of which the SMSC has reported nothing yet."),
+	[SMSC_UNREPORTED] =
+		GAUGE_EACH("provbox_smsc_unreported_parts",
+			   "Parts of which the SMSC has reported nothing yet."),
 	[SMSC_UNSTORED] =
 		GAUGE("provbox_smsc_unstored",
 		      "Acknowledgements, reports and messages that the database "
@@ -55,10 +61,17 @@ const struct metric smsc_metrics[SMSC_N_METRICS] = {
 	[SMSC_REPORT_FOREIGN] =
 		COUNTER("provbox_smsc_reports_foreign_total", NULL,
 			"Reports on messages that the database does not know."),
+	[SMSC_REPORT_REPEATED] = COUNTER("provbox_smsc_reports_repeated_total", NULL,
+					 "Reports that say nothing new of their part."),
+	[SMSC_REPORT_LATE] = COUNTER("provbox_smsc_reports_late_total", NULL,
+				     "Reports after their notice had ended otherwise."),
 	[SMSC_MO] = COUNTER("provbox_smsc_mo_total", NULL,
 			    "Messages from handsets, repetitions included."),
 	[SMSC_MO_BINARY] = COUNTER("provbox_smsc_mo_binary_total", NULL,
 				   "Messages from handsets that are no text; dropped."),
+	[SMSC_MO_PART] = COUNTER("provbox_smsc_mo_parts_total", NULL,
+				 "Parts of messages from handsets that bearerbox did "
+				 "not put together; dropped."),
 };
 
 void smsc_metrics_ack(int32_t nack)

@@ -2,8 +2,9 @@
 
 const struct db_statement statements[STATEMENT_N] = {
 	[STATEMENT_LEASE] = { "smsc_lease",
-			      "select notice, token, msisdn, sender, text, concat_ref, "
-			      "settled from provbox.smsc_lease($1, $2::int, "
+			      "select notice, token, msisdn, sender, text, "
+			      "encode(sealed, 'hex'), concat_ref, settled, validity "
+			      "from provbox.smsc_lease($1, $2::int, "
 			      "$3::bigint * interval '1 millisecond')",
 			      3 },
 	[STATEMENT_PARTS] = { "smsc_parts",
@@ -16,10 +17,16 @@ const struct db_statement statements[STATEMENT_N] = {
 			      "$4::boolean)",
 			      4 },
 	[STATEMENT_UNACKED] = { "smsc_unacked", "select provbox.smsc_unacked($1)", 1 },
+	[STATEMENT_UNREPORTED] = { "smsc_unreported",
+				   "select uuid, left_ms from "
+				   "provbox.smsc_unreported($1, $2::int)",
+				   2 },
 	[STATEMENT_ACK] = { "smsc_ack", "select provbox.smsc_ack($1::uuid, $2::int)",
 			    2 },
 	[STATEMENT_REPORT] = { "smsc_report",
-			       "select provbox.smsc_report($1, $2::int, $3, $4)", 4 },
+			       "select news from provbox.smsc_report($1, $2::int, $3, "
+			       "$4)",
+			       4 },
 	[STATEMENT_MO] = { "mo_receive",
 			   "select outcome from provbox.mo_receive($1, $2, $3, $4, $5)",
 			   5 },

@@ -12,6 +12,7 @@ enum statement {
 	STATEMENT_PARTS,
 	STATEMENT_RETRY,
 	STATEMENT_UNACKED,
+	STATEMENT_UNREPORTED,
 	STATEMENT_ACK,
 	STATEMENT_REPORT,
 	STATEMENT_MO,
@@ -25,8 +26,16 @@ enum lease_column {
 	LEASE_MSISDN,
 	LEASE_SENDER,
 	LEASE_TEXT,
+	LEASE_SEALED, /* hex; empty: the text is not sealed */
 	LEASE_CONCAT_REF,
 	LEASE_SETTLED,
+	LEASE_VALIDITY, /* seconds */
+};
+
+/** Columns of STATEMENT_UNREPORTED. */
+enum unreported_column {
+	UNREPORTED_UUID,
+	UNREPORTED_LEFT_MS,
 };
 
 extern const struct db_statement statements[STATEMENT_N];

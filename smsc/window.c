@@ -9,7 +9,7 @@
 struct part {
 	char uuid[UUID_CHARS]; /* first: the key */
 	TAILQ_ENTRY(part) link;
-	int64_t sent_ms;
+	int64_t sent_ms, until_ms;
 	bool is_acked;
 };
 TAILQ_HEAD(parts, part);
@@ -59,7 +59,7 @@ void window_free(struct window *window)
 
 size_t window_room(const struct window *window)
 {
-	return window->limit - window->n;
+	return window->n < window->limit ? window->limit - window->n : 0;
 }
 
 size_t window_count(const struct window *window)
@@ -67,17 +67,36 @@ size_t window_count(const struct window *window)
 	return window->n;
 }
 
-void window_add(struct window *window, struct slice uuid, int64_t now_ms)
+static struct part *add(struct window *window, struct slice uuid, int64_t now_ms,
+			int64_t until_ms)
 {
-	BUG_ON(uuid.n != UUID_CHARS || window->n >= window->limit);
 	struct part *part = calloc(1, sizeof(*part));
 	BUG_ON(!part);
 	memcpy(part->uuid, uuid.p, UUID_CHARS);
 	part->sent_ms = now_ms;
+	part->until_ms = until_ms;
 	struct part **added = tsearch(part, &window->by_uuid, compare);
 	BUG_ON(!added || *added != part);
-	TAILQ_INSERT_TAIL(&window->unacked, part, link);
 	window->n++;
+	return part;
+}
+
+void window_add(struct window *window, struct slice uuid, int64_t now_ms,
+		int64_t until_ms)
+{
+	BUG_ON(uuid.n != UUID_CHARS || window->n >= window->limit);
+	struct part *part = add(window, uuid, now_ms, until_ms);
+	TAILQ_INSERT_TAIL(&window->unacked, part, link);
+}
+
+void window_restore(struct window *window, struct slice uuid, int64_t until_ms)
+{
+	BUG_ON(uuid.n != UUID_CHARS);
+	if (find(window, uuid))
+		return;
+	struct part *part = add(window, uuid, 0, until_ms);
+	part->is_acked = true;
+	TAILQ_INSERT_TAIL(&window->acked, part, link);
 }
 
 void window_acked(struct window *window, struct slice uuid)
@@ -104,13 +123,17 @@ int64_t window_oldest_unacked_ms(const struct window *window)
 	return oldest ? oldest->sent_ms : -1;
 }
 
-static size_t drop(struct window *window, struct parts *parts, int64_t sent_before_ms)
+static size_t drop(struct window *window, struct parts *parts, int64_t until_ms)
 {
 	size_t n = 0;
-	struct part *part;
-	while ((part = TAILQ_FIRST(parts)) && part->sent_ms < sent_before_ms) {
-		forget(window, part);
-		n++;
+	struct part *part = TAILQ_FIRST(parts);
+	while (part) {
+		struct part *next = TAILQ_NEXT(part, link);
+		if (part->until_ms <= until_ms) {
+			forget(window, part);
+			n++;
+		}
+		part = next;
 	}
 	return n;
 }
@@ -120,8 +143,8 @@ size_t window_drop_unacked(struct window *window)
 	return drop(window, &window->unacked, INT64_MAX);
 }
 
-size_t window_expire(struct window *window, int64_t sent_before_ms)
+size_t window_expire(struct window *window, int64_t now_ms)
 {
-	return drop(window, &window->unacked, sent_before_ms) +
-	       drop(window, &window->acked, sent_before_ms);
+	return drop(window, &window->unacked, now_ms) +
+	       drop(window, &window->acked, now_ms);
 }

@@ -9,10 +9,15 @@
 #define SWEEP_MS    250
 #define HANDOVER_MS 2000
 
+/* box_id and the name of a bearerbox, with a slash between. */
+#define NAME_BYTES 80
+
 /* The one worker of this process. */
 static struct smsc_worker {
 	struct worker *worker;
 	const struct smsc_config *config;
+	const struct bearerbox_config *bearerbox;
+	char name[NAME_BYTES]; /* of the link, in the database */
 	struct db *db;
 	struct boxlink *link;
 	struct window *window;
@@ -34,9 +39,11 @@ static bool is_handing_over(void)
 	return !the.link || loop_now_ms(the.worker->loop) < the.handover_by_ms;
 }
 
+/* A bearerbox that is away takes nothing down: the others serve its numbers. */
 static void tell_ready(void)
 {
-	bool is_linked = the.link && boxlink_is_up(the.link);
+	bool is_linked =
+		the.link && (boxlink_is_up(the.link) || metrics_sum(SMSC_LINK_UP) > 0);
 
 	the.is_ready = db_is_ready(the.db) && (is_linked || is_handing_over());
 	worker_set_ready(the.worker, the.is_ready);
@@ -153,7 +160,7 @@ static void on_sweep(void *arg)
 		boxlink_reset(the.link, "bearerbox_ends");
 	else if (is_time_to_redeliver(now_ms) && has_come_to_rest())
 		boxlink_reset(the.link, "redeliver");
-	size_t n_expired = window_expire(the.window, now_ms - the.config->validity_ms);
+	size_t n_expired = window_expire(the.window, now_ms);
 	if (n_expired > 0) {
 		metrics_add(SMSC_PARTS_UNREPORTED, (int64_t)n_expired);
 		log_warn("parts_unreported", log_num("parts", (int64_t)n_expired));
@@ -187,7 +194,7 @@ static bool open_db(void)
 static void open_link(void)
 {
 	const struct boxlink_settings settings = {
-		.address = the.config->bearerbox,
+		.address = the.bearerbox->address,
 		.box_id = the.config->box_id,
 		.heartbeat_ms = the.config->heartbeat_ms,
 		.connect_timeout_ms = the.config->connect_timeout_ms,
@@ -201,10 +208,33 @@ static void open_link(void)
 	the.link = boxlink_new(the.worker->loop, &settings, &callbacks);
 }
 
+static void name_link(void)
+{
+	char label[METRICS_NAME_BYTES];
+	snprintf(the.name, sizeof(the.name), "%s/%s", the.config->box_id,
+		 the.bearerbox->title);
+	snprintf(label, sizeof(label), "bearerbox=\"%s\"", the.bearerbox->title);
+	metrics_name_slot(label);
+}
+
+bool smsc_worker_load(const void *top, void **secrets)
+{
+	const struct smsc_config *config = top;
+	char why[512];
+	if (!config->seal_key_file)
+		return true;
+	*secrets = seal_keys_load(config->seal_key_file, why, sizeof(why));
+	if (!*secrets)
+		log_error("seal_keys", log_str("why", why));
+	return *secrets != NULL;
+}
+
 bool smsc_worker_start(struct worker *worker)
 {
 	the.worker = worker;
 	the.config = worker->config;
+	the.bearerbox = smsc_config_bearerbox(the.config, worker->index);
+	name_link();
 	the.ack_timeout_ms = the.config->ack_timeout_ms;
 	timer_init(&the.sweep, worker->loop, on_sweep, NULL);
 	if (!open_db())
@@ -221,8 +251,13 @@ void smsc_worker_take_over(struct worker *worker)
 	if (the.is_ready)
 		the.handover_by_ms = loop_now_ms(worker->loop) + HANDOVER_MS;
 	open_link();
-	const struct notices_parts out = { the.config, the.db, the.link, the.window,
-					   the.store };
+	const struct notices_parts out = { .config = the.config,
+					   .name = the.name,
+					   .keys = worker->secrets,
+					   .db = the.db,
+					   .link = the.link,
+					   .window = the.window,
+					   .store = the.store };
 	the.notices = notices_new(worker->loop, &out);
 	const struct incoming_parts in = { the.link, the.window, the.store,
 					   the.notices };

@@ -15,6 +15,7 @@ create table outbox (
 	attempt int not null default 0,
 	token uuid,
 	worker text,
+	slot int check (slot between 0 and 255),
 	reason text references reason,
 	created timestamptz not null default clock_timestamp(),
 	changed timestamptz not null default clock_timestamp()

@@ -4,7 +4,8 @@ set local search_path = provbox, pg_temp;
 -- Wording. {code}, {items} and {offers} are replaced where the kind has them. English is the fallback.
 create table template (
 	kind text not null check (kind in ('answer_line', 'accepted', 'completed', 'failed', 'left_out',
-		'code_list', 'wrong_code', 'accepted_before', 'declined_before', 'offer_expired', 'offer_ended')),
+		'code_list', 'wrong_code', 'accepted_before', 'declined_before', 'offer_expired', 'offer_ended',
+		'stopped', 'started')),
 	language text not null,
 	text text not null,
 	primary key (kind, language)
@@ -64,13 +65,23 @@ insert into template (kind, language, text) values
 ('accepted_before', 'bg', 'Вече приехте тези условия. Нищо не е променено.'),
 ('declined_before', 'bg', 'Вече отказахте тези условия. Нищо не е променено.'),
 ('offer_expired', 'bg', 'На тези условия не беше отговорено навреме. Моля, поръчайте отново.'),
-('offer_ended', 'bg', 'Тази оферта приключи. Моля, поръчайте отново.');
+('offer_ended', 'bg', 'Тази оферта приключи. Моля, поръчайте отново.'),
+('stopped', 'en', 'You will get no more messages about your services, only what you ask for and terms. Reply START to get them again.'),
+('started', 'en', 'You will get messages about your services again. Reply STOP to end them.'),
+('stopped', 'de', 'Sie erhalten keine Nachrichten zu Ihren Diensten mehr, nur noch Antworten und Bedingungen. Mit START erhalten Sie sie wieder.'),
+('started', 'de', 'Sie erhalten wieder Nachrichten zu Ihren Diensten. Mit STOPP beenden Sie das.'),
+('stopped', 'el', 'Δεν θα λαμβάνετε πλέον μηνύματα για τις υπηρεσίες σας, μόνο απαντήσεις και όρους. Για επαναφορά απαντήστε START.'),
+('started', 'el', 'Θα λαμβάνετε ξανά μηνύματα για τις υπηρεσίες σας. Για διακοπή απαντήστε STOP.'),
+('stopped', 'pl', 'Nie będziemy wysyłać wiadomości o usługach, tylko odpowiedzi i warunki. Aby je wznowić, odpowiedz START.'),
+('started', 'pl', 'Znów będziemy wysyłać wiadomości o usługach. Aby je zatrzymać, odpowiedz STOP.'),
+('stopped', 'bg', 'Няма да получавате повече съобщения за услугите си, а само отговори и условия. За възобновяване отговорете СТАРТ.'),
+('started', 'bg', 'Отново ще получавате съобщения за услугите си. За прекратяване отговорете СТОП.');
 
 -- Words that answer, as folded() gives them. A word means the same in every language it is known in.
 create table answer_word (
 	word text primary key check (word = folded(word)),
 	language text not null,
-	answer text not null check (answer in ('accept', 'decline'))
+	answer text not null check (answer in ('accept', 'decline', 'stop', 'start'))
 );
 insert into answer_word (language, word, answer) values
 ('en', 'yes', 'accept'), ('en', 'no', 'decline'),
@@ -78,7 +89,11 @@ insert into answer_word (language, word, answer) values
 ('el', 'ναι', 'accept'), ('el', 'οχι', 'decline'), ('el', 'όχι', 'decline'),
 ('el', 'nai', 'accept'), ('el', 'oxi', 'decline'),
 ('pl', 'tak', 'accept'), ('pl', 'nie', 'decline'),
-('bg', 'да', 'accept'), ('bg', 'не', 'decline'), ('bg', 'da', 'accept'), ('bg', 'ne', 'decline');
+('bg', 'да', 'accept'), ('bg', 'не', 'decline'), ('bg', 'da', 'accept'), ('bg', 'ne', 'decline'),
+('en', 'stop', 'stop'), ('en', 'start', 'start'), ('de', 'stopp', 'stop'),
+('el', 'στοπ', 'stop'), ('el', 'διακοπη', 'stop'), ('el', 'διακοπή', 'stop'),
+('el', 'εναρξη', 'start'), ('el', 'έναρξη', 'start'),
+('bg', 'стоп', 'stop'), ('bg', 'старт', 'start');
 
 -- Of these languages the best for a wanted one: itself, the same without region, else the fallback.
 create function language_match(p_wanted text, p_have text[], p_fallback text) returns text
@@ -131,18 +146,22 @@ $$;
 create table notice_state (
 	state text primary key
 );
-insert into notice_state values ('queued'), ('sending'), ('accepted'), ('delivered'), ('failed');
+insert into notice_state values ('queued'), ('sending'), ('accepted'), ('delivered'), ('failed'), ('expired'), ('stopped');
 
 -- concat_ref is the reference of a message in parts, counted per number; parts is null until it was first split.
--- state is what the SMSC said of every part; acked is when bearerbox had every part.
+-- state is what the SMSC said of every part; acked is when bearerbox had every part. After useful_until nothing of it
+-- is sent any more. A text that holds a secret is there sealed, until the work on it ends; its hash stays.
 create table notice (
 	id bigint generated always as identity primary key,
 	request bigint references request,
 	dev text,
 	msisdn text not null check (msisdn ~ '^\+[1-9][0-9]{6,14}$'),
-	kind text not null check (kind in ('terms', 'accepted', 'status', 'reply')),
+	kind text not null check (kind in ('terms', 'accepted', 'status', 'reply', 'access')),
 	language text not null,
-	text text not null,
+	text text,
+	sealed bytea,
+	sealed_sha256 bytea check (length(sealed_sha256) = 32),
+	useful_until timestamptz not null,
 	state text not null default 'queued' references notice_state,
 	reason text references reason,
 	concat_ref int not null check (concat_ref between 0 and 255),
@@ -150,7 +169,9 @@ create table notice (
 	retries int not null default 0,
 	acked timestamptz,
 	created timestamptz not null default clock_timestamp(),
-	changed timestamptz not null default clock_timestamp()
+	changed timestamptz not null default clock_timestamp(),
+	check (text is null or sealed is null),
+	check ((kind = 'access') = (text is null))
 );
 create index notice_msisdn on notice (msisdn, created);
 create index notice_request on notice (request);
@@ -162,6 +183,7 @@ create table notice_part (
 	part int not null check (part between 1 and 20),
 	attempt int not null,
 	uuid uuid not null unique,
+	link text not null, -- through which it went, and its reports come
 	state text not null default 'sent'
 		check (state in ('sent', 'acked', 'deferred', 'refused', 'accepted', 'delivered', 'failed')),
 	ack int,
@@ -172,15 +194,30 @@ create table notice_part (
 	reported timestamptz,
 	primary key (notice, part, attempt)
 );
+create index notice_part_unreported on notice_part (link) where state = 'acked';
 
 create table number_ref (
 	msisdn text primary key,
 	ref int not null
 );
 
--- The newest attempt at each part.
+-- The attempt at each part that counts: the one that got furthest, else the newest. So a late report on an earlier
+-- attempt is still one on the part.
 create view notice_part_now with (security_barrier) as
-	select distinct on (notice, part) * from notice_part order by notice, part, attempt desc;
+	select distinct on (notice, part) * from notice_part
+	order by notice, part, array_position('{delivered,accepted}'::text[], state), attempt desc;
+
+-- Links to bearerboxes that say that they are there. Each slot of numbers belongs to one of them: link_slots().
+create table smsc_link (
+	name text primary key,
+	seen timestamptz not null
+);
+
+-- Numbers fall into 256 slots, for ever the same.
+create function slot_of(p_msisdn text) returns int
+language sql immutable as $$
+	select get_byte(sha256(convert_to(p_msisdn, 'UTF8')), 0)
+$$;
 
 create function is_message_allowed(p_msisdn text) returns boolean
 language plpgsql stable set search_path = provbox, pg_temp as $$
@@ -192,13 +229,45 @@ begin
 end
 $$;
 
+-- Is a kind in the list of a setting: none, or names with commas between?
+create function is_kind_in(p_key text, p_kind text) returns boolean
+language plpgsql stable set search_path = provbox, pg_temp as $$
+begin
+	return p_kind = any (string_to_array(setting_text(p_key), ','));
+end
+$$;
+
+create function next_ref(p_msisdn text) returns int
+language plpgsql set search_path = provbox, pg_temp as $$
+#variable_conflict use_column
+declare
+	given int;
+begin
+	insert into number_ref as n (msisdn, ref) values (p_msisdn, 0)
+	on conflict (msisdn) do update set ref = (n.ref + 1) % 256 returning ref into given;
+	return given;
+end
+$$;
+
+-- A notice is queued: hand it to the link that its number belongs to, and tell.
+create function notice_queue(p_notice notice) returns void
+language plpgsql set search_path = provbox, pg_temp as $$
+begin
+	insert into outbox (kind, key, request, notice, slot)
+	values ('sms', 'notice/' || p_notice.id, p_notice.request, p_notice.id, slot_of(p_notice.msisdn));
+	perform event_put(p_notice.dev, p_notice.request, 'notice_queued', 'server', null, jsonb_build_object(
+		'notice', p_notice.id, 'notice_kind', p_notice.kind, 'number', masked(p_notice.msisdn)));
+end
+$$;
+
 -- Queue a message. Terms are never left out here (request_put checks the limit before); the others are, with an event.
+-- Where the subscriber said STOP, the notice is there and has ended.
 create function notice_put(p_rid bigint, p_msisdn text, p_kind text, p_language text, p_text text) returns void
 language plpgsql set search_path = provbox, pg_temp as $$
 declare
 	r request;
-	next_ref int;
-	notice_id bigint;
+	n notice;
+	is_wanted boolean := not is_stopped(p_msisdn, p_kind);
 begin
 	select * into r from request where rid = p_rid;
 	if p_kind <> 'terms' and not is_message_allowed(p_msisdn) then
@@ -206,13 +275,16 @@ begin
 			jsonb_build_object('notice_kind', p_kind));
 		return;
 	end if;
-	insert into number_ref as n (msisdn, ref) values (p_msisdn, 0)
-	on conflict (msisdn) do update set ref = (n.ref + 1) % 256 returning ref into next_ref;
-	insert into notice (request, dev, msisdn, kind, language, text, concat_ref)
-	values (p_rid, r.dev, p_msisdn, p_kind, p_language, p_text, next_ref) returning id into notice_id;
-	perform outbox_put('sms', 'notice/' || notice_id, p_rid, notice_id, null);
-	perform event_put(r.dev, p_rid, 'notice_queued', 'server', null,
-		jsonb_build_object('notice', notice_id, 'notice_kind', p_kind, 'number', masked(p_msisdn)));
+	insert into notice (request, dev, msisdn, kind, language, text, concat_ref, useful_until)
+	values (p_rid, r.dev, p_msisdn, p_kind, p_language, p_text, next_ref(p_msisdn),
+		coalesce((select expires from offer where request = p_rid and p_kind = 'terms'),
+			clock_timestamp() + setting_interval('notice_lifetime')))
+	returning * into n;
+	if is_wanted then
+		perform notice_queue(n);
+	else
+		perform notice_move(n.id, 'stopped', 'server', 'number_stopped', null);
+	end if;
 end
 $$;
 
@@ -248,38 +320,126 @@ begin
 end
 $$;
 
+-- Quiet hours: until when they last now, by the wall clock of quiet_zone; null when it is not quiet. Where clocks are
+-- put forward, a time that does not exist is the one an hour later.
+create function quiet_until(p_now timestamptz) returns timestamptz
+language plpgsql stable set search_path = provbox, pg_temp as $$
+declare
+	hours text[] := string_to_array(setting_text('quiet_hours'), '-');
+	zone text := setting_text('quiet_zone');
+	here timestamp := p_now at time zone zone;
+	from_time time;
+	to_time time;
+begin
+	if cardinality(hours) <> 2 then
+		return null;
+	end if;
+	from_time := hours[1];
+	to_time := hours[2];
+	if from_time <= to_time and here::time >= from_time and here::time < to_time
+			or from_time > to_time and here::time < to_time then
+		return (here::date + to_time) at time zone zone;
+	elsif from_time > to_time and here::time >= from_time then
+		return (here::date + 1 + to_time) at time zone zone;
+	end if;
+	return null;
+end
+$$;
+
+-- The slots that belong to a link: of all links that are there, the one with the highest hash of its name and the slot
+-- has it (rendezvous hashing), so that one that goes or comes moves its own slots alone. Says that this link is there.
+create function link_slots(p_name text) returns int[]
+language plpgsql set search_path = provbox, pg_temp as $$
+declare
+	away interval := setting_interval('link_failover');
+begin
+	insert into smsc_link as l values (p_name, clock_timestamp())
+	on conflict (name) do update set seen = excluded.seen where l.seen < clock_timestamp() - least(away / 4, '1 second');
+	return (
+		select array_agg(slot) from (
+			select distinct on (slot) slot, name from generate_series(0, 255) slot, smsc_link
+			where seen > clock_timestamp() - away or name = p_name
+			order by slot, hashtextextended(name, slot) desc, name) owner
+		where name = p_name
+	);
+end
+$$;
+
+-- Should this notice be sent now? Null: yes. Else why not; outbox and notice then say so.
+create function notice_hindrance(p_notice notice) returns text
+language plpgsql stable set search_path = provbox, pg_temp as $$
+begin
+	return case
+		when p_notice.useful_until <= clock_timestamp() then 'notice_expired'
+		when p_notice.kind = 'terms'
+			and (select state from request where rid = p_notice.request) <> 'offered' then 'notice_not_needed'
+		when is_stopped(p_notice.msisdn, p_notice.kind) then 'number_stopped'
+		when p_notice.state = 'queued' and is_kind_in('quiet_kinds', p_notice.kind)
+			and quiet_until(clock_timestamp()) is not null then 'quiet_hours'
+	end;
+end
+$$;
+
+-- Do with a due notice what its hindrance demands: let it wait for the end of the quiet hours, or end it.
+create function notice_hinder(p_notice notice, p_reason text) returns void
+language plpgsql set search_path = provbox, pg_temp as $$
+declare
+	quiet_end timestamptz := quiet_until(clock_timestamp());
+begin
+	if p_reason = 'quiet_hours' then
+		update outbox set due_at = least(coalesce(quiet_end, clock_timestamp()), p_notice.useful_until)
+		where notice = p_notice.id;
+		perform event_put(p_notice.dev, p_notice.request, 'notice_waits', 'smsc', p_reason, jsonb_build_object(
+			'notice', p_notice.id, 'notice_kind', p_notice.kind, 'until', rfc3339(quiet_end)));
+		return;
+	end if;
+	update outbox set state = 'dropped', token = null, reason = p_reason, changed = clock_timestamp()
+	where notice = p_notice.id;
+	perform notice_move(p_notice.id, case p_reason when 'number_stopped' then 'stopped' else 'expired' end, 'smsc',
+		p_reason, null);
+end
+$$;
+
+-- Lease due notices of the numbers that belong to this link. With a limit of 0 it only says that the link is there.
 create function smsc_lease(p_worker text, p_limit int, p_lease interval)
-returns table (notice bigint, token uuid, attempt int, msisdn text, sender text, text text, concat_ref int,
-	parts int, settled int[])
+returns table (notice bigint, token uuid, attempt int, msisdn text, sender text, text text, sealed bytea,
+	concat_ref int, parts int, settled int[], validity int)
 language plpgsql security definer set search_path = provbox, pg_temp as $$
 #variable_conflict use_column
 declare
+	slots int[] := link_slots(left(p_worker, 100));
 	o outbox;
 	n notice;
+	hindrance text;
 begin
 	for o in -- by request, because the requests of those that are given up are locked
 		with taken as (
 			select * from outbox
-			where kind = 'sms' and state = 'due' and due_at <= clock_timestamp()
+			where kind = 'sms' and state = 'due' and due_at <= clock_timestamp() and slot = any (slots)
 			order by due_at limit p_limit for update skip locked
 		)
 		select * from taken order by taken.request, taken.id
 	loop
 		select * into strict n from notice where id = o.notice;
-		if o.attempt > 0 and is_given_up(o.created) then
-			if n.state = 'accepted' then -- delivery was never reported, and need not be
-				update outbox x set state = 'done', token = null where x.id = o.id;
-			else
-				perform outbox_bury(o.id, 'smsc', 'given_up', null);
-			end if;
+		if n.state = 'accepted' and (is_given_up(o.created) or n.useful_until <= clock_timestamp()) then
+			-- delivery was never reported, and need not be
+			update outbox x set state = 'done', token = null where x.id = o.id;
+			continue;
+		elsif o.attempt > 0 and is_given_up(o.created) then
+			perform outbox_bury(o.id, 'smsc', 'given_up', null);
 			continue;
 		end if;
 		select coalesce(array_agg(p.part order by p.part) filter (where part_is_settled(p.state, p.acked)), '{}')
 		into settled from notice_part_now p where p.notice = n.id;
 		if cardinality(settled) = n.parts then
-			update outbox x set due_at = least(o.created + setting_interval('give_up'),
+			update outbox x set due_at = least(o.created + setting_interval('give_up'), n.useful_until,
 				clock_timestamp() + setting_interval('part_validity'))
 			where x.id = o.id;
+			continue;
+		end if;
+		hindrance := notice_hindrance(n);
+		if hindrance is not null then
+			perform notice_hinder(n, hindrance);
 			continue;
 		end if;
 		update outbox x set due_at = clock_timestamp() + p_lease, attempt = x.attempt + 1,
@@ -289,8 +449,11 @@ begin
 		msisdn := n.msisdn;
 		sender := setting_text('short_code');
 		text := n.text;
+		sealed := n.sealed;
 		concat_ref := n.concat_ref;
 		parts := n.parts;
+		validity := greatest(1, ceil(extract(epoch from
+			least(setting_interval('part_validity'), n.useful_until - clock_timestamp()))));
 		return next;
 	end loop;
 end
@@ -299,15 +462,17 @@ $$;
 create function smsc_parts(p_notice bigint, p_token uuid, p_total int, p_parts int[], p_uuids uuid[])
 returns boolean
 language plpgsql security definer set search_path = provbox, pg_temp as $$
+declare
+	through text;
 begin
-	perform from outbox where notice = p_notice and token = p_token and state = 'due' for update;
+	select worker into through from outbox where notice = p_notice and token = p_token and state = 'due' for update;
 	if not found then
 		return false;
 	end if;
 	update notice set parts = p_total where id = p_notice;
-	insert into notice_part (notice, part, attempt, uuid)
+	insert into notice_part (notice, part, attempt, uuid, link)
 	select p_notice, u.part, 1 + coalesce((select max(attempt) from notice_part x
-		where x.notice = p_notice and x.part = u.part), 0), u.uuid
+		where x.notice = p_notice and x.part = u.part), 0), u.uuid, through
 	from unnest(p_parts, p_uuids) u (part, uuid);
 	perform notice_move(p_notice, 'sending', 'smsc', null, jsonb_build_object('parts', p_total))
 	from notice where id = p_notice and state = 'queued';
@@ -341,12 +506,12 @@ begin
 	end if;
 	if delivered = n.parts then
 		perform notice_move(p_notice, 'delivered', 'smsc', null, p_detail);
-	elsif accepted = n.parts and n.state in ('queued', 'sending') then
+	elsif accepted = n.parts and n.state in ('queued', 'sending', 'expired') then
 		perform notice_move(p_notice, 'accepted', 'smsc', null, p_detail);
 	end if;
 	if delivered = n.parts or accepted = n.parts and setting_text('notice_done') = 'accepted' then
 		update outbox set state = 'done', token = null, reason = null, changed = clock_timestamp()
-		where notice = p_notice and state = 'due';
+		where notice = p_notice and (state = 'due' or state = 'dead' and delivered = n.parts);
 	elsif had = n.parts then
 		update outbox set due_at = clock_timestamp() + setting_interval('part_validity')
 		where notice = p_notice and state = 'due';
@@ -354,7 +519,8 @@ begin
 end
 $$;
 
--- The SMSC failed a part: send it again where that is allowed, else the notice has failed.
+-- The SMSC failed a part: send it again where that is allowed, else the notice has failed. What has ended otherwise, or
+-- has no text any more, is let be.
 create function notice_fail(p_notice bigint, p_reason text, p_detail jsonb) returns void
 language plpgsql set search_path = provbox, pg_temp as $$
 declare
@@ -362,7 +528,8 @@ declare
 begin
 	select * into strict o from outbox where notice = p_notice for update;
 	update notice set retries = retries + 1
-	where id = p_notice and retries < setting_int('notice_retries') and o.state <> 'dead';
+	where id = p_notice and retries < setting_int('notice_retries') and o.state in ('due', 'done')
+		and coalesce(text, hex(sealed)) is not null;
 	if found then
 		update outbox set state = 'due', due_at = clock_timestamp() + backoff(attempt), token = null,
 			reason = p_reason, changed = clock_timestamp()
@@ -370,7 +537,7 @@ begin
 		perform notice_move(p_notice, 'sending', 'smsc', p_reason, p_detail);
 	elsif o.state = 'due' then
 		perform outbox_bury(o.id, 'smsc', p_reason, p_detail);
-	else
+	elsif o.state = 'done' then
 		perform notice_move(p_notice, 'failed', 'smsc', p_reason, p_detail);
 	end if;
 end
@@ -415,21 +582,28 @@ end
 $$;
 
 -- p_event is one bit of Kannel's dlr_mask: 1 delivered, 2 failed, 4 buffered (the SMSC has it), 8 accepted by the
--- SMSC, 16 rejected by it, 32 expired, 64 unknown. Reports may come before the acknowledgement, twice, and late.
-create function smsc_report(p_ref text, p_event int, p_foreign_id text, p_answer text) returns text
+-- SMSC, 16 rejected by it, 32 expired, 64 unknown. Reports may come before the acknowledgement, twice, and late; news
+-- is new, repeated (it says nothing that was not known of the part), late (the notice had ended without it), or
+-- unknown. Only what changes the state of a notice is an event: an SMSC that repeats itself fills no table.
+create function smsc_report(p_ref text, p_event int, p_foreign_id text, p_answer text, out news text, out state text)
 language plpgsql security definer set search_path = provbox, pg_temp as $$
+#variable_conflict use_column
 declare
-	p notice_part;
+	was notice_part;
+	became notice_part;
+	before text;
 	detail jsonb;
 begin
+	news := 'unknown';
 	if p_ref !~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
-		return null;
+		return;
 	end if;
-	p := part_lock(p_ref::uuid);
-	if p.uuid is null then
-		return null;
+	was := part_lock(p_ref::uuid);
+	if was.uuid is null then
+		return;
 	end if;
-	detail := jsonb_strip_nulls(jsonb_build_object('part', p.part, 'answer', nullif(left(p_answer, 200), ''),
+	select n.state into before from notice n where n.id = was.notice;
+	detail := jsonb_strip_nulls(jsonb_build_object('part', was.part, 'answer', nullif(left(p_answer, 200), ''),
 		'smsc_message', left(p_foreign_id, 100)));
 	update notice_part set reported = clock_timestamp(), acked = coalesce(acked, clock_timestamp()),
 		foreign_id = coalesce(left(p_foreign_id, 100), foreign_id), answer = left(p_answer, 200),
@@ -438,14 +612,31 @@ begin
 			when p_event in (4, 8) and state <> 'failed' then 'accepted'
 			when p_event in (2, 16, 32) then 'failed'
 			else state end
-	where uuid = p.uuid;
+	where uuid = was.uuid returning * into became;
+	news := case when became.state = was.state then 'repeated'
+		when before in ('failed', 'expired', 'stopped') then 'late' else 'new' end;
 	if p_event in (1, 4, 8) then
-		perform notice_judge(p.notice, detail);
-	elsif p_event in (2, 16, 32) and p.state not in ('delivered', 'failed') then
-		perform notice_fail(p.notice,
+		perform notice_judge(was.notice, detail);
+	elsif p_event in (2, 16, 32) and was.state not in ('delivered', 'failed') then
+		perform notice_fail(was.notice,
 			case p_event when 16 then 'message_rejected' else 'message_undelivered' end, detail);
 	end if;
-	return (select state from notice where id = p.notice);
+	select n.state into state from notice n where n.id = was.notice;
+end
+$$;
+
+-- Parts that this link gave to bearerbox and of which nothing was reported yet, with the time that is left to them.
+create function smsc_unreported(p_worker text, p_limit int) returns table (uuid uuid, left_ms bigint)
+language plpgsql stable security definer set search_path = provbox, pg_temp as $$
+#variable_conflict use_column
+begin
+	return query
+		select p.uuid, ceil(extract(epoch from
+			p.acked + setting_interval('part_validity') - clock_timestamp()) * 1000)::bigint
+		from notice_part p
+		where p.link = left(p_worker, 100) and p.state = 'acked'
+			and p.acked > clock_timestamp() - setting_interval('part_validity')
+		order by p.acked limit p_limit;
 end
 $$;
 

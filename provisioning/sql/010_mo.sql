@@ -249,6 +249,8 @@ begin
 		end if;
 	elsif mo_count(message.sender, null) > setting_int('messages_per_hour') then
 		outcome := 'too_many';
+	elsif (mo_parse(message.text)).answer in ('stop', 'start') then
+		outcome := number_say(message, (mo_parse(message.text)).answer);
 	else
 		said := mo_parse(p_text);
 		select j.outcome, j.rid into outcome, answered

@@ -58,7 +58,8 @@ end
 $$;
 
 -- Put a dead row back under its key. Its attempts and its time count from now. Returns changed; or else why it was not:
--- the state that it has, ended for terms of a request that is not offered any more, null when there is no such row.
+-- the state that it has, ended for terms of a request that is not offered any more, wiped where the text was a secret,
+-- null when there is no such row.
 create function outbox_revive(p_id bigint, p_note text) returns text
 language plpgsql security definer set search_path = provbox, pg_temp as $$
 declare
@@ -74,6 +75,8 @@ begin
 		perform from request where rid = n.request for update;
 		if n.kind = 'terms' and (select state from request where rid = n.request) <> 'offered' then
 			return 'ended';
+		elsif n.sealed_sha256 is not null and n.sealed is null then
+			return 'wiped';
 		end if;
 		update notice set retries = 0 where id = n.id;
 		perform notice_move(n.id, 'queued', 'operator', 'retried_by_operator', null);

@@ -401,7 +401,7 @@ def test_metrics_count_what_passed(site):
     counted = {name.removeprefix("provbox_smsc_"): value
                for name, value in site.smsc.metrics().items() if value}
     assert counted == {
-        "ready": 1, "generations": 1, "link_up": 1, "database_up": 1,
+        "ready": 1, "generations": 1, 'link_up{bearerbox="sim"}': 1, "database_up": 1,
         "notices_total": 2, "parts_total": n,
         'acks_total{result="success"}': n, 'reports_total{event="accepted"}': n,
         'reports_total{event="delivered"}': n, "mo_total": 1}

@@ -288,6 +288,36 @@ static void passes_binary_messages_over(void)
 	CU_ASSERT_EQUAL(counted[SMSC_MO_BINARY], 1);
 }
 
+/* Half of a message may say the opposite of the whole. */
+static void passes_parts_of_longer_messages_over(void)
+{
+	static const struct {
+		struct slice udh;
+		bool is_taken;
+	} cases[] = {
+		{ { "\5\0\3\7\2\1", 6 }, false },
+		{ { "\6\10\4\0\7\2\1", 7 }, false },
+		{ { "\13\5\4\13\204\43\360\0\3\7\2\1", 12 }, false },
+		{ { "\5\0\3\7\1\1", 6 }, true }, /* one part of one */
+		{ { "\5\0\3\7", 4 }, true },     /* cut off: no such element */
+		{ { "\3\44\1\1", 4 }, true },    /* national language */
+		{ { "", 0 }, true },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct box_message message = sms_of(BOX_MO, SLICE("YES 4711"));
+
+		begin();
+		message.sms.udhdata = cases[i].udh;
+		incoming_message(incoming, &message);
+		CU_ASSERT_EQUAL(stored.n > 0, cases[i].is_taken);
+		CU_ASSERT_EQUAL(counted[SMSC_MO_PART], !cases[i].is_taken);
+		if (cases[i].is_taken)
+			finish(STORE_DONE, SLICE(""));
+		CU_ASSERT_EQUAL(wire.nack, BOX_ACK_SUCCESS);
+	}
+}
+
 static void refuses_what_is_not_for_a_box(void)
 {
 	begin();
@@ -299,7 +329,7 @@ static void refuses_what_is_not_for_a_box(void)
 static void stores_a_report_and_makes_room(void)
 {
 	begin();
-	window_add(window, PART, 1);
+	window_add(window, PART, 1, 1000);
 	window_acked(window, PART);
 	receive_report(PART, BOX_REPORT_DELIVERED);
 	CU_ASSERT_EQUAL(window_count(window), 0);
@@ -310,9 +340,25 @@ static void stores_a_report_and_makes_room(void)
 	CU_ASSERT(stored.is_null[2]);
 	CU_ASSERT_STRING_EQUAL(stored.params[3], "stat:DELIVRD");
 	CU_ASSERT_EQUAL(counted[SMSC_REPORT_DELIVERED], 1);
-	finish(STORE_DONE, SLICE("part"));
+	finish(STORE_DONE, SLICE("new"));
 	CU_ASSERT_EQUAL(wire.nack, BOX_ACK_SUCCESS);
 	CU_ASSERT_EQUAL(n_expected, 0);
+	CU_ASSERT_EQUAL(counted[SMSC_REPORT_FOREIGN], 0);
+	CU_ASSERT_EQUAL(counted[SMSC_REPORT_REPEATED], 0);
+	CU_ASSERT_EQUAL(counted[SMSC_REPORT_LATE], 0);
+}
+
+static void counts_reports_that_change_nothing(void)
+{
+	begin();
+	receive_report(PART, BOX_REPORT_ACCEPTED);
+	finish(STORE_DONE, SLICE("repeated"));
+	CU_ASSERT_EQUAL(wire.nack, BOX_ACK_SUCCESS);
+	CU_ASSERT_EQUAL(counted[SMSC_REPORT_REPEATED], 1);
+	receive_report(PART, BOX_REPORT_DELIVERED);
+	finish(STORE_DONE, SLICE("late"));
+	CU_ASSERT_EQUAL(wire.nack, BOX_ACK_SUCCESS);
+	CU_ASSERT_EQUAL(counted[SMSC_REPORT_LATE], 1);
 	CU_ASSERT_EQUAL(counted[SMSC_REPORT_FOREIGN], 0);
 }
 
@@ -322,7 +368,7 @@ static void counts_reports_of_no_part_of_ours(void)
 	receive_report((struct slice){ NULL, 0 }, BOX_REPORT_FAILED);
 	CU_ASSERT_STRING_EQUAL(stored.params[0], "");
 	CU_ASSERT_FALSE(stored.is_null[0]);
-	finish(STORE_DONE, SLICE(""));
+	finish(STORE_DONE, SLICE("unknown"));
 	CU_ASSERT_EQUAL(wire.nack, BOX_ACK_SUCCESS);
 	CU_ASSERT_EQUAL(counted[SMSC_REPORT_FOREIGN], 1);
 }
@@ -344,7 +390,7 @@ static void stores_acknowledgements(void)
 		char nack[8];
 
 		begin();
-		window_add(window, PART, 1);
+		window_add(window, PART, 1, 1000);
 		receive_ack(rows[i].nack);
 		CU_ASSERT_EQUAL(window_count(window), rows[i].is_waiting);
 		CU_ASSERT_EQUAL(window_oldest_unacked_ms(window), -1);
@@ -372,6 +418,7 @@ TEST_MAIN("incoming", TEST(acknowledges_a_message_once_it_is_stored),
 	  TEST(knows_what_this_connection_keeps),
 	  TEST(answers_on_the_connection_that_brought_it),
 	  TEST(reads_text_in_every_coding), TEST(passes_binary_messages_over),
-	  TEST(refuses_what_is_not_for_a_box), TEST(stores_a_report_and_makes_room),
-	  TEST(counts_reports_of_no_part_of_ours), TEST(stores_acknowledgements),
-	  TEST(takes_no_more_than_can_be_stored))
+	  TEST(passes_parts_of_longer_messages_over),
+	  TEST(counts_reports_that_change_nothing), TEST(refuses_what_is_not_for_a_box),
+	  TEST(stores_a_report_and_makes_room), TEST(counts_reports_of_no_part_of_ours),
+	  TEST(stores_acknowledgements), TEST(takes_no_more_than_can_be_stored))

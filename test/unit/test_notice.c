@@ -3,36 +3,45 @@
 
 #include <stdlib.h>
 
+#include "test/unit/directory.h"
 #include "test/unit/test.h"
 
 /* The columns of enum lease_column. */
-static PGresult *row_of(const char *text, const char *reference, const char *settled)
+static PGresult *row_of(const char *text, const char *sealed, const char *settled)
 {
-	static char names[][12] = { "notice", "token",      "msisdn", "sender",
-				    "text",   "concat_ref", "settled" };
+	static char name[] = "c";
 	const char *values[] = { "42",
 				 "4f3f2a1c-0000-4000-8000-000000000000",
 				 "+447700900123",
 				 "4711",
 				 text,
-				 reference,
-				 settled };
-	PGresAttDesc columns[7] = { { 0 } };
+				 sealed,
+				 "254",
+				 settled,
+				 "3600" };
+	PGresAttDesc columns[9] = { { 0 } };
 	PGresult *result = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
-	for (int i = 0; i < 7; i++)
-		columns[i].name = names[i];
-	CU_ASSERT_FATAL(PQsetResultAttrs(result, 7, columns));
-	for (int i = 0; i < 7; i++)
+	for (int i = 0; i < 9; i++)
+		columns[i].name = name;
+	CU_ASSERT_FATAL(PQsetResultAttrs(result, 9, columns));
+	for (int i = 0; i < 9; i++)
 		CU_ASSERT_FATAL(PQsetvalue(result, 0, i, (char *)values[i],
 					   (int)strlen(values[i])));
 	return result;
 }
 
-static struct notice *make(const char *text, const char *settled,
-			   enum text_problem *problem)
+static struct notice *make_sealed(const struct seal_keys *keys, const char *sealed)
 {
-	PGresult *result = row_of(text, "254", settled);
-	struct notice *notice = notice_new(result, 0, problem);
+	PGresult *result = row_of("", sealed, "{}");
+	struct notice *notice = notice_new(keys, result, 0);
+	PQclear(result);
+	return notice;
+}
+
+static struct notice *make(const char *text, const char *settled)
+{
+	PGresult *result = row_of(text, "", settled);
+	struct notice *notice = notice_new(NULL, result, 0);
 	PQclear(result);
 	return notice;
 }
@@ -48,12 +57,11 @@ static char *repeat(const char *text, size_t n)
 
 static void makes_one_message_of_a_short_text(void)
 {
-	enum text_problem problem;
 	struct box_message message;
-	struct notice *notice = make("hello", "{}", &problem);
-	CU_ASSERT_EQUAL(problem, TEXT_OK);
+	struct notice *notice = make("hello", "{}");
+	CU_ASSERT_PTR_NULL(notice->problem);
 	CU_ASSERT_EQUAL(notice->n_open, 1);
-	notice_message(notice, 0, SLICE("box"), 1000, 3600, &message);
+	notice_message(notice, 0, SLICE("box"), 1000, &message);
 	CU_ASSERT(slice_eq(message.sms.sender, SLICE("4711")));
 	CU_ASSERT(slice_eq(message.sms.receiver, SLICE("+447700900123")));
 	CU_ASSERT(slice_eq(message.sms.msgdata, SLICE("hello")));
@@ -73,12 +81,11 @@ static void makes_one_message_of_a_short_text(void)
 
 static void sends_only_open_parts_with_their_own_header(void)
 {
-	enum text_problem problem;
 	struct box_message message;
 	char *text = repeat("Ж", 67 * 3);
-	struct notice *notice = make(text, "{2}", &problem);
+	struct notice *notice = make(text, "{2}");
 	char seqs[NOTICE_SEQS_SIZE], uuids[NOTICE_UUIDS_SIZE], expected[128];
-	CU_ASSERT_EQUAL(problem, TEXT_OK);
+	CU_ASSERT_PTR_NULL(notice->problem);
 	CU_ASSERT_EQUAL(notice->text.n, 3);
 	CU_ASSERT_EQUAL_FATAL(notice->n_open, 2);
 	notice_seqs(notice, seqs);
@@ -89,7 +96,7 @@ static void sends_only_open_parts_with_their_own_header(void)
 	CU_ASSERT_STRING_EQUAL(uuids, expected);
 	CU_ASSERT_STRING_NOT_EQUAL(notice->uuid[0], notice->uuid[1]);
 
-	notice_message(notice, 1, SLICE("box"), 1000, 3600, &message);
+	notice_message(notice, 1, SLICE("box"), 1000, &message);
 	CU_ASSERT(slice_eq(message.sms.udhdata, slice_make("\5\0\3\xfe\3\3", 6)));
 	CU_ASSERT_EQUAL(message.sms.coding, BOX_CODING_UCS2);
 	CU_ASSERT_EQUAL(message.sms.msgdata.n, 134);
@@ -100,10 +107,9 @@ static void sends_only_open_parts_with_their_own_header(void)
 
 static void has_nothing_to_send_when_all_is_settled(void)
 {
-	enum text_problem problem;
 	char *text = repeat("a", 153 * 2);
-	struct notice *notice = make(text, "{1,2}", &problem);
-	CU_ASSERT_EQUAL(problem, TEXT_OK);
+	struct notice *notice = make(text, "{1,2}");
+	CU_ASSERT_PTR_NULL(notice->problem);
 	CU_ASSERT_EQUAL(notice->n_open, 0);
 	notice_free(notice);
 	free(text);
@@ -111,10 +117,9 @@ static void has_nothing_to_send_when_all_is_settled(void)
 
 static void holds_the_longest_text(void)
 {
-	enum text_problem problem;
 	char *text = repeat("😀", 660);
-	struct notice *notice = make(text, "{}", &problem);
-	CU_ASSERT_EQUAL(problem, TEXT_OK);
+	struct notice *notice = make(text, "{}");
+	CU_ASSERT_PTR_NULL(notice->problem);
 	CU_ASSERT_EQUAL_FATAL(notice->n_open, 20);
 	char seqs[NOTICE_SEQS_SIZE], uuids[NOTICE_UUIDS_SIZE];
 	notice_seqs(notice, seqs);
@@ -124,7 +129,7 @@ static void holds_the_longest_text(void)
 	CU_ASSERT_EQUAL(strlen(uuids), 20 * 37 + 1);
 	for (size_t i = 0; i < 20; i++) {
 		struct box_message message;
-		notice_message(notice, i, SLICE("box"), 1000, 3600, &message);
+		notice_message(notice, i, SLICE("box"), 1000, &message);
 		CU_ASSERT_EQUAL(message.sms.msgdata.n, 132);
 	}
 	notice_free(notice);
@@ -133,19 +138,84 @@ static void holds_the_longest_text(void)
 
 static void says_what_cannot_be_sent(void)
 {
-	enum text_problem problem;
-	char *text = repeat("a", 3061), *huge = repeat("a", 200000);
-	notice_free(make(text, "{}", &problem));
-	CU_ASSERT_EQUAL(problem, TEXT_TOO_LONG);
-	notice_free(make(huge, "{}", &problem));
-	CU_ASSERT_EQUAL(problem, TEXT_TOO_LONG);
-	notice_free(make("", "{}", &problem));
-	CU_ASSERT_EQUAL(problem, TEXT_EMPTY);
-	free(text);
-	free(huge);
+	static const struct {
+		const char *text;
+		size_t n;
+		const char *problem, *why;
+	} cases[] = {
+		{ "a", 3061, "message_too_long", "text_too_long" },
+		{ "a", 200000, "message_too_long", "text_too_long" },
+		{ "a", 0, "message_refused", "text_empty" },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *text = repeat(cases[i].text, cases[i].n);
+		struct notice *notice = make(text ? text : "", "{}");
+		CU_ASSERT_PTR_NOT_NULL_FATAL(notice->problem);
+		CU_ASSERT_STRING_EQUAL(notice->problem, cases[i].problem);
+		CU_ASSERT_STRING_EQUAL(notice->why, cases[i].why);
+		CU_ASSERT_TRUE(notice->is_hopeless);
+		CU_ASSERT_STRING_EQUAL(notice->id, "42");
+		notice_free(notice);
+		free(text);
+	}
+}
+
+/* Seal for a place, as hex. */
+static const char *sealed_for(const struct seal_keys *keys, const char *place,
+			      struct slice text)
+{
+	static char hex[512];
+	uint8_t bytes[128];
+	seal_close(keys, slice_of(place), text, bytes);
+	hex_encode(slice_make(bytes, text.n + SEAL_OVERHEAD), hex);
+	return hex;
+}
+
+/* sha256 of +447700900123, by sha256sum */
+#define HASH  "a8acc3a90a7b4e4dc65e93db9240ed26523050ef754d63b75b5161de76781436"
+#define PLACE "provbox/1 notice 42 " HASH
+
+static void opens_a_sealed_text_for_its_notice_and_number_only(void)
+{
+	struct directory directory;
+	struct box_message message;
+	char why[256];
+	const char *const others[] = { "provbox/1 notice 43 " HASH,
+				       "provbox/1 notice 42 " HASH "0", "" };
+	directory_open(&directory);
+	struct seal_keys *keys = seal_keys_load(
+		directory_write(&directory, "keys",
+				"0011223344556677 000102030405060708090a0b0c0d0e0f"
+				"101112131415161718191a1b1c1d1e1f\n",
+				0600),
+		why, sizeof(why));
+	CU_ASSERT_PTR_NOT_NULL_FATAL(keys);
+	struct notice *notice =
+		make_sealed(keys, sealed_for(keys, PLACE, SLICE("PIN 1")));
+	CU_ASSERT_PTR_NULL_FATAL(notice->problem);
+	notice_message(notice, 0, SLICE("box"), 1000, &message);
+	CU_ASSERT(slice_eq(message.sms.msgdata, SLICE("PIN 1")));
+	notice_free(notice);
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		notice = make_sealed(keys, sealed_for(keys, others[i], SLICE("PIN 1")));
+		CU_ASSERT_PTR_NOT_NULL_FATAL(notice->problem);
+		CU_ASSERT_STRING_EQUAL(notice->problem, "seal_failed");
+		CU_ASSERT_FALSE(notice->is_hopeless); /* the keys can be mended */
+		notice_free(notice);
+	}
+	notice = make_sealed(NULL, sealed_for(keys, PLACE, SLICE("PIN 1")));
+	CU_ASSERT_STRING_EQUAL(notice->why, "no_key");
+	notice_free(notice);
+	notice = make_sealed(keys, "0g");
+	CU_ASSERT_STRING_EQUAL(notice->why, "not_opened");
+	notice_free(notice);
+	seal_keys_free(keys);
+	directory_close(&directory);
 }
 
 TEST_MAIN("notice", TEST(makes_one_message_of_a_short_text),
 	  TEST(sends_only_open_parts_with_their_own_header),
 	  TEST(has_nothing_to_send_when_all_is_settled), TEST(holds_the_longest_text),
-	  TEST(says_what_cannot_be_sent))
+	  TEST(says_what_cannot_be_sent),
+	  TEST(opens_a_sealed_text_for_its_notice_and_number_only))

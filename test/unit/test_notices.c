@@ -37,7 +37,7 @@ static int64_t counted[SMSC_N_METRICS];
 
 static struct smsc_config config = {
 	.box_id = "box",
-	.validity_ms = 60000,
+	.window = 3,
 	.lease_ms = 5000,
 	.poll_min_ms = 5,
 	.poll_max_ms = 20,
@@ -137,7 +137,7 @@ static PGresult *make_rows(int n, const char *const *values, int n_columns)
 {
 	static char name[] = "c";
 	PGresult *result = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
-	PGresAttDesc columns[7];
+	PGresAttDesc columns[9];
 
 	for (int i = 0; i < n_columns; i++)
 		columns[i] = (PGresAttDesc){ .name = name };
@@ -174,10 +174,12 @@ static void answer_lease(int n, const char *text, const char *settled)
 				    "+447700900001",
 				    "1234",
 				    text,
+				    "",
 				    "7",
-				    settled };
+				    settled,
+				    "60" };
 
-	answer(STATEMENT_LEASE, DB_OK, make_rows(n, row, 7));
+	answer(STATEMENT_LEASE, DB_OK, make_rows(n, row, 9));
 }
 
 static void turn(void)
@@ -203,6 +205,7 @@ static void begin(void)
 		window = window_new(3);
 		notices =
 			notices_new(loop, &(struct notices_parts){ .config = &config,
+								   .name = "box/east",
 								   .window = window });
 	}
 	window_expire(window, INT64_MAX);
@@ -225,11 +228,18 @@ static void end(void)
 	CU_ASSERT(notices_are_idle(notices));
 }
 
+/* Answer the recovery: nothing is unreported. */
+static void answer_unreported(void)
+{
+	answer(STATEMENT_UNREPORTED, DB_OK, make_rows(0, NULL, 2));
+}
+
 /* Up to the first lease. */
 static void begin_leasing(void)
 {
 	begin();
 	answer_value(STATEMENT_UNACKED, "0");
+	answer_unreported();
 	turn();
 	CU_ASSERT_EQUAL_FATAL(n_calls, 1);
 	CU_ASSERT_EQUAL_FATAL(calls[0].statement, STATEMENT_LEASE);
@@ -242,7 +252,7 @@ static void recovers_before_it_leases(void)
 {
 	begin();
 	CU_ASSERT_EQUAL_FATAL(n_calls, 1);
-	CU_ASSERT_STRING_EQUAL(calls[0].params[0], "box");
+	CU_ASSERT_STRING_EQUAL(calls[0].params[0], "box/east");
 	notices_link_down(notices);
 	n_stored = 1;
 	notices_link_up(notices);
@@ -254,6 +264,7 @@ static void recovers_before_it_leases(void)
 	CU_ASSERT_EQUAL_FATAL(n_calls, 1);
 	CU_ASSERT_EQUAL(calls[0].statement, STATEMENT_UNACKED);
 	answer_value(STATEMENT_UNACKED, "2");
+	answer_unreported();
 	turn();
 	CU_ASSERT_EQUAL_FATAL(n_calls, 1);
 	CU_ASSERT_EQUAL(calls[0].statement, STATEMENT_LEASE);
@@ -270,6 +281,46 @@ static void recovers_again_when_the_database_fails(void)
 	wait_poll();
 	CU_ASSERT_EQUAL_FATAL(n_calls, 1);
 	CU_ASSERT_EQUAL(calls[0].statement, STATEMENT_UNACKED);
+	end();
+}
+
+/* What bearerbox had before this process began takes its place in the window. */
+static void counts_what_is_unreported_before_it_leases(void)
+{
+	static const char *const row[] = { "01234567-89ab-4def-8123-456789abcdef",
+					   "60000" };
+
+	begin();
+	answer_value(STATEMENT_UNACKED, "0");
+	CU_ASSERT_EQUAL_FATAL(n_calls, 1);
+	CU_ASSERT_STRING_EQUAL(calls[0].params[0], "box/east");
+	answer(STATEMENT_UNREPORTED, DB_TIMEOUT, NULL);
+	wait_poll();
+	answer_value(STATEMENT_UNACKED, "0");
+	CU_ASSERT_STRING_EQUAL(calls[0].params[1], "3");
+	answer(STATEMENT_UNREPORTED, DB_OK, make_rows(1, row, 2));
+	CU_ASSERT_EQUAL(window_count(window), 1);
+	turn();
+	CU_ASSERT_EQUAL_FATAL(n_calls, 1);
+	CU_ASSERT_EQUAL(calls[0].statement, STATEMENT_LEASE);
+	CU_ASSERT_STRING_EQUAL(calls[0].params[1], "2");
+	end();
+}
+
+/* Else its numbers would go to another. */
+static void says_that_it_is_there_while_it_takes_nothing(void)
+{
+	begin_leasing();
+	wire.is_full = true;
+	answer(STATEMENT_LEASE, DB_OK, make_rows(0, NULL, 9));
+	for (int i = 0; i < 60 && n_calls == 0; i++)
+		wait_poll();
+	CU_ASSERT_EQUAL_FATAL(n_calls, 1);
+	CU_ASSERT_EQUAL(calls[0].statement, STATEMENT_LEASE);
+	CU_ASSERT_STRING_EQUAL(calls[0].params[1], "0");
+	answer(STATEMENT_LEASE, DB_OK, make_rows(0, NULL, 9));
+	wait_poll();
+	CU_ASSERT_EQUAL(n_calls, 0); /* and not at once again */
 	end();
 }
 
@@ -373,7 +424,7 @@ static void leases_nothing_while_the_link_is_full(void)
 {
 	begin_leasing();
 	wire.is_full = true;
-	answer(STATEMENT_LEASE, DB_OK, make_rows(0, NULL, 7));
+	answer(STATEMENT_LEASE, DB_OK, make_rows(0, NULL, 9));
 	wait_poll();
 	CU_ASSERT_EQUAL(n_calls, 0);
 	wire.is_full = false;
@@ -388,7 +439,7 @@ static void goes_on_looking_for_work(void)
 {
 	begin_leasing();
 	for (int i = 0; i < 12; i++) {
-		answer(STATEMENT_LEASE, DB_OK, make_rows(0, NULL, 7));
+		answer(STATEMENT_LEASE, DB_OK, make_rows(0, NULL, 9));
 		CU_ASSERT_EQUAL(n_calls, 0);
 		wait_poll();
 		CU_ASSERT_EQUAL_FATAL(n_calls, 1);
@@ -476,6 +527,8 @@ static void stops_for_good(void)
 
 TEST_MAIN("notices", TEST(recovers_before_it_leases),
 	  TEST(recovers_again_when_the_database_fails),
+	  TEST(counts_what_is_unreported_before_it_leases),
+	  TEST(says_that_it_is_there_while_it_takes_nothing),
 	  TEST(sends_a_notice_once_it_is_recorded),
 	  TEST(sends_nothing_that_is_not_recorded), TEST(sends_the_open_parts_alone),
 	  TEST(skips_a_notice_without_open_parts),

@@ -12,7 +12,9 @@ static bool is_taken(const char *more, char **errors)
 	char text[512];
 	directory_open(&directory);
 	snprintf(text, sizeof(text),
-		 "user = root\ndsn = \"host=/run dbname=provbox\"\n%s", more);
+		 "user = root\ndsn = \"host=/run dbname=provbox\"\n"
+		 "bearerbox \"a\" { address = \"127.0.0.1:13001\" }\n%s",
+		 more);
 	struct config *config =
 		config_read(&smsc_config_spec,
 			    directory_write(&directory, "smsc.conf", text, 0644), out);
@@ -45,6 +47,14 @@ static void refuses_what_does_not_fit(void)
 		{ "box_id = \"../other\"\n", "box_id" },
 		{ "dsn = \"password=secret\"\n", "dsn" },
 		{ "window = 19\n", "window" },
+		{ "bearerbox \"b\" { address = \"127.0.0.1:13002\" }\n", NULL },
+		{ "bearerbox \"b\" { address = \"127.0.0.1:13001\" }\n",
+		  "bearerbox \"b\": address: is that of \"a\"" },
+		{ "bearerbox \"a\" { address = \"127.0.0.1:13002\" }\n", "a" },
+		{ "bearerbox \"b/c\" { address = \"127.0.0.1:13002\" }\n",
+		  "bearerbox \"b/c\": is not 1 to 32 letters" },
+		{ "bearerbox \"b\" { }\n", "address" },
+		{ "seal_key_file = \"/does/not/exist\"\n", "seal_key_file" },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		char *errors;

@@ -16,11 +16,13 @@
 #define PATIENCE_MS 10000
 #define UUID        SLICE("01234567-89ab-4def-8123-456789abcdef")
 
+static struct bearerbox_config bearerbox = { .title = (char[]){ "east" } };
 static struct smsc_config config = {
 	.window = 10,
 	.ack_timeout_ms = 300,
 	.lease_ms = 4000,
-	.validity_ms = 60000,
+	.bearerboxes = { &bearerbox, 1 },
+	.box_id = (char[]){ "box" },
 	.redeliver_ms = 100,
 };
 static struct worker worker;
@@ -61,6 +63,12 @@ bool db_is_ready(const struct db *db)
 {
 	(void)db;
 	return is_db_ready;
+}
+
+const struct bearerbox_config *smsc_config_bearerbox(
+	const struct smsc_config *its_config, size_t index)
+{
+	return (const struct bearerbox_config *)its_config->bearerboxes.items + index;
 }
 
 struct boxlink *boxlink_new(struct loop *loop, const struct boxlink_settings *settings,
@@ -119,6 +127,7 @@ void store_on_progress(struct store *store, loop_fn *fn, void *arg)
 struct notices *notices_new(struct loop *loop, const struct notices_parts *parts)
 {
 	(void)loop;
+	CU_ASSERT_STRING_EQUAL(parts->name, "box/east");
 	window = parts->window;
 	return (struct notices *)&dummy;
 }
@@ -194,13 +203,18 @@ static bool is_reset_by(unsigned n)
 	return n_resets == n;
 }
 
-/* Time for two sweeps and more. */
-static void pass(void)
+static void pass_ms(int64_t ms)
 {
-	int64_t last = loop_now_ms(worker.loop) + 700;
+	int64_t last = loop_now_ms(worker.loop) + ms;
 
 	while (loop_now_ms(worker.loop) < last)
 		event_base_loop(loop_base(worker.loop), EVLOOP_ONCE);
+}
+
+/* Time for two sweeps and more. */
+static void pass(void)
+{
+	pass_ms(700);
 }
 
 /* ---- Tests ---- */
@@ -231,16 +245,33 @@ static void is_ready_with_link_and_database(void)
 	CU_ASSERT_EQUAL(metrics_sum(SMSC_DATABASE_UP), 1);
 }
 
+/* Another bearerbox serves what this one does not; without any nothing is served. */
+static void is_ready_while_another_has_a_link(void)
+{
+	pass_ms(2100);
+	is_up = false;
+	callbacks->on_down(callbacks->arg);
+	CU_ASSERT_FALSE(is_ready);
+	metrics_add(SMSC_LINK_UP, 1); /* as its process does */
+	pass();
+	CU_ASSERT_TRUE(is_ready);
+	metrics_add(SMSC_LINK_UP, -1);
+	pass();
+	CU_ASSERT_FALSE(is_ready);
+	link_up();
+	n_link_up = n_link_down = 0;
+}
+
 static void leaves_a_bearerbox_that_acknowledges_nothing(void)
 {
-	window_add(window, UUID, loop_now_ms(worker.loop) - 200);
+	window_add(window, UUID, loop_now_ms(worker.loop) - 200, INT64_MAX);
 	CU_ASSERT_EQUAL(n_resets, 0);
 	CU_ASSERT_TRUE(is_reset_by(1));
 	CU_ASSERT_STRING_EQUAL(why, "ack_timeout");
 	/* What was not acknowledged is nobody's now. */
 	CU_ASSERT_EQUAL(window_count(window), 0);
 	CU_ASSERT_EQUAL(n_link_down, 1);
-	CU_ASSERT_EQUAL(metrics_sum(SMSC_RECONNECTS), 1);
+	CU_ASSERT_EQUAL(metrics_sum(SMSC_RECONNECTS), 2);
 	CU_ASSERT_EQUAL(metrics_sum(SMSC_LINK_UP), 0);
 }
 
@@ -252,7 +283,7 @@ static void has_more_patience_each_time(void)
 		int64_t begin_ms = loop_now_ms(worker.loop);
 
 		link_up();
-		window_add(window, UUID, begin_ms);
+		window_add(window, UUID, begin_ms, INT64_MAX);
 		CU_ASSERT_TRUE(is_reset_by(n));
 		CU_ASSERT(loop_now_ms(worker.loop) - begin_ms >=
 			  (config.ack_timeout_ms << (n - 1)));
@@ -264,7 +295,8 @@ static void has_more_patience_each_time(void)
 
 static void counts_parts_whose_report_never_came(void)
 {
-	window_add(window, UUID, loop_now_ms(worker.loop) - config.validity_ms - 1000);
+	int64_t now_ms = loop_now_ms(worker.loop);
+	window_add(window, UUID, now_ms - 1000, now_ms - 1);
 	window_acked(window, UUID);
 	pass();
 	CU_ASSERT_EQUAL(window_count(window), 0);
@@ -341,6 +373,7 @@ int main(void)
 	const struct test_case cases[] = {
 		TEST(waits_for_its_predecessor_with_the_database_alone),
 		TEST(is_ready_with_link_and_database),
+		TEST(is_ready_while_another_has_a_link),
 		TEST(leaves_a_bearerbox_that_acknowledges_nothing),
 		TEST(has_more_patience_each_time),
 		TEST(counts_parts_whose_report_never_came),
@@ -351,6 +384,7 @@ int main(void)
 	};
 
 	log_open("test_smsc_worker", LOG_LEVEL_ERROR);
-	metrics_open(smsc_metrics, SMSC_N_METRICS, 1);
+	metrics_open(smsc_metrics, SMSC_N_METRICS, 2);
+	metrics_use_slot(1);
 	return test_main("smsc_worker", cases, sizeof(cases) / sizeof(cases[0]));
 }

@@ -185,7 +185,8 @@ class Schema:
         return self.value("smsc", "smsc_ack", part, nack)
 
     def report(self, part, event, answer=""):
-        return self.value("smsc", "smsc_report", part, event, "smsc-1", answer)
+        """The state of the notice."""
+        return self.row("smsc", "smsc_report", part, event, "smsc-1", answer)["state"]
 
     def send_all(self):
         """Send what is due, as a link whose bearerbox and SMSC take everything."""

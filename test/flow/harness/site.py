@@ -90,7 +90,7 @@ class Site:
 
     def _smsc(self):
         return {
-            "bearerbox": f"127.0.0.1:{self.bearerbox.box_port}",
+            ("bearerbox", "sim"): {"address": f"127.0.0.1:{self.bearerbox.box_port}"},
             "box_id": self.bearerbox.BOX_ID,
             "database_timeout": SHORT, "ack_timeout": SHORT, "connect_timeout": SHORT,
             "poll_max": "100ms", "reconnect_max": "200ms",
