@@ -249,13 +249,15 @@ begin
 		end if;
 	elsif mo_count(message.sender, null) > setting_int('messages_per_hour') then
 		outcome := 'too_many';
-	elsif (mo_parse(message.text)).answer in ('stop', 'start') then
-		outcome := number_say(message, (mo_parse(message.text)).answer);
 	else
 		said := mo_parse(p_text);
-		select j.outcome, j.rid into outcome, answered
-		from mo_judge(message, offers_lock(message.sender, said.code), said.answer, said.code) j;
-		select r.id into request from request r where r.rid = answered;
+		if said.answer in ('stop', 'start') then
+			outcome := number_say(message, said.answer);
+		else
+			select j.outcome, j.rid into outcome, answered
+			from mo_judge(message, offers_lock(message.sender, said.code), said.answer, said.code) j;
+			select r.id into request from request r where r.rid = answered;
+		end if;
 	end if;
 	update mo m set outcome = mo_receive.outcome, request = mo_receive.request where m.id = p_id;
 end
