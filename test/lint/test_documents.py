@@ -109,6 +109,13 @@ def wrong_functions(text, _folder):
             yield f"function {name}()"
 
 
+def wrong_tables(text, _folder):
+    source = sources()
+    for name in sorted(set(re.findall(r"`(\w+)\[\]`", text))):
+        if not re.search(rf"\b{name}\[\w*\] = \{{", source):
+            yield f"table {name}[]"
+
+
 def wrong_options(text, _folder):
     _, options = names()
     for option in sorted(set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+\b(?!-)", text))):
@@ -168,8 +175,8 @@ def wrong_events(text, _folder):
             yield f"event ev={event}"
 
 
-CHECKS = (wrong_links, wrong_files, wrong_functions, wrong_options, wrong_targets,
-          wrong_commands, wrong_events)
+CHECKS = (wrong_links, wrong_files, wrong_functions, wrong_tables, wrong_options,
+          wrong_targets, wrong_commands, wrong_events)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=tree.name)
@@ -186,6 +193,7 @@ def test_a_page_names_what_exists(page):
     (wrong_files, "`test/vectors/{grant,nowhere}.json`"),
     (wrong_files, "see nowhere.sql"),
     (wrong_functions, "`no_such_function()`"),
+    (wrong_tables, "`no_such_table[]`"),
     (wrong_options, "`--no-such-option`"),
     (wrong_targets, "\tmake nowhere"),
     (wrong_targets, "\tmake check NOTHING=x"),
@@ -209,6 +217,16 @@ def test_the_exit_statuses_of_the_handset_are_those_of_its_page():
     known = {name: int(number) for name, number in
              re.findall(r'\[OUTCOME_\w+\] = \{ "(\w+)", (\d+) \}', words)}
     assert len(known) > 10 and told == known
+
+
+def test_every_call_is_documented():
+    rows = re.findall(r"\{ HTTP_([A-Z]+), \"(/v1/[^\"]+)\"",
+                      (tree.TOP / "provisioning/route.c").read_text())
+    document = (tree.TOP / "doc/openapi.yaml").read_text()
+    told = [(method.upper(), path)
+            for path, body in re.findall(r"^  (/\S+):\n((?:    .*\n|\n)*)", document, re.M)
+            for method in re.findall(r"^    (get|put|post|delete):", body, re.M)]
+    assert len(rows) > 10 and sorted(rows) == sorted(told)
 
 
 def test_a_gateway_forwards_every_call_of_the_device():
