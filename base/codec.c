@@ -171,6 +171,30 @@ void sha256(struct slice bytes, uint8_t out[SHA256_BYTES])
 	BUG_ON(ok != 1 || size != SHA256_BYTES);
 }
 
+struct digest *digest_begin(void)
+{
+	EVP_MD_CTX *md = EVP_MD_CTX_new();
+
+	BUG_ON(!md || EVP_DigestInit_ex(md, EVP_sha256(), NULL) != 1);
+	return (struct digest *)md;
+}
+
+void digest_add(struct digest *digest, struct slice bytes)
+{
+	BUG_ON(EVP_DigestUpdate((EVP_MD_CTX *)digest, bytes.p, bytes.n) != 1);
+}
+
+void digest_end(struct digest *digest, uint8_t out[SHA256_BYTES])
+{
+	EVP_MD_CTX *md = (EVP_MD_CTX *)digest;
+	uint8_t whole[SHA256_BYTES];
+
+	BUG_ON(EVP_DigestFinal_ex(md, whole, NULL) != 1);
+	if (out)
+		memcpy(out, whole, sizeof(whole));
+	EVP_MD_CTX_free(md);
+}
+
 void random_bytes(void *out, size_t n)
 {
 	BUG_ON(n > INT_MAX || RAND_bytes(out, (int)n) != 1);

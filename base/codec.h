@@ -44,6 +44,12 @@ bool uuid_is_valid(struct slice text);
 
 /** SHA-256 of @p bytes, which may be none. */
 void sha256(struct slice bytes, uint8_t out[SHA256_BYTES]);
+/** SHA-256 of bytes that come in pieces. Never NULL; freed by digest_end(). */
+struct digest;
+struct digest *digest_begin(void);
+void digest_add(struct digest *digest, struct slice bytes);
+/** @param out  NULL: nobody wants it */
+void digest_end(struct digest *digest, uint8_t out[SHA256_BYTES]);
 /** Fill with cryptographically strong bytes; aborts when there are none. */
 void random_bytes(void *out, size_t n);
 

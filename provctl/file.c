@@ -9,20 +9,30 @@
 
 #include "provctl/provctl.h"
 
-bool file_map(const char *path, struct slice *out)
+int file_open(const char *path, uint64_t *size)
 {
 	struct stat status;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	*out = slice_make(NULL, 0);
 	if (fd < 0 || fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
 		complain("%s: %s", path,
 			 fd < 0 ? strerror(errno) : "is no regular file");
 		if (fd >= 0)
 			close(fd);
-		return false;
+		return -1;
 	}
-	size_t size = (size_t)status.st_size;
+	*size = (uint64_t)status.st_size;
+	return fd;
+}
+
+bool file_map(const char *path, struct slice *out)
+{
+	uint64_t size;
+	int fd = file_open(path, &size);
+
+	*out = slice_make(NULL, 0);
+	if (fd < 0)
+		return false;
 	void *bytes = size ? mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0) : NULL;
 	close(fd);
 	if (bytes == MAP_FAILED) {

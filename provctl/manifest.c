@@ -1,6 +1,8 @@
 #include "provctl/manifest.h"
 
+#include <errno.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "provctl/file.h"
 #include "provctl/provctl.h"
@@ -9,11 +11,58 @@
 
 /* As doc/catalogue.md describes them; a member that stands in neither is an error. */
 #define MANIFEST_SHAPE "{s:s, s:s, s:o, s:o, !}"
-#define FEATURE_SHAPE  "{s:s, s:s, s:s, s:s, s:s, s?s, s?s, s?s, s?o, s?o, !}"
-#define TERMS_SHAPE    "{s:s, s:s, s:s, !}"
+#define FEATURE_SHAPE \
+	"{s:s, s:s, s:s, s:s, s?s, s?s, s?s, s?I, s?s, s?s, s?s, s?o, s?o, !}"
+#define TERMS_SHAPE "{s:s, s:s, s:s, !}"
 
-static bool content_open(struct arena *arena, const char *beside, const char *file,
-			 struct manifest_content *content)
+/* Size and digest of a file; false after a complaint. */
+static bool file_digest(const char *path, uint64_t *size, uint8_t out[SHA256_BYTES])
+{
+	char block[65536];
+	ssize_t n = 0;
+	uint64_t unused;
+	int fd = file_open(path, &unused);
+	struct digest *digest;
+
+	if (fd < 0)
+		return false;
+	digest = digest_begin();
+	*size = 0;
+	while ((n = read(fd, block, sizeof(block))) > 0) {
+		digest_add(digest, slice_make(block, (size_t)n));
+		*size += (uint64_t)n;
+	}
+	if (n < 0)
+		complain("%s: %s", path, strerror(errno));
+	digest_end(digest, out);
+	close(fd);
+	return n == 0;
+}
+
+/* Where a feature says that its content is. */
+struct place {
+	const char *file;         /* beside the manifest; or else */
+	const char *url, *sha256; /* elsewhere */
+	json_int_t size;
+};
+
+static bool content_elsewhere(const char *beside, size_t n, const struct place *place,
+			      struct manifest_content *content)
+{
+	if (!place->url || !place->sha256 || place->size <= 0 ||
+	    !hex_decode(slice_of(place->sha256), content->sha256, SHA256_BYTES)) {
+		complain("%s: feature %zu: has no file, nor url, sha256 and size of "
+			 "what lies elsewhere",
+			 beside, n + 1);
+		return false;
+	}
+	content->path = NULL;
+	content->size = (uint64_t)place->size;
+	return true;
+}
+
+static bool content_beside(struct arena *arena, const char *beside, const char *file,
+			   struct manifest_content *content)
 {
 	content->path = file_beside(arena, beside, file);
 	if (!content->path) {
@@ -21,13 +70,24 @@ static bool content_open(struct arena *arena, const char *beside, const char *fi
 			 file);
 		return false;
 	}
-	if (!file_map(content->path, &content->bytes))
+	if (!file_digest(content->path, &content->size, content->sha256))
 		return false;
-	if (content->bytes.n == 0) {
+	if (content->size == 0)
 		complain("%s: is empty", content->path);
+	return content->size > 0;
+}
+
+static bool content_find(struct arena *arena, const char *beside, size_t n,
+			 const struct place *place, struct manifest_content *content)
+{
+	if (place->file && (place->url || place->sha256 || place->size)) {
+		complain("%s: feature %zu: has a file here and content elsewhere",
+			 beside, n + 1);
 		return false;
 	}
-	sha256(content->bytes, content->sha256);
+	if (place->file ? !content_beside(arena, beside, place->file, content)
+			: !content_elsewhere(beside, n, place, content))
+		return false;
 	hex_encode(slice_make(content->sha256, SHA256_BYTES), content->hex);
 	return true;
 }
@@ -37,27 +97,29 @@ static json_t *feature_read(struct arena *arena, const char *path, size_t n,
 			    json_t *from, const char *uri,
 			    struct manifest_content *content)
 {
-	const char *id, *version, *name, *kind, *file, *media_type = MEDIA_TYPE_DEFAULT;
+	const char *id, *version, *name, *kind, *media_type = MEDIA_TYPE_DEFAULT;
 	const char *description = "";
+	struct place place = { .file = NULL };
 	json_t *models = NULL, *conflicts = NULL;
 	json_error_t error;
 
 	if (json_unpack_ex(from, &error, 0, FEATURE_SHAPE, "id", &id, "version",
-			   &version, "name", &name, "kind", &kind, "file", &file,
-			   "media_type", &media_type, "description", &description,
-			   "uri", &uri, "models", &models, "conflicts",
+			   &version, "name", &name, "kind", &kind, "file", &place.file,
+			   "url", &place.url, "sha256", &place.sha256, "size",
+			   &place.size, "media_type", &media_type, "description",
+			   &description, "uri", &uri, "models", &models, "conflicts",
 			   &conflicts) != 0) {
 		complain("%s: feature %zu: %s", path, n + 1, error.text);
 		return NULL;
 	}
-	if (!content_open(arena, path, file, content))
+	if (!content_find(arena, path, n, &place, content))
 		return NULL;
 	content->media_type = arena_string(arena, slice_of(media_type));
-	json_t *made = json_pack("{ss ss ss ss ss ss s{ss sI ss}}", "id", id, "version",
-				 version, "name", name, "kind", kind, "description",
-				 description, "uri", uri, "content", "sha256",
-				 content->hex, "size", (json_int_t)content->bytes.n,
-				 "media_type", media_type);
+	json_t *made = json_pack(
+		"{ss ss ss ss ss ss s{ss sI ss ss*}}", "id", id, "version", version,
+		"name", name, "kind", kind, "description", description, "uri", uri,
+		"content", "sha256", content->hex, "size", (json_int_t)content->size,
+		"media_type", media_type, "url", place.url);
 	if (models)
 		json_object_set(made, "models", models);
 	if (conflicts)
@@ -165,7 +227,5 @@ bool manifest_open(struct arena *arena, const char *path, struct manifest *out)
 
 void manifest_close(struct manifest *manifest)
 {
-	for (size_t i = 0; i < manifest->n_contents; i++)
-		file_unmap(manifest->contents[i].bytes);
 	json_decref(manifest->json);
 }

@@ -1,6 +1,7 @@
 /*
  * The manifest of a catalogue (doc/catalogue.md): features and terms that name files
- * beside it. Reading one maps every content file and computes its digest.
+ * beside it, or say where content lies elsewhere. Reading one computes the digest of
+ * every content file, block by block.
  */
 #ifndef PROVCTL_MANIFEST_H
 #define PROVCTL_MANIFEST_H
@@ -12,8 +13,8 @@
 #define MANIFEST_FEATURES_MAX 1000
 
 struct manifest_content {
-	const char *path;
-	struct slice bytes; /* mapped */
+	const char *path; /* NULL: it lies elsewhere, and is not ours to upload */
+	uint64_t size;
 	uint8_t sha256[SHA256_BYTES];
 	char hex[2 * SHA256_BYTES + 1];
 	const char *media_type;

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "provisioning/billing.h"
 #include "provisioning/effect.h"
+#include "provisioning/fetch.h"
 
 #define POLL_FIRST_MS  50
 #define POLL_CAP_MS    1000
@@ -18,6 +19,7 @@
 
 static const struct effect_kind *const kinds[] = {
 	&billing_kind,
+	&fetch_kind,
 };
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
@@ -188,7 +190,7 @@ static void on_queues(void *arg, enum db_status status, const PGresult *result)
 	courier->dead = dead;
 }
 
-static void on_forgotten(void *arg, enum db_status status, const PGresult *result)
+static void on_swept(void *arg, enum db_status status, const PGresult *result)
 {
 	(void)arg, (void)result;
 	(void)is_db_ok(status); /* what failed is made up for by the next */
@@ -205,7 +207,9 @@ static void on_sweep(void *arg)
 	if (db_is_ready(courier->db) &&
 	    (!db_call(courier->db, STATEMENT_REQUESTS_EXPIRE, params, 1, on_expired,
 		      courier) ||
-	     !db_call(courier->db, STATEMENT_CONTROL_FORGET, forget, 1, on_forgotten,
+	     !db_call(courier->db, STATEMENT_CONTROL_FORGET, forget, 1, on_swept,
+		      courier) ||
+	     !db_call(courier->db, STATEMENT_ITEMS_SETTLE, params, 1, on_swept,
 		      courier) ||
 	     !db_call(courier->db, STATEMENT_QUEUE_READ, NULL, 0, on_queues, courier)))
 		log_warn("sweep_skipped", log_str("why", "queue of calls is full"));

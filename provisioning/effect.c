@@ -65,6 +65,18 @@ void effect_done(struct effect *effect, unsigned status)
 	effect_report(effect, status, STATEMENT_OUTBOX_DONE, NULL, 0);
 }
 
+void effect_reject(struct effect *effect, unsigned status, const char *why,
+		   enum statement statement, const struct db_param *params,
+		   size_t n_params)
+{
+	effect->status = status;
+	count(effect, FAILED);
+	log_warn("effect_failed", log_str("kind", effect->kind->name),
+		 log_str("key", effect->key), log_num("status", status),
+		 log_str("why", why));
+	store(effect, statement, params, n_params);
+}
+
 void effect_fail(struct effect *effect, unsigned status, const char *why,
 		 bool is_refused)
 {
@@ -72,10 +84,5 @@ void effect_fail(struct effect *effect, unsigned status, const char *why,
 		db_text(is_refused ? "effect_refused" : "effect_failed"),
 		db_text(is_refused ? "true" : "false"),
 	};
-	effect->status = status;
-	count(effect, FAILED);
-	log_warn("effect_failed", log_str("kind", effect->kind->name),
-		 log_str("key", effect->key), log_num("status", status),
-		 log_str("why", why));
-	store(effect, STATEMENT_OUTBOX_RETRY, params, 2);
+	effect_reject(effect, status, why, STATEMENT_OUTBOX_RETRY, params, 2);
 }

@@ -2,7 +2,7 @@
  * One row of the outbox in the courier's hands, from its lease until the database knows
  * what came of it. A kind of effect is one struct effect_kind: billing.c,
  * verification.c. The kind begins to bring an effect, and ends it by exactly one of the
- * three functions below; leasing, storing, log lines and counters are the same for all
+ * functions below; leasing, storing, log lines and counters are the same for all
  * (courier.c).
  */
 #ifndef PROVISIONING_EFFECT_H
@@ -69,5 +69,10 @@ void effect_fail(struct effect *effect, unsigned status, const char *why,
  */
 void effect_report(struct effect *effect, unsigned status, enum statement statement,
 		   const struct db_param *params, size_t n_params);
+/** What came is not what it should be: as effect_report(), but a failure.
+ * @param why  for the log */
+void effect_reject(struct effect *effect, unsigned status, const char *why,
+		   enum statement statement, const struct db_param *params,
+		   size_t n_params);
 
 #endif

@@ -6,6 +6,7 @@ provisioning_libprovisioning_a_SOURCES = \
 	provisioning/api.c provisioning/api.h \
 	provisioning/authentication.c provisioning/authentication.h \
 	provisioning/billing.c provisioning/billing.h \
+	provisioning/fetch.c provisioning/fetch.h \
 	provisioning/content.c provisioning/content.h \
 	provisioning/control.c provisioning/control.h \
 	provisioning/courier.c provisioning/courier.h \
@@ -84,4 +85,5 @@ nobase_dist_pkgdata_DATA += \
 	provisioning/sql/012_control.sql \
 	provisioning/sql/013_rights.sql \
 	provisioning/sql/014_operator_work.sql \
-	provisioning/sql/015_narrow_band.sql
+	provisioning/sql/015_narrow_band.sql \
+	provisioning/sql/016_fetch.sql

@@ -96,27 +96,6 @@ static void add_fields(struct post *post, const char *key)
 		add_field(post, settings->service->authorization);
 }
 
-static struct curl_blob blob(struct slice pem)
-{
-	return (struct curl_blob){ .data = (void *)(uintptr_t)pem.p,
-				   .len = pem.n,
-				   .flags = CURL_BLOB_NOCOPY };
-}
-
-static void set_tls(CURL *easy, const struct service *service)
-{
-	struct curl_blob trust = blob(service->trust), key = blob(service->key),
-			 certificate = blob(service->certificate);
-	TRANSFER_SET(easy, CAINFO, NULL); /* none but ours */
-	TRANSFER_SET(easy, CAPATH, NULL);
-	TRANSFER_SET(easy, CAINFO_BLOB, &trust);
-	TRANSFER_SET(easy, SSLVERSION, CURL_SSLVERSION_TLSv1_2);
-	if (service->certificate.p) {
-		TRANSFER_SET(easy, SSLCERT_BLOB, &certificate);
-		TRANSFER_SET(easy, SSLKEY_BLOB, &key);
-	}
-}
-
 void poster_post(struct poster *poster, struct slice body, const char *key, post_fn *fn,
 		 void *arg)
 {
@@ -130,14 +109,9 @@ void poster_post(struct poster *poster, struct slice body, const char *key, post
 	post->body = malloc(poster->settings.answer_limit_bytes + 1);
 	BUG_ON(!post->body);
 	add_fields(post, key);
+	service_demand(service, easy);
 	TRANSFER_SET(easy, URL, service->url);
-	TRANSFER_SET(easy, PROTOCOLS_STR, "https");
-	TRANSFER_SET(easy, FOLLOWLOCATION, 0L);
-	TRANSFER_SET(easy, NOSIGNAL, 1L);
-	TRANSFER_SET(easy, PROXY, "");
 	TRANSFER_SET(easy, TIMEOUT_MS, (long)service->timeout_ms);
-	set_tls(easy, service);
-	TRANSFER_SET(easy, USERAGENT, "provbox-server");
 	TRANSFER_SET(easy, HTTPHEADER, post->fields);
 	TRANSFER_SET(easy, POSTFIELDSIZE_LARGE, (curl_off_t)body.n);
 	TRANSFER_SET(easy, COPYPOSTFIELDS, body.p);

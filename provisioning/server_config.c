@@ -109,6 +109,14 @@ static const struct config_key top_keys[] = {
 	SERVICE(billing, is_billing_url,
 		"Where billing events are posted; empty: they wait in the outbox.",
 		"One attempt at a billing event."),
+	{ .name = "fetch_trust", .type = CONFIG_PATH, .offset = AT(fetch_trust),
+	  .fallback = "",
+	  .help = "PEM anchors of the servers that content is fetched from; empty: it "
+		  "waits in the outbox." },
+	DURATION("fetch_timeout", fetch_timeout_ms, "30s", 1000, 300000,
+		 "Such a server until it begins, and for each 256 KiB."),
+	DURATION("fetch_limit", fetch_limit_ms, "1h", 1000, 86400000,
+		 "One attempt at one content."),
 	{ .name = "workers", .type = CONFIG_NUMBER, .offset = AT(workers),
 	  .fallback = "1", .min = 1, .max = 64,
 	  .help = "Landnet worker processes; one for each core." },
@@ -262,6 +270,8 @@ bool server_config_check(const void *top, FILE *errors)
 	is_good &= check_proof_key(config, errors);
 	is_good &= check_revocation(config, errors);
 	is_good &= config->is_demo || check_anchors("trust", config->trust, errors);
+	is_good &= config->is_demo ||
+		   check_anchors("fetch_trust", config->fetch_trust, errors);
 	for (size_t i = 0; i < COUNT(services); i++) {
 		const struct service_config *service = service_at(config, i);
 		char key[64];
@@ -281,6 +291,7 @@ void server_config_expiring(const void *top, struct expiry_plan *plan)
 	expiry_add(plan, "trust", config->trust);
 	expiry_add(plan, "crl", config->crl);
 	expiry_add(plan, "proof_certificate", config->proof_certificate);
+	expiry_add(plan, "fetch_trust", config->fetch_trust);
 	for (size_t i = 0; i < COUNT(services); i++) {
 		const struct service_config *service = service_at(config, i);
 		char key[EXPIRY_KEY_BYTES];

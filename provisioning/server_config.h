@@ -35,6 +35,8 @@ struct server_config {
 	int64_t database_timeout_ms;
 
 	struct service_config billing;
+	char *fetch_trust; /* NULL: nothing is fetched */
+	int64_t fetch_timeout_ms, fetch_limit_ms;
 
 	int64_t workers;
 	int64_t control_streams;

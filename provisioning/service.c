@@ -9,6 +9,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "base/tls.h"
+#include "provisioning/transfer.h"
 
 #define TOKEN_CHARS 4096
 
@@ -131,4 +132,32 @@ struct service *service_load(const struct service_config *config, const char *na
 				    "holds no bearer token on a line of its own");
 	}
 	return service;
+}
+
+/* ---- In a call ---- */
+
+static struct curl_blob blob(struct slice pem)
+{
+	return (struct curl_blob){ .data = (void *)(uintptr_t)pem.p,
+				   .len = pem.n,
+				   .flags = CURL_BLOB_NOCOPY };
+}
+
+void service_demand(const struct service *service, CURL *easy)
+{
+	struct curl_blob trust = blob(service->trust), key = blob(service->key),
+			 certificate = blob(service->certificate);
+	TRANSFER_SET(easy, PROTOCOLS_STR, "https");
+	TRANSFER_SET(easy, FOLLOWLOCATION, 0L);
+	TRANSFER_SET(easy, NOSIGNAL, 1L);
+	TRANSFER_SET(easy, PROXY, "");
+	TRANSFER_SET(easy, USERAGENT, "provbox-server");
+	TRANSFER_SET(easy, CAINFO, NULL); /* none but ours */
+	TRANSFER_SET(easy, CAPATH, NULL);
+	TRANSFER_SET(easy, CAINFO_BLOB, &trust);
+	TRANSFER_SET(easy, SSLVERSION, CURL_SSLVERSION_TLSv1_2);
+	if (service->certificate.p) {
+		TRANSFER_SET(easy, SSLCERT_BLOB, &certificate);
+		TRANSFER_SET(easy, SSLKEY_BLOB, &key);
+	}
 }

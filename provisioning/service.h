@@ -6,6 +6,7 @@
 #ifndef PROVISIONING_SERVICE_H
 #define PROVISIONING_SERVICE_H
 
+#include <curl/curl.h>
 #include <stdio.h>
 
 #include "base/slice.h"
@@ -35,5 +36,8 @@ bool service_check(const struct service_config *config, const char *name, FILE *
  * @return the service, for the life of the process; NULL after an ERROR line
  */
 struct service *service_load(const struct service_config *config, const char *name);
+/** What is demanded of it in each call: HTTPS alone and no redirect, a certificate of
+ * ours to trust and of its name. And what it knows us by. */
+void service_demand(const struct service *service, CURL *easy);
 
 #endif

@@ -37,6 +37,14 @@ const struct db_statement statements[STATEMENT_N] = {
 	[STATEMENT_CONTENT_CHUNK_READ] = {
 		"content_chunk_read", "select provbox.content_chunk_read($1, $2)", 2,
 		.is_binary = true },
+	[STATEMENT_CONTENT_NEXT] = {
+		"content_next", "select provbox.content_next($1)", 1 },
+	[STATEMENT_FETCH_CHUNK_PUT] = {
+		"fetch_chunk_put", "select provbox.fetch_chunk_put($1, $2, $3, $4, $5)", 5 },
+	[STATEMENT_FETCH_END] = {
+		"fetch_end", "select provbox.fetch_end($1, $2, $3)", 3 },
+	[STATEMENT_ITEMS_SETTLE] = {
+		"items_settle", "select provbox.items_settle($1)", 1 },
 	[STATEMENT_OUTBOX_LEASE] = {
 		"outbox_lease",
 		"select id, kind, key, attempt, payload, token "

@@ -164,24 +164,21 @@ struct slice storage_read(const char *path, size_t limit)
 bool storage_sha256(const char *path, uint8_t digest[SHA256_BYTES], int64_t *size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	EVP_MD_CTX *hash;
-	uint8_t block[16384];
+	struct digest *whole;
+	char block[16384];
 	ssize_t n;
-	bool ok;
 
 	if (fd < 0)
 		return false;
-	hash = EVP_MD_CTX_new();
-	ok = hash && EVP_DigestInit_ex(hash, EVP_sha256(), NULL) == 1;
+	whole = digest_begin();
 	*size = 0;
-	while (ok && (n = read(fd, block, sizeof(block))) != 0) {
-		ok = n > 0 && EVP_DigestUpdate(hash, block, (size_t)n) == 1;
+	while ((n = read(fd, block, sizeof(block))) > 0) {
+		digest_add(whole, slice_make(block, (size_t)n));
 		*size += n;
 	}
-	ok = ok && EVP_DigestFinal_ex(hash, digest, NULL) == 1;
-	EVP_MD_CTX_free(hash);
+	digest_end(whole, digest);
 	close(fd);
-	return ok;
+	return n == 0;
 }
 
 static void remove_from(void *directory, const char *name)

@@ -99,6 +99,7 @@ insert into reason (code, meaning, advice) values
 ('model_unfit', 'The feature does not fit the model of the device.', 'See the models of the feature in the catalogue.'),
 ('conflict_requested', 'The item conflicts with another of the request.', 'Request one of the two.'),
 ('conflict_installed', 'The item conflicts with an installed feature.', 'The catalogue names the conflict.'),
+('content_unavailable', 'The content could not be fetched from where the catalogue says it is.', 'See "provctl outbox list --state dead"; when the cause is mended, "provctl outbox retry".'),
 ('install_failed', 'The device could not install the item.', 'The detail of the event has what the device said.'),
 ('digest_mismatch', 'What the device received has another digest than the catalogue says.', 'Try again; if it stays, load the content again.'),
 ('self_test_failed', 'The installed module failed its self-test.', 'The module does not fit this device.'),
@@ -114,6 +115,7 @@ insert into reason (code, meaning, advice) values
 ('link_down', 'There was no connection to Kannel.', 'See whether bearerbox runs; it is sent again by itself.'),
 ('effect_failed', 'A system outside could not be reached or answered with an error.', 'It is tried again by itself; see the detail.'),
 ('effect_refused', 'A system outside refused for good.', 'See the detail and the log of that system.'),
+('content_mismatch', 'What was fetched has another size or digest than the catalogue says; it is not delivered.', 'Find out which is right; load a corrected catalogue, or correct the server and type "provctl outbox retry".'),
 ('given_up', 'All attempts failed for too long.', 'Mend the cause; see give_up.'),
 -- messages from handsets
 ('mo_not_understood', 'The message was no answer.', 'Nothing to do.'),

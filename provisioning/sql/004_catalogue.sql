@@ -30,7 +30,8 @@ create table catalogue (
 );
 create unique index catalogue_current on catalogue (is_current) where is_current;
 
--- uri: the provisioning server that provides the feature. models null: fits all. conflicts: ids of features that cannot be on a device together with this one.
+-- uri: the provisioning server that provides the feature. url: where its content is fetched from; null: it was loaded
+-- with the catalogue. models null: fits all. conflicts: ids of features that cannot be on a device together with this one.
 create table feature (
 	catalogue int not null references catalogue,
 	id text not null check (id ~ '^[a-z0-9][a-z0-9._-]{0,63}$'),
@@ -41,6 +42,7 @@ create table feature (
 	kind text not null check (kind in ('module', 'activation')),
 	uri text not null check (uri ~ '^https://[a-z0-9.-]+(:[0-9]{1,5})?(/\S*)?$' and length(uri) <= 300),
 	content bytea not null references content,
+	url text check (url ~ '^https://[A-Za-z0-9.:\[\]-]+(/[!-~]*)?$' and length(url) <= 1000),
 	models text[],
 	conflicts text[] not null default '{}',
 	primary key (catalogue, id)
@@ -103,6 +105,17 @@ language sql stable security definer set search_path = provbox, pg_temp as $$
 	select bytes from content_chunk where sha256 = p_sha256 and n = p_n
 $$;
 
+-- Storing, in rows ----------------------------------------------------------------------------------------------
+
+-- The next row that is wanted of a content; -1: it is complete.
+create function content_next(p_sha256 bytea) returns int
+language plpgsql stable security definer set search_path = provbox, pg_temp as $$
+begin
+	return (select case when c.is_complete then -1 else (select coalesce(max(n) + 1, 0) from content_chunk k
+		where k.sha256 = p_sha256) end from content c where c.sha256 = p_sha256);
+end
+$$;
+
 -- Loading, for an operator -------------------------------------------------------------------------------------
 
 create function content_begin(p_sha256 bytea, p_size bigint, p_media_type text) returns int
@@ -116,10 +129,8 @@ begin
 	if c.size <> p_size or c.media_type <> p_media_type then
 		raise 'content % is there with size % and type %', hex(p_sha256), c.size, c.media_type
 		using errcode = '22023';
-	elsif c.is_complete then
-		return -1;
 	end if;
-	return (select coalesce(max(n) + 1, 0) from content_chunk where sha256 = p_sha256);
+	return content_next(p_sha256);
 end
 $$;
 
@@ -138,7 +149,9 @@ begin
 end
 $$;
 
-create function content_finish(p_sha256 bytea) returns boolean
+-- All of it is there: complete when p_found, the digest of the rows as the caller read them back, is its own. Reading
+-- them one by one takes the memory of one row, where a digest in here would take that of two contents.
+create function content_finish(p_sha256 bytea, p_found bytea) returns boolean
 language plpgsql security definer set search_path = provbox, pg_temp as $$
 declare
 	is_complete_now boolean;
@@ -147,9 +160,8 @@ begin
 	if not found or is_complete_now then
 		return coalesce(is_complete_now, false);
 	end if;
-	if exists (select from content_chunk k where k.sha256 = p_sha256
-			having sha256(string_agg(bytes, '' order by n)) = p_sha256
-			and sum(length(bytes)) = (select size from content c where c.sha256 = p_sha256)) then
+	if p_found = p_sha256 and (select sum(length(bytes)) from content_chunk where sha256 = p_sha256)
+			= (select size from content where sha256 = p_sha256) then
 		update content set is_complete = true where sha256 = p_sha256;
 		return true;
 	end if;
@@ -183,11 +195,11 @@ begin
 			end if;
 			perform content_begin(decode(f #>> '{content,sha256}', 'hex'),
 				(f #>> '{content,size}')::bigint, f #>> '{content,media_type}');
-			insert into feature (catalogue, id, position, version, name, description, kind, uri, content,
+			insert into feature (catalogue, id, position, version, name, description, kind, uri, content, url,
 				models, conflicts)
 			values (catalogue_begin.version, f ->> 'id', pos, f ->> 'version', f ->> 'name',
 				coalesce(f ->> 'description', ''), f ->> 'kind', f ->> 'uri',
-				decode(f #>> '{content,sha256}', 'hex'),
+				decode(f #>> '{content,sha256}', 'hex'), f #>> '{content,url}',
 				(select array_agg(m) from jsonb_array_elements_text(f -> 'models') m),
 				coalesce((select array_agg(c) from jsonb_array_elements_text(f -> 'conflicts') c), '{}'));
 		end loop;
@@ -208,7 +220,7 @@ begin
 	end if;
 	select coalesce(array_agg(distinct hex(c.sha256)), '{}') into missing
 	from feature x join content c on c.sha256 = x.content
-	where x.catalogue = catalogue_begin.version and not c.is_complete;
+	where x.catalogue = catalogue_begin.version and x.url is null and not c.is_complete;
 end
 $$;
 
@@ -219,9 +231,12 @@ begin
 	perform pg_advisory_xact_lock(hashtext('provbox.catalogue_begin'));
 	if not exists (select from catalogue where version = p_version) or exists (
 			select from feature f join content c on c.sha256 = f.content
-			where f.catalogue = p_version and not c.is_complete) then
+			where f.catalogue = p_version and f.url is null and not c.is_complete) then
 		raise 'catalogue % is not complete', p_version using errcode = '22023';
 	end if;
+	perform content_want(c.sha256, c.size, f.url) from feature f join content c on c.sha256 = f.content
+	where f.catalogue = p_version and f.url is not null and not c.is_complete
+	order by c.sha256;
 	update catalogue set is_current = false where is_current and version <> p_version;
 	update catalogue set is_current = true, published = coalesce(published, clock_timestamp())
 	where version = p_version and not is_current;
@@ -244,9 +259,10 @@ $$;
 
 create function catalogue_show(p_version int)
 returns table (id text, version text, kind text, name text, size bigint, media_type text, sha256 text,
-	models text[], conflicts text[], uri text)
+	models text[], conflicts text[], uri text, url text, is_here boolean)
 language sql stable security definer set search_path = provbox, pg_temp as $$
-	select f.id, f.version, f.kind, f.name, c.size, c.media_type, hex(c.sha256), f.models, f.conflicts, f.uri
+	select f.id, f.version, f.kind, f.name, c.size, c.media_type, hex(c.sha256), f.models, f.conflicts, f.uri, f.url,
+		c.is_complete
 	from feature f join content c on c.sha256 = f.content
 	where f.catalogue = coalesce(p_version, catalogue_current()) order by f.position
 $$;

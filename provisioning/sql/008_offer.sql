@@ -127,6 +127,8 @@ begin
 		where request = p_rid and feature = i.feature;
 		if p_model <> all (f.models) then
 			perform item_move(p_rid, i.feature, 'leave_out', 'server', 'model_unfit', null);
+		elsif content_is_lost(f.content) then
+			perform item_move(p_rid, i.feature, 'leave_out', 'server', 'content_unavailable', null);
 		elsif exists (select from unnest(installed) k
 				where k <> i.feature and is_clash(r.catalogue, i.feature, k)) then
 			perform item_move(p_rid, i.feature, 'clash', 'server', 'conflict_installed', null);
@@ -222,9 +224,11 @@ begin
 		jsonb_strip_nulls(p_source || jsonb_build_object('channel', channel, 'how', p_how,
 			'number', masked(p_source ->> 'number'))));
 	if p_answer = 'accept' then
+		-- What is still to be fetched waits for items_settle().
 		perform item_move(p_rid, feature, 'ready', 'server', null, null)
-		from item where request = p_rid and state = 'requested';
-		perform items_notice(p_rid, o.msisdn, 'accepted', 'accepted', request_language(p_rid), '{ready}');
+		from item join content c on c.sha256 = item.content
+		where request = p_rid and state = 'requested' and c.is_complete;
+		perform items_notice(p_rid, o.msisdn, 'accepted', 'accepted', request_language(p_rid), '{requested,ready}');
 	end if;
 end
 $$;
@@ -311,7 +315,9 @@ begin
 		perform outbox_put('billing', key, p_rid, null, billing_event(p_rid, key));
 		perform items_notice(p_rid, o.msisdn, 'status', 'completed', request_language(p_rid), '{installed}');
 	else
-		perform request_move(p_rid, 'fail', p_actor, 'no_item_installed', null);
+		perform request_move(p_rid, 'fail', p_actor, case when exists (
+			select from item where request = p_rid and state = 'failed')
+			then 'no_item_installed' else 'no_item_available' end, null);
 	end if;
 	perform items_notice(p_rid, o.msisdn, 'status', 'failed', request_language(p_rid), '{failed}');
 end

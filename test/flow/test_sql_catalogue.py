@@ -39,7 +39,7 @@ def test_a_version_is_seen_only_when_published(schema):
     # An interrupted load goes on where it stopped.
     assert schema.row("operator", "catalogue_begin", json.dumps(new)) == begun
     assert schema.value("operator", "content_begin", digest(content), *size) == 1
-    assert schema.value("operator", "content_finish", digest(content)) is False
+    assert schema.finish(content) is False
     assert schema.upload(content) is True
     assert schema.value("operator", "content_begin", digest(content), *size) == -1
     schema.rows("operator", "catalogue_publish", begun["version"])
@@ -54,7 +54,7 @@ def test_content_that_is_not_what_it_should_be_is_dropped(schema):
     content = b"right" * 100
     schema.row("operator", "catalogue_begin", json.dumps(manifest([feature("new", content)])))
     schema.rows("operator", "content_chunk_put", digest(content), 0, b"wrong" * 100)
-    assert schema.value("operator", "content_finish", digest(content)) is False
+    assert schema.finish(content) is False
     assert schema.value("server", "content_chunk_read", digest(content), 0) is None
     for n, part in ((0, b"x" * 501), (0, b"short"), (1, b"x"), (-1, b"x")):
         with pytest.raises(psycopg2.errors.InvalidParameterValue):

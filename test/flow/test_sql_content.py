@@ -1,15 +1,41 @@
 """Content in SQL: sent again, fetched from elsewhere, waited for, not to be had."""
 
+import datetime
+import json
+
+import psycopg2
 import pytest
-from harness.postgres import Database
-from harness.schema import DEV2, MODULE, Schema, device, digest
+from harness.schema import DEV2, MODULE, device, digest, feature, manifest
 
 
-@pytest.fixture
-def schema(cluster):
-    database = cluster.new_database(Database.install_schema)
-    yield Schema(database)
-    database.drop()
+ELSEWHERE = bytes(range(256)) * 1500
+URL = "https://files.example.com/atlas"
+
+
+def remote(url=URL, **content):
+    """A feature whose content lies elsewhere."""
+    there = feature("atlas", ELSEWHERE)
+    there["content"].update(url=url, **content)
+    return there
+
+
+def lease(schema, seconds=60):
+    return schema.rows("server", "outbox_lease", ["fetch"], "courier-1", 10,
+                       datetime.timedelta(seconds=seconds))
+
+
+def fetch(schema, row, content=ELSEWHERE, found=None):
+    for n in range(0, -(-len(content) // 262144)):
+        assert schema.value("server", "fetch_chunk_put", row["id"], row["token"], n,
+                            content[n * 262144:(n + 1) * 262144],
+                            datetime.timedelta(seconds=60))
+    return schema.value("server", "fetch_end", row["id"], row["token"],
+                        digest(content) if found is None else found)
+
+
+def states(schema, request):
+    _, _, body = schema.api("request_read", request, None)
+    return body["state"], [(i["state"], i.get("reason")) for i in body["items"]]
 
 
 # Retransmission
@@ -67,3 +93,101 @@ def test_nobody_else_has_anything_sent_again(schema):
     schema.import_devices(device(DEV2))
     assert again(schema, request, 1, dev=DEV2)[:2] == (404, "request_unknown")
     assert again(schema, request, 1, "torch")[:2] == (404, "item_unknown")
+
+
+# Content that lies elsewhere
+
+def test_what_lies_elsewhere_is_published_unfetched_and_fetched_once(schema):
+    wanted = manifest([remote(), feature("compass")])
+    begun = schema.row("operator", "catalogue_begin", json.dumps(wanted))
+    assert begun["missing"] == []
+    assert lease(schema) == []
+    schema.catalogue = schema.load(wanted, [])
+    assert [(f["id"], f["url"], f["is_here"]) for f in
+            schema.rows("operator", "catalogue_show", None)] == [
+        ("atlas", URL, False), ("compass", None, True)]
+    (row,) = lease(schema)
+    assert (row["key"], row["payload"]) == (
+        f"content/{digest(ELSEWHERE).hex()}",
+        {"url": URL, "size": len(ELSEWHERE), "sha256": digest(ELSEWHERE).hex()})
+    assert schema.value("server", "content_next", digest(ELSEWHERE)) == 0
+    assert fetch(schema, row) == "done"
+    assert schema.value("server", "content_next", digest(ELSEWHERE)) == -1
+    assert schema.value("server", "fetch_end", row["id"], row["token"],
+                        digest(ELSEWHERE)) is None
+    schema.load(manifest([remote("https://other.example.com/")]), [])
+    assert lease(schema) == []
+
+
+def test_a_lease_that_went_to_another_stores_nothing(schema):
+    schema.load(manifest([remote()]), [])
+    (late,) = lease(schema, 0)
+    (row,) = lease(schema)
+    assert schema.value("server", "fetch_chunk_put", late["id"], late["token"], 0,
+                        ELSEWHERE[:262144], datetime.timedelta(seconds=60)) is False
+    assert schema.value("server", "fetch_end", late["id"], late["token"], b"") is None
+    assert fetch(schema, row) == "done"
+
+
+@pytest.mark.parametrize("found", [digest(b"other"), b""], ids=["other", "none"])
+def test_what_is_not_right_is_dropped_and_told(schema, found):
+    schema.catalogue = schema.load(manifest([remote()]), [])
+    (row,) = lease(schema)
+    assert fetch(schema, row, found=found) == "dead"
+    assert schema.value("server", "content_next", digest(ELSEWHERE)) == 0
+    (event,) = schema.table("select actor, reason, detail ->> 'url' as url from event"
+                            " where kind = 'fetch_dead'")
+    assert tuple(event.values()) == ("courier", "content_mismatch", URL)
+    assert [f["is_here"] for f in schema.rows("operator", "catalogue_show", None)] == [False]
+    # The right digest of rows that are not all there is not enough.
+    schema.load(manifest([remote("https://other.example.com/")]), [])
+    (row,) = lease(schema)
+    assert schema.value("server", "fetch_end", row["id"], row["token"],
+                        digest(ELSEWHERE)) == "dead"
+
+
+def test_a_request_waits_for_its_content_and_the_rest_goes_on(schema):
+    schema.catalogue = schema.load(manifest([remote(), feature("compass")]), [])
+    request = schema.offered("atlas", "compass")
+    (row,) = lease(schema)
+    fetch(schema, row)
+    waiting = schema.offered("compass")
+    schema.answer(request)
+    assert states(schema, request) == ("accepted", [("ready", None), ("ready", None)])
+    schema.table("update content set is_complete = false where sha256 = %s returning 1",
+                 digest(ELSEWHERE))
+    request = schema.offered("atlas", "compass")
+    schema.answer(request)
+    assert states(schema, request) == ("accepted", [("requested", None), ("ready", None)])
+    assert schema.api("content_open", digest(ELSEWHERE))[0] == 200  # of the first request
+    schema.result(request, "compass")
+    assert states(schema, request)[0] == "delivering"
+    assert schema.value("server", "items_settle", 10) == 0
+    schema.table("update content set is_complete = true where sha256 = %s returning 1",
+                 digest(ELSEWHERE))
+    assert schema.value("server", "items_settle", 10) == 1
+    assert states(schema, request)[1] == [("ready", None), ("installed", None)]
+    # What was not accepted yet waits for its answer alone.
+    assert states(schema, waiting) == ("offered", [("requested", None)])
+    assert ("courier", "ready", "requested", "ready", None) in schema.events(request)
+
+
+@pytest.mark.parametrize("url", [
+    "http://files.example.com/a", "https://user@files.example.com/a", "https:///a",
+    "https://files.example.com/a b", "file:///etc/passwd", "https://f.example.com/\u00e9"])
+def test_places_that_are_none_are_refused(schema, url):
+    with pytest.raises(psycopg2.errors.CheckViolation):
+        schema.load(manifest([remote(url)]), [])
+
+
+def test_an_operator_may_drop_a_fetch_and_begin_it_anew(schema):
+    schema.catalogue = schema.load(manifest([remote(), feature("compass")]), [])
+    (row,) = lease(schema)
+    assert schema.value("operator", "outbox_drop", row["id"], "not wanted") == "changed"
+    status, _, body = schema.put(schema.body("atlas", "compass"))
+    assert (status, body["state"]) == (201, "offered")
+    assert [(i["state"], i.get("reason")) for i in body["items"]] == [
+        ("unavailable", "content_unavailable"), ("requested", None)]
+    schema.load(manifest([remote(), feature("torch")]), [])
+    (row,) = lease(schema)
+    assert row["attempt"] == 1 and fetch(schema, row) == "done"

@@ -1,12 +1,13 @@
 """The order of locks, doc/database.md: two functions are made to meet where they could cross."""
 
 import contextlib
+import datetime
 import json
 import threading
 
 import pytest
 from harness import wait
-from harness.schema import NUMBER, device
+from harness.schema import NUMBER, device, feature, manifest
 
 DEVICES = [f"urn:gsma:imei:35209900-30000{n}-0" for n in range(2)]
 
@@ -158,3 +159,39 @@ def test_an_import_goes_by_the_names_of_devices(schema, is_known):
         other.run("select device_import(%s)", json.dumps(rows[1:]))
         other.commit()
     assert [row["dev"] for row in result[0]] == DEVICES[::-1]
+
+
+def test_publishing_waits_for_a_fetch_before_it_changes_a_catalogue(schema):
+    content = b"elsewhere"
+    there = feature("atlas", content)
+    there["content"]["url"] = "https://files.example.com/atlas"
+    version = schema.load(manifest([there]), [])
+    (row,) = schema.rows("server", "outbox_lease", ["fetch"], "courier-1", 1,
+                         datetime.timedelta(seconds=60))
+    schema.table("update outbox set payload = '{}' where id = %s returning 1", row["id"])
+    other = Transaction(schema.database)
+    other.run("select from outbox where id = %s for update", row["id"])
+    with waiting(schema, schema.rows, "operator", "catalogue_publish", version):
+        other.run("update catalogue set is_current = is_current")
+        other.run("select from content for update")
+        other.commit()
+    assert schema.table("select payload ->> 'url' as url from outbox where kind = 'fetch'") == [
+        {"url": there["content"]["url"]}]
+
+
+def test_what_waits_for_content_holds_up_nobody(schema):
+    """An answer that is being given, a fetch that ends, and requests that go on."""
+    content = b"elsewhere"
+    there = feature("atlas", content)
+    there["content"]["url"] = "https://files.example.com/atlas"
+    schema.catalogue = schema.load(manifest([there]), [])
+    first, second = (schema.offered("atlas") for _ in range(2))
+    schema.answer(first)
+    schema.upload(content)
+    other = Transaction(schema.database)
+    other.lock_request(first)
+    schema.answer(second)
+    assert schema.value("server", "items_settle", 10) == 0
+    other.commit()
+    assert schema.value("server", "items_settle", 10) == 1
+    assert schema.table("select state from item order by request") == [{"state": "ready"}] * 2

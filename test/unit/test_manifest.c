@@ -75,7 +75,10 @@ static void takes_the_digest_of_every_content(void)
 		"\"conflicts\": [\"a\"]}"));
 	CU_ASSERT_STRING_EQUAL(complaints, "");
 	CU_ASSERT_EQUAL(manifest.n_contents, 2);
-	CU_ASSERT_TRUE(slice_eq(manifest.contents[0].bytes, SLICE("abc")));
+	CU_ASSERT_EQUAL(manifest.contents[0].size, 3);
+	CU_ASSERT_PTR_NOT_NULL(strstr(manifest.contents[0].path, "/abc"));
+	CU_ASSERT_PTR_NULL(
+		json_object_get(json_object_get(feature_at(0), "content"), "url"));
 	CU_ASSERT_STRING_EQUAL(manifest.contents[0].hex, ABC_SHA256);
 	CU_ASSERT_STRING_EQUAL(manifest.contents[1].media_type, "text/plain");
 	const json_t *content = json_object_get(feature_at(0), "content");
@@ -92,6 +95,24 @@ static void takes_the_digest_of_every_content(void)
 	CU_ASSERT_EQUAL(json_array_size(json_object_get(feature_at(1), "conflicts")),
 			1);
 	CU_ASSERT_PTR_NULL(json_object_get(feature_at(1), "file"));
+	close_it();
+}
+
+#define ELSEWHERE(more)                                                               \
+	"{\"id\": \"a\", \"version\": \"1\", \"name\": \"A\", \"kind\": \"module\", " \
+	"\"url\": \"https://files.example.com/a\"" more "}"
+
+static void takes_what_lies_elsewhere_at_its_word(void)
+{
+	CU_ASSERT_TRUE_FATAL(open_feature(
+		ELSEWHERE(", \"sha256\": \"" ABC_SHA256 "\", \"size\": 3")));
+	CU_ASSERT_EQUAL(manifest.n_contents, 1);
+	CU_ASSERT_PTR_NULL(manifest.contents[0].path);
+	const json_t *content = json_object_get(feature_at(0), "content");
+	CU_ASSERT_STRING_EQUAL(text_at(content, "url"), "https://files.example.com/a");
+	CU_ASSERT_STRING_EQUAL(text_at(content, "sha256"), ABC_SHA256);
+	CU_ASSERT_EQUAL(json_integer_value(json_object_get(content, "size")), 3);
+	CU_ASSERT_PTR_NULL(json_object_get(feature_at(0), "url"));
 	close_it();
 }
 
@@ -131,6 +152,16 @@ static const struct {
 	{ FEATURE("empty", ""), "/empty: is empty" },
 	{ FEATURE("abc", ", \"surplus\": 1"), "manifest.json: feature 1: " },
 	{ FEATURE("abc", ", \"uri\": 1"), "manifest.json: feature 1: " },
+	{ FEATURE("abc", ", \"url\": \"https://files.example.com/a\""),
+	  "feature 1: has a file here and content elsewhere" },
+	{ HEAD "\"features\": [" ELSEWHERE(", \"size\": 3") "], " TERMS,
+	  "feature 1: has no file, nor url, sha256 and size" },
+	{ HEAD "\"features\": [" ELSEWHERE(", \"sha256\": \"" ABC_SHA256
+					   "\", \"size\": 0") "], " TERMS,
+	  "feature 1: has no file, nor url, sha256 and size" },
+	{ HEAD "\"features\": [" ELSEWHERE(
+		  ", \"sha256\": \"ba78\", \"size\": 3") "], " TERMS,
+	  "feature 1: has no file, nor url, sha256 and size" },
 	{ FEATURE("abc", ", \"id\": \"b\""), "manifest.json:1: duplicate object key" },
 	{ HEAD "\"features\": [{}], " TERMS, "feature 1: Object item not found: id" },
 	{ HEAD "\"features\": []}", "Object item not found: terms" },
@@ -175,6 +206,7 @@ static void refuses_too_many_features(void)
 }
 
 TEST_MAIN("manifest", TEST(prepare), TEST(takes_the_digest_of_every_content),
+	  TEST(takes_what_lies_elsewhere_at_its_word),
 	  TEST(takes_terms_but_for_the_last_line_end),
 	  TEST(finds_the_manifest_of_a_folder), TEST(refuses_what_is_wrong),
 	  TEST(refuses_too_many_features), TEST(clean_up))

@@ -102,7 +102,14 @@ class Schema:
         for n in range(0, -(-len(content) // size)):
             self.rows("operator", "content_chunk_put", digest(content), n,
                       content[n * size:(n + 1) * size])
-        return self.value("operator", "content_finish", digest(content))
+        return self.finish(content)
+
+    def finish(self, content):
+        """Read back what is stored, and have the database judge it."""
+        rows = self.table("select bytes from content_chunk where sha256 = %s order by n",
+                          digest(content))
+        found = digest(b"".join(bytes(row["bytes"]) for row in rows))
+        return self.value("operator", "content_finish", digest(content), found)
 
     def import_devices(self, *devices):
         """What became of each, in the order given."""

@@ -1,0 +1,122 @@
+-- Content that lies elsewhere: fetched by the courier, delivered once it is what the catalogue says, waited for until then.
+set local search_path = provbox, pg_temp;
+
+create function content_key(p_sha256 bytea) returns text
+language sql immutable as $$
+	select 'content/' || encode(p_sha256, 'hex')
+$$;
+
+-- Have a content fetched from there. What was given up before begins anew.
+create function content_want(p_sha256 bytea, p_size bigint, p_url text) returns void
+language plpgsql set search_path = provbox, pg_temp as $$
+begin
+	insert into outbox as o (kind, key, payload)
+	values ('fetch', content_key(p_sha256), jsonb_build_object('sha256', hex(p_sha256), 'size', p_size, 'url', p_url))
+	on conflict (key) do update set state = 'due', payload = excluded.payload, due_at = clock_timestamp(),
+		attempt = 0, token = null, reason = null, created = clock_timestamp(), changed = clock_timestamp()
+	where o.state <> 'due' or o.payload <> excluded.payload;
+end
+$$;
+
+-- Has fetching it been given up?
+create function content_is_lost(p_sha256 bytea) returns boolean
+language plpgsql stable set search_path = provbox, pg_temp as $$
+begin
+	return exists (select from content where sha256 = p_sha256 and not is_complete)
+		and exists (select from outbox where key = content_key(p_sha256) and state in ('dead', 'dropped'));
+end
+$$;
+
+-- Courier -------------------------------------------------------------------------------------------------------
+
+-- The row of a lease, locked; null when the lease went to another.
+create function fetch_lock(p_id bigint, p_token uuid) returns outbox
+language plpgsql set search_path = provbox, pg_temp as $$
+declare
+	o outbox;
+begin
+	select * into o from outbox where id = p_id and token = p_token and state = 'due' and kind = 'fetch' for update;
+	return o;
+end
+$$;
+
+-- Store one row of what is being fetched, and keep the lease for so much longer; false when it went to another.
+create function fetch_chunk_put(p_id bigint, p_token uuid, p_n int, p_bytes bytea, p_lease interval) returns boolean
+language plpgsql security definer set search_path = provbox, pg_temp as $$
+declare
+	o outbox := fetch_lock(p_id, p_token);
+begin
+	if o.id is null then
+		return false;
+	end if;
+	update outbox set due_at = clock_timestamp() + p_lease where id = p_id;
+	perform content_chunk_put(decode(o.payload ->> 'sha256', 'hex'), p_n, p_bytes);
+	return true;
+end
+$$;
+
+-- All of it was fetched and read back, and has this digest; null: it was shorter or longer than it should be. Returns
+-- done; dead, when it is not what the catalogue says; null when the lease went to another.
+create function fetch_end(p_id bigint, p_token uuid, p_found bytea) returns text
+language plpgsql security definer set search_path = provbox, pg_temp as $$
+declare
+	o outbox := fetch_lock(p_id, p_token);
+	detail jsonb := jsonb_build_object('key', o.key, 'attempt', o.attempt, 'url', o.payload ->> 'url');
+begin
+	if o.id is null then
+		return null;
+	elsif not content_finish(decode(o.payload ->> 'sha256', 'hex'), p_found) then
+		perform outbox_bury(p_id, 'courier', 'content_mismatch', detail ||
+			jsonb_strip_nulls(jsonb_build_object('found', hex(p_found))));
+		return 'dead';
+	end if;
+	update outbox set state = 'done', token = null, reason = null, changed = clock_timestamp() where id = p_id;
+	perform event_put(null, null, 'fetch_done', 'courier', null, detail);
+	return 'done';
+end
+$$;
+
+-- Requests whose items wait for content that has come, or will not: they go on, at most p_limit at once; returns how
+-- many. The subscriber is told what is not to be had; where that was all, the request has ended.
+create function items_settle(p_limit int) returns int
+language plpgsql security definer set search_path = provbox, pg_temp as $$
+declare
+	r record;
+	i record;
+	lost text;
+	n int := 0;
+begin
+	for r in
+		select q.rid from request q
+		where q.state in ('accepted', 'delivering') and exists (
+			select from item x join content c on c.sha256 = x.content
+			where x.request = q.rid and x.state = 'requested' and (c.is_complete or content_is_lost(c.sha256)))
+		order by q.rid limit p_limit for update of q skip locked
+	loop
+		lost := null;
+		for i in
+			select x.feature, x.name, c.is_complete, content_is_lost(c.sha256) as is_lost
+			from item x join content c on c.sha256 = x.content
+			where x.request = r.rid and x.state = 'requested' order by x.position
+		loop
+			if i.is_complete then
+				perform item_move(r.rid, i.feature, 'ready', 'courier', null, null);
+			elsif i.is_lost then
+				perform item_move(r.rid, i.feature, 'leave_out', 'courier', 'content_unavailable', null);
+				lost := concat_ws(', ', lost, i.name);
+			end if;
+		end loop;
+		if lost is not null then
+			perform notice_put(r.rid, o.msisdn, 'status', template_language('left_out', l),
+				replace(template_text('left_out', l), '{items}', lost))
+			from offer o, request_language(r.rid) l where o.request = r.rid;
+		end if;
+		perform request_confirm(r.rid, 'courier');
+		n := n + 1;
+	end loop;
+	return n;
+end
+$$;
+
+grant execute on function content_next, fetch_chunk_put, fetch_end, items_settle to provbox_server;
+grant execute on function content_chunk_read to provbox_operator;
