@@ -209,6 +209,19 @@ static void complains_of_a_forbidden_call(void)
 #endif
 }
 
+/* A fault of ours is no attack: it keeps its own name, in the sandbox, too. */
+static void tells_an_abort_from_an_attack(void)
+{
+	start("workers = 1");
+	CU_ASSERT_TRUE_FATAL(wait_output("ev=ready", 1));
+	ask_worker("b");
+	CU_ASSERT_TRUE(wait_output("ev=bug", 1));
+	CU_ASSERT_TRUE(wait_output("status=SIGABRT deaths=1\n", 1));
+	CU_ASSERT_PTR_NULL(strstr(output, "call_forbidden"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(ask_worker("a"), "open sesame"));
+	CU_ASSERT_EQUAL(stop(), 0);
+}
+
 static void complains_of_what_dies_again_and_again(void)
 {
 	start("behaviour = crashing");
@@ -406,6 +419,7 @@ int main(int argc, char **argv)
 		TEST(shows_itself_to_the_admin),
 		TEST(starts_again_what_dies),
 		TEST(complains_of_a_forbidden_call),
+		TEST(tells_an_abort_from_an_attack),
 		TEST(complains_of_what_dies_again_and_again),
 		TEST(ends_when_a_process_gives_up_at_the_start),
 		TEST(says_where_it_cannot_listen),

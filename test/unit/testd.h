@@ -230,6 +230,7 @@ static void on_client(struct listener *listener, int fd, void *arg)
 	case 'r': worker_set_ready(client.worker, true); break;
 	case 'x': exit(7);
 	case 'o': (void)!open("/dev/null", O_RDONLY); break;
+	case 'b': BUG_ON(letter == 'b');
 	}
 	answer_client(&client, SLICE(""));
 }

@@ -42,6 +42,8 @@ class Daemon:
         self.directory = directory
         self.config = config
         self.allowed_errors = set()
+        self.prefix = []  # a program with arguments that starts it
+        self.env = {}
         self.process = None
 
     def start(self):
@@ -50,7 +52,8 @@ class Daemon:
         # The log of an earlier start is in the same file.
         before = len(self.process.events("ready")) if self.process else 0
         self.process = process.Process(
-            self.program, [paths.program(self.program), "-c", path], self.directory)
+            self.program, [*self.prefix, paths.program(self.program), "-c", path],
+            self.directory, env=self.env)
         self.process.wait_for(lambda: len(self.process.events("ready")) > before,
                               "ev=ready")
 

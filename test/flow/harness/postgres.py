@@ -49,6 +49,9 @@ full_page_writes = off
 class Cluster:
     """A running cluster; stop() removes it."""
 
+    settings = SETTINGS
+    access = "local all all peer map=tests\n"
+
     def __init__(self):
         self.directory = pathlib.Path(
             tempfile.mkdtemp(prefix="provbox-pg-", dir=paths.memory_directory()))
@@ -69,8 +72,8 @@ class Cluster:
              "--auth", "peer", "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync"],
             check=True, cwd=self.directory, stdout=subprocess.PIPE, **switch)
         with open(self.data / "postgresql.conf", "a") as conf:
-            conf.write(SETTINGS.format(directory=self.directory))
-        (self.data / "pg_hba.conf").write_text("local all all peer map=tests\n")
+            conf.write(self.settings.format(directory=self.directory))
+        (self.data / "pg_hba.conf").write_text(self.access)
         (self.data / "pg_ident.conf").write_text(
             "".join(f"tests {user} {role}\n"
                     for user in sorted({OUR_NAME, ADMINISTRATOR})
