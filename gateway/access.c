@@ -12,22 +12,22 @@ void access_clear(struct access *access)
 	*access = (struct access){ 0 };
 }
 
-void access_ask(struct access *access, uint64_t generation)
+void access_ask(struct access *access, uint64_t watch)
 {
 	access_clear(access);
 	access->is_asked = true;
-	access->generation = generation;
+	access->watch = watch;
 }
 
 void access_forget(struct access *access)
 {
-	access->generation = 0;
+	access->watch = 0;
 }
 
 void access_set(struct access *access, const struct auth_information *information,
 		int64_t now_ms)
 {
-	access_ask(access, access->generation);
+	access_ask(access, access->watch);
 	access->standing = information->standing;
 	access->granted_ms = now_ms;
 	access->is_granted = information->grant.n > 0;
@@ -38,10 +38,9 @@ void access_set(struct access *access, const struct auth_information *informatio
 	base64url_encode(information->grant, access->grant);
 }
 
-bool access_is_fresh(const struct access *access, uint64_t generation, int64_t now_ms)
+bool access_is_fresh(const struct access *access, uint64_t watch, int64_t now_ms)
 {
-	return access->is_granted && generation != 0 &&
-	       access->generation == generation &&
+	return access->is_granted && watch != 0 && access->watch == watch &&
 	       now_ms - access->granted_ms <
 		       AUTH_GRANT_SECONDS * 1000 - RENEW_BEFORE_MS;
 }

@@ -32,7 +32,7 @@ struct control {
 	struct link_settings link;
 	struct stream *streams;
 	size_t n_streams;
-	uint64_t generation;
+	uint64_t watch;
 	control_fn *fn;
 	void *arg;
 };
@@ -84,7 +84,7 @@ static void stream_lose(struct stream *stream, enum control_loss loss,
 	const int64_t now_ms = loop_now_ms(control->loop);
 
 	if (stream->is_live) {
-		control->generation++;
+		control->watch++;
 		if (now_ms - stream->open_ms >= RETRY_MAX_MS)
 			stream->retry_ms = RETRY_MIN_MS;
 	}
@@ -100,7 +100,7 @@ static void stream_go_live(struct stream *stream, int64_t now_ms)
 {
 	struct control *control = stream->control;
 
-	control->generation++;
+	control->watch++;
 	stream->is_live = true;
 	stream->is_down = false;
 	stream->open_ms = now_ms;
@@ -250,7 +250,7 @@ static void on_timer(void *arg)
 
 /* ---- Control ---- */
 
-uint64_t control_generation(const struct control *control)
+uint64_t control_watch(const struct control *control)
 {
 	const int64_t now_ms = loop_now_ms(control->loop);
 
@@ -258,7 +258,7 @@ uint64_t control_generation(const struct control *control)
 		const struct stream *stream = &control->streams[i];
 
 		if (stream->is_live && !stream_is_silent(stream, now_ms))
-			return control->generation;
+			return control->watch;
 	}
 	return 0;
 }

@@ -32,12 +32,12 @@ struct control *control_new(struct loop *loop, const struct route *route,
  * within @p fn. NULL is nothing. */
 void control_free(struct control *control);
 /**
- * For how long what is authenticated now holds: as long as this returns the same number
- * again. It changes with every stream that is lost or opened.
+ * The watch that is kept now: a time in which no stream is lost or opened. What is
+ * authenticated in one holds until it ends.
  *
- * @return 0: nothing is heard at all; an authentication holds for one request
+ * @return its number; 0: nothing is heard, an authentication holds for one request
  * Cost: O(addresses of the route).
  */
-uint64_t control_generation(const struct control *control);
+uint64_t control_watch(const struct control *control);
 
 #endif

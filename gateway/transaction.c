@@ -227,11 +227,11 @@ static void transaction_forward(struct transaction *transaction)
 
 /* ---- Authenticate ---- */
 
-static uint64_t transaction_generation(const struct transaction *transaction)
+static uint64_t transaction_watch(const struct transaction *transaction)
 {
 	const struct airnet *airnet = transaction->session->airnet;
 
-	return control_generation(airnet->controls[transaction->route->index]);
+	return control_watch(airnet->controls[transaction->route->index]);
 }
 
 static void on_authenticated(void *arg, enum auth_reason reason,
@@ -265,7 +265,7 @@ static void transaction_authenticate(struct transaction *transaction, bool wants
 	struct session *session = transaction->session;
 	struct airnet *airnet = session->airnet;
 
-	access_ask(transaction->access, transaction_generation(transaction));
+	access_ask(transaction->access, transaction_watch(transaction));
 	if (!limit_admits_device(airnet->config, session->is_admitted,
 				 loop_now_ms(airnet->loop))) {
 		transaction_refuse(transaction, REASON_ADMISSION_LIMITED);
@@ -305,8 +305,8 @@ static void transaction_gather(struct transaction *transaction)
 	transaction->is_gathering = transaction_awaits_body(transaction);
 	if (transaction->is_gathering)
 		exchange_continue(transaction->exchange);
-	else if (access_is_fresh(transaction->access,
-				 transaction_generation(transaction), now_ms))
+	else if (access_is_fresh(transaction->access, transaction_watch(transaction),
+				 now_ms))
 		transaction_forward(transaction);
 	else
 		transaction_authenticate(transaction, false);

@@ -28,7 +28,7 @@ struct airnet_stage {
 	struct route_config routes[2];
 	struct gateway_config config;
 	struct airnet airnet;
-	uint64_t generation; /* of every route's control streams */
+	uint64_t watch;      /* of every route's control streams */
 	size_t n_gone;       /* sessions */
 	unsigned n_finished; /* queues of reports */
 	int listener_fd;
@@ -172,10 +172,10 @@ void airnet_session_gone(struct airnet *airnet)
 	airnet_stage_now->n_gone++;
 }
 
-uint64_t control_generation(const struct control *control)
+uint64_t control_watch(const struct control *control)
 {
 	(void)control;
-	return airnet_stage_now->generation;
+	return airnet_stage_now->watch;
 }
 
 static inline void airnet_stage_on_accept(struct listener *listener, int fd, void *arg)
@@ -262,7 +262,7 @@ static inline void airnet_stage_open_airnet(struct airnet_stage *stage,
 			route_find(airnet->routes, slice_of(stage->routes[i].title)),
 			5000);
 	airnet->controls = calloc(2, sizeof(struct control *));
-	stage->generation = 1;
+	stage->watch = 1;
 	airnet->link = stage_link_settings();
 	airnet->link.conn.tls = airnet->tls;
 	stage->listener_fd = listener_open("127.0.0.1:0");

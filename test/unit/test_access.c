@@ -66,7 +66,7 @@ static void a_second_authentication_replaces_the_first(void)
 	access_clear(&access);
 }
 
-static void holds_for_the_generation_in_which_it_was_asked_for(void)
+static void holds_for_the_watch_in_which_it_was_asked_for(void)
 {
 	struct access access = { 0 };
 
@@ -132,7 +132,7 @@ TEST_MAIN("access", TEST(a_zeroed_one_reaches_nothing),
 	  TEST(keeps_the_grant_as_it_goes_into_a_field),
 	  TEST(is_fresh_until_a_minute_before_the_grant_expires),
 	  TEST(a_second_authentication_replaces_the_first),
-	  TEST(holds_for_the_generation_in_which_it_was_asked_for),
+	  TEST(holds_for_the_watch_in_which_it_was_asked_for),
 	  TEST(what_nobody_vouches_for_holds_once),
 	  TEST(is_forgotten_with_its_grant_or_before_it_comes),
 	  TEST(says_which_standings_may_do_nothing))

@@ -111,9 +111,9 @@ static int64_t losses(const struct play *play, enum control_loss loss)
 	return metrics_sum(GATEWAY_CONTROL_LOSSES + loss) - play->losses[loss];
 }
 
-static uint64_t generation(const struct play *play)
+static uint64_t watch(const struct play *play)
 {
-	return control_generation(play->control);
+	return control_watch(play->control);
 }
 
 static void say(struct play *play, size_t stream, const char *text, size_t n)
@@ -133,7 +133,7 @@ static void play_open(struct play *play)
 	play_begin(play, 1);
 	STAGE_RUN_UNTIL(&play->stage, play->n_streams == 1);
 	say(play, 0, HEARTBEAT, strlen(HEARTBEAT));
-	STAGE_RUN_UNTIL(&play->stage, generation(play));
+	STAGE_RUN_UNTIL(&play->stage, watch(play));
 }
 
 static void nothing_holds_before_the_first_heartbeat(void)
@@ -142,30 +142,30 @@ static void nothing_holds_before_the_first_heartbeat(void)
 
 	play_prepare(&play);
 	play_begin(&play, 1);
-	CU_ASSERT_EQUAL(generation(&play), 0);
+	CU_ASSERT_EQUAL(watch(&play), 0);
 	STAGE_RUN_UNTIL(&play.stage, play.n_streams == 1);
 	say(&play, 0, BLOCKED, strlen(BLOCKED));
 	STAGE_RUN_UNTIL(&play.stage, play.n_changes == 1);
-	CU_ASSERT_EQUAL(generation(&play), 0);
+	CU_ASSERT_EQUAL(watch(&play), 0);
 	say(&play, 0, HEARTBEAT, strlen(HEARTBEAT));
-	STAGE_RUN_UNTIL(&play.stage, generation(&play));
+	STAGE_RUN_UNTIL(&play.stage, watch(&play));
 	CU_ASSERT_EQUAL(metrics_sum(GATEWAY_CONTROL_STREAMS), 1);
 	play_close(&play);
 }
 
-static void heartbeats_keep_the_generation(void)
+static void heartbeats_keep_the_watch(void)
 {
 	struct play play;
 	uint64_t first;
 
 	play_open(&play);
-	first = generation(&play);
+	first = watch(&play);
 	for (int i = 0; i < 5; i++) {
 		const int64_t end_ms = loop_now_ms(play.stage.loop) + 300;
 
 		while (loop_now_ms(play.stage.loop) < end_ms)
 			event_base_loop(loop_base(play.stage.loop), EVLOOP_NONBLOCK);
-		CU_ASSERT_EQUAL(generation(&play), first);
+		CU_ASSERT_EQUAL(watch(&play), first);
 		say(&play, 0, HEARTBEAT, strlen(HEARTBEAT));
 	}
 	CU_ASSERT_EQUAL(play.n_streams, 1);
@@ -196,19 +196,19 @@ static void changes_are_told_however_they_are_cut(void)
 	play_close(&play);
 }
 
-/* Lost for a reason, the streams come back with another generation. */
+/* Lost for a reason, the streams come back with another watch. */
 static void expect_loss(struct play *play, enum control_loss loss, uint64_t before)
 {
 	const size_t n = play->n_streams;
 
 	STAGE_RUN_UNTIL(&play->stage, losses(play, loss) == 1);
-	CU_ASSERT_EQUAL(generation(play), 0);
+	CU_ASSERT_EQUAL(watch(play), 0);
 	CU_ASSERT_EQUAL(metrics_sum(GATEWAY_CONTROL_STREAMS), 0);
 	STAGE_RUN_UNTIL(&play->stage, play->n_streams == n + 1);
-	CU_ASSERT_EQUAL(generation(play), 0);
+	CU_ASSERT_EQUAL(watch(play), 0);
 	say(play, n, HEARTBEAT, strlen(HEARTBEAT));
-	STAGE_RUN_UNTIL(&play->stage, generation(play));
-	CU_ASSERT_NOT_EQUAL(generation(play), before);
+	STAGE_RUN_UNTIL(&play->stage, watch(play));
+	CU_ASSERT_NOT_EQUAL(watch(play), before);
 }
 
 static void a_second_of_silence_ends_it(void)
@@ -218,7 +218,7 @@ static void a_second_of_silence_ends_it(void)
 	int64_t start_ms;
 
 	play_open(&play);
-	before = generation(&play);
+	before = watch(&play);
 	start_ms = loop_now_ms(play.stage.loop);
 	expect_loss(&play, CONTROL_LOSS_SILENT, before);
 	CU_ASSERT(loop_now_ms(play.stage.loop) - start_ms >= 900);
@@ -250,9 +250,9 @@ static void a_loop_that_was_held_up_has_a_gap(void)
 	uint64_t before;
 
 	play_open(&play);
-	before = generation(&play);
+	before = watch(&play);
 	usleep(1100 * 1000);
-	CU_ASSERT_EQUAL(generation(&play), 0);
+	CU_ASSERT_EQUAL(watch(&play), 0);
 	say(&play, 0, HEARTBEAT, strlen(HEARTBEAT));
 	expect_loss(&play, CONTROL_LOSS_SILENT, before);
 	play_close(&play);
@@ -274,7 +274,7 @@ static void what_is_no_line_ends_it(void)
 
 		play_open(&play);
 		say(&play, 0, lines[i], strlen(lines[i]));
-		expect_loss(&play, CONTROL_LOSS_MALFORMED, generation(&play));
+		expect_loss(&play, CONTROL_LOSS_MALFORMED, watch(&play));
 		CU_ASSERT_EQUAL(play.n_changes, 0);
 		play_close(&play);
 	}
@@ -288,13 +288,13 @@ static void a_line_without_end_is_not_gathered(void)
 	memset(text, ' ', sizeof(text));
 	play_open(&play);
 	say(&play, 0, text, CONTROL_LINE_BYTES + 1);
-	expect_loss(&play, CONTROL_LOSS_MALFORMED, generation(&play));
+	expect_loss(&play, CONTROL_LOSS_MALFORMED, watch(&play));
 	play_close(&play);
 	/* The same, with an end: it has been too long before. */
 	text[sizeof(text) - 1] = '\n';
 	play_open(&play);
 	say(&play, 0, text, sizeof(text));
-	expect_loss(&play, CONTROL_LOSS_MALFORMED, generation(&play));
+	expect_loss(&play, CONTROL_LOSS_MALFORMED, watch(&play));
 	play_close(&play);
 }
 
@@ -304,7 +304,7 @@ static void nothing_after_a_bad_line_is_heard(void)
 
 	play_open(&play);
 	say(&play, 0, "bad\n" BLOCKED HEARTBEAT, strlen("bad\n" BLOCKED HEARTBEAT));
-	expect_loss(&play, CONTROL_LOSS_MALFORMED, generation(&play));
+	expect_loss(&play, CONTROL_LOSS_MALFORMED, watch(&play));
 	CU_ASSERT_EQUAL(play.n_changes, 0);
 	play_close(&play);
 }
@@ -315,7 +315,7 @@ static void the_server_may_end_it(void)
 
 	play_open(&play);
 	exchange_send_end(play.streams[0]);
-	expect_loss(&play, CONTROL_LOSS_ENDED, generation(&play));
+	expect_loss(&play, CONTROL_LOSS_ENDED, watch(&play));
 	play_close(&play);
 }
 
@@ -326,7 +326,7 @@ static void a_connection_that_breaks_ends_it(void)
 	play_open(&play);
 	link_free(play.stage.links[0]);
 	play.stage.links[0] = NULL;
-	expect_loss(&play, CONTROL_LOSS_UNREACHABLE, generation(&play));
+	expect_loss(&play, CONTROL_LOSS_UNREACHABLE, watch(&play));
 	play_close(&play);
 }
 
@@ -341,14 +341,14 @@ static void an_answer_that_is_no_stream_is_refused(void)
 		play.number = i == 3 ? "1" : NULL;
 		play_begin(&play, 1);
 		STAGE_RUN_UNTIL(&play.stage, losses(&play, CONTROL_LOSS_REFUSED) == 1);
-		CU_ASSERT_EQUAL(generation(&play), 0);
+		CU_ASSERT_EQUAL(watch(&play), 0);
 		/* It is asked again. */
 		play.status = 0;
 		play.media_type = "application/x-ndjson";
 		play.number = NULL;
 		STAGE_RUN_UNTIL(&play.stage, play.n_streams == 2);
 		say(&play, 1, HEARTBEAT, strlen(HEARTBEAT));
-		STAGE_RUN_UNTIL(&play.stage, generation(&play));
+		STAGE_RUN_UNTIL(&play.stage, watch(&play));
 		play_close(&play);
 	}
 }
@@ -365,7 +365,7 @@ static void nobody_there_is_asked_later_and_later(void)
 	STAGE_RUN_UNTIL(&play.stage, losses(&play, CONTROL_LOSS_UNREACHABLE) == 4);
 	/* 100, 200 and 400 ms at least, twice that at most. */
 	CU_ASSERT(loop_now_ms(play.stage.loop) - start_ms >= 690);
-	CU_ASSERT_EQUAL(generation(&play), 0);
+	CU_ASSERT_EQUAL(watch(&play), 0);
 	play_close(&play);
 }
 
@@ -380,21 +380,20 @@ static void one_of_two_is_enough(void)
 	play_begin(&play, 2);
 	STAGE_RUN_UNTIL(&play.stage, play.n_streams == 2);
 	say(&play, 0, HEARTBEAT, strlen(HEARTBEAT));
-	STAGE_RUN_UNTIL(&play.stage, generation(&play));
-	one = generation(&play);
+	STAGE_RUN_UNTIL(&play.stage, watch(&play));
+	one = watch(&play);
 	say(&play, 1, HEARTBEAT, strlen(HEARTBEAT));
 	STAGE_RUN_UNTIL(&play.stage, metrics_sum(GATEWAY_CONTROL_STREAMS) == 2);
-	two = generation(&play);
+	two = watch(&play);
 	exchange_send_end(play.streams[0]);
 	STAGE_RUN_UNTIL(&play.stage, losses(&play, CONTROL_LOSS_ENDED) == 1);
-	left = generation(&play);
+	left = watch(&play);
 	CU_ASSERT(one && two && left && one != two && two != left && one != left);
 	play_close(&play);
 }
 
 TEST_MAIN("control", TEST(nothing_holds_before_the_first_heartbeat),
-	  TEST(heartbeats_keep_the_generation),
-	  TEST(changes_are_told_however_they_are_cut),
+	  TEST(heartbeats_keep_the_watch), TEST(changes_are_told_however_they_are_cut),
 	  TEST(a_second_of_silence_ends_it), TEST(other_bytes_are_no_heartbeat),
 	  TEST(a_loop_that_was_held_up_has_a_gap), TEST(what_is_no_line_ends_it),
 	  TEST(a_line_without_end_is_not_gathered),

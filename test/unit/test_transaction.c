@@ -64,20 +64,20 @@ static void each_server_has_a_grant_of_its_own(void)
 	airnet_stage_close(&stage);
 }
 
-static void a_new_generation_asks_again_before_it_forwards(void)
+static void a_new_watch_asks_again_before_it_forwards(void)
 {
 	struct airnet_stage stage;
 
 	airnet_stage_open(&stage);
 	handset_connect(&stage);
 	CU_ASSERT_EQUAL(handset_get(&stage, CARE_PATH), 200);
-	stage.generation++;
+	stage.watch++;
 	stage.standing = STANDING_LIMITED;
 	CU_ASSERT_EQUAL(handset_get(&stage, OTHER_PATH), 403);
 	CU_ASSERT(handset_was_told(&stage, "standing_limited"));
 	CU_ASSERT_EQUAL(stage.n_authentications, 2);
 	CU_ASSERT_EQUAL(stage.n_forwarded, 1);
-	/* Once for each generation, and never in an older one's right. */
+	/* Once for each watch, and never in an older one's right. */
 	CU_ASSERT_EQUAL(handset_get(&stage, CARE_PATH), 200);
 	CU_ASSERT_EQUAL(stage.n_authentications, 2);
 	CU_ASSERT(airnet_stage_has_grant(&stage, 2));
@@ -89,7 +89,7 @@ static void without_a_stream_every_request_asks(void)
 	struct airnet_stage stage;
 
 	airnet_stage_open(&stage);
-	stage.generation = 0;
+	stage.watch = 0;
 	handset_connect(&stage);
 	for (size_t i = 1; i <= 3; i++) {
 		CU_ASSERT_EQUAL(handset_get(&stage, CARE_PATH), 200);
@@ -105,7 +105,7 @@ static void without_a_stream_every_request_asks(void)
 }
 
 /* The stream breaks between question and answer: what the server says may be older. */
-static void an_answer_holds_for_the_generation_of_its_question(void)
+static void an_answer_holds_for_the_watch_of_its_question(void)
 {
 	struct airnet_stage stage;
 
@@ -117,7 +117,7 @@ static void an_answer_holds_for_the_generation_of_its_question(void)
 		(struct http_head){ .method = HTTP_GET, .target = SLICE(CARE_PATH) },
 		NULL);
 	STAGE_RUN_UNTIL(&stage.landnet, stage.held);
-	stage.generation++;
+	stage.watch++;
 	stage.is_holding = false;
 	airnet_stage_inform(&stage, stage.held);
 	CU_ASSERT_EQUAL(handset_wait(&stage), 200);
@@ -511,9 +511,9 @@ static void what_is_under_the_prefix_is_never_forwarded(void)
 TEST_MAIN("transaction", TEST(nothing_goes_on_before_the_server_knows_the_device),
 	  TEST(one_grant_serves_many_requests),
 	  TEST(each_server_has_a_grant_of_its_own),
-	  TEST(a_new_generation_asks_again_before_it_forwards),
+	  TEST(a_new_watch_asks_again_before_it_forwards),
 	  TEST(without_a_stream_every_request_asks),
-	  TEST(an_answer_holds_for_the_generation_of_its_question),
+	  TEST(an_answer_holds_for_the_watch_of_its_question),
 	  TEST(a_failed_authentication_forwards_nothing),
 	  TEST(a_host_that_is_no_route_is_asked_nothing),
 	  TEST(a_standing_goes_where_it_may),
