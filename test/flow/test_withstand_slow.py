@@ -316,25 +316,6 @@ def test_the_oldest_session_of_a_credential_gives_way(stand_in):
         device.close()
 
 
-def test_what_a_killed_worker_held_is_free(stand_in):
-    config = stand_in.site.gateway.config
-    config["sessions_per_identity"], config["workers"] = 2, 1
-    stand_in.site.start("gateway")
-    lost = [airnet.Device(stand_in.site, stand_in.device) for _ in range(2)]
-    for device in lost:
-        assert device.ask("GET /v1/device HTTP/1.1").status == 200
-    os.kill(worker_of(stand_in.site.gateway), signal.SIGKILL)
-    wait.until(lambda: len(stand_in.site.gateway.events("ready")) == 2, "a new worker")
-    with airnet.Device(stand_in.site, stand_in.device) as one, \
-            airnet.Device(stand_in.site, stand_in.device) as other:
-        for _ in range(2):
-            for device in (one, other):
-                assert device.ask("GET /v1/device HTTP/1.1").status == 200
-            time.sleep(0.3)
-    assert stand_in.site.gateway.events("session_end", reason="superseded") == []
-    close(lost)
-
-
 def test_a_storm_is_spread(stand_in):
     """Who is sent away keeps his session, hears when to come again, and is admitted then."""
     config = stand_in.site.gateway.config
