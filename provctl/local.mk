@@ -15,6 +15,8 @@ provctl_provctl_SOURCES = \
 	provctl/manifest.c provctl/manifest.h \
 	provctl/migrate.c provctl/migrate.h \
 	provctl/pg_type.h \
+	provctl/notice.c \
+	provctl/number.c \
 	provctl/outbox.c \
 	provctl/plain.c provctl/plain.h \
 	provctl/progress.c provctl/progress.h \

@@ -22,7 +22,7 @@
 
 struct settings {
 	char *title;
-	char *dsn, *admin_dsn, *sql_dir;
+	char *dsn, *admin_dsn, *sql_dir, *seal_key_file;
 };
 
 static const struct config_key config_keys[] = {
@@ -41,6 +41,12 @@ static const struct config_key config_keys[] = {
 	  .offset = offsetof(struct settings, sql_dir),
 	  .fallback = SQL_DIR_DEFAULT,
 	  .help = "folder of the migrations" },
+	{ .name = "seal_key_file",
+	  .type = CONFIG_SECRET,
+	  .offset = offsetof(struct settings, seal_key_file),
+	  .fallback = "",
+	  .help = "keys that seal texts with secrets, the same file as "
+		  "provbox-smsc's" },
 };
 
 static const struct config_section config_sections[] = {
@@ -69,7 +75,7 @@ void complain(const char *format, ...)
 static enum result configure(struct context *ctx, struct config **config)
 {
 	static const struct settings built_in = { NULL, DSN_DEFAULT, ADMIN_DSN_DEFAULT,
-						  SQL_DIR_DEFAULT };
+						  SQL_DIR_DEFAULT, NULL };
 	const struct settings *settings = &built_in;
 	const char *path = ctx->options[OPTION_CONFIG];
 	const char *dsn = ctx->options[OPTION_DSN], *dir = ctx->options[OPTION_SQL_DIR];
@@ -86,6 +92,7 @@ static enum result configure(struct context *ctx, struct config **config)
 	if (!dir)
 		dir = getenv("PROVBOX_SQL_DIR");
 	ctx->sql_dir = dir ? dir : settings->sql_dir;
+	ctx->seal_key_file = settings->seal_key_file;
 	return RESULT_OK;
 }
 

@@ -41,10 +41,11 @@ struct context {
 	const char *options[OPTION_N]; /* NULL: not given; "" for one without a value */
 	const char *words[3]; /* after the command's own words; NULL past the end */
 	size_t n_words;
-	const char *noun;      /* first word of all; NULL: none */
-	const char *dsn;       /* of the operator */
-	const char *admin_dsn; /* of an administrator, for `db` */
-	const char *sql_dir;   /* folder of the migrations */
+	const char *noun;          /* first word of all; NULL: none */
+	const char *dsn;           /* of the operator */
+	const char *admin_dsn;     /* of an administrator, for `db` */
+	const char *sql_dir;       /* folder of the migrations */
+	const char *seal_key_file; /* NULL: none is configured */
 	struct arena *arena;
 	struct pg_conn *db; /* NULL before database_open() */
 };
@@ -83,5 +84,8 @@ enum result request_show(struct context *ctx);
 enum result request_cancel(struct context *ctx);
 enum result outbox_retry(struct context *ctx);
 enum result outbox_drop(struct context *ctx);
+enum result notice_send(struct context *ctx);
+enum result number_stop(struct context *ctx);
+enum result number_allow(struct context *ctx);
 
 #endif

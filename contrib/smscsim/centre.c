@@ -64,6 +64,8 @@ struct centre *centre_new(struct loop *loop, const struct centre_settings *setti
 	TAILQ_INIT(&centre->members);
 	TAILQ_INIT(&centre->submissions);
 	TAILQ_INIT(&centre->late_receipts);
+	if (settings->hex_ids)
+		centre->last_id = 9; /* below 10 hex is decimal */
 	TAILQ_INIT(&centre->deliveries);
 	centre->mailboxes = mailboxes_new();
 	return centre;
@@ -273,6 +275,19 @@ static void push_later(struct centre *centre, struct delivery *delivery)
 }
 
 #define DATE_SIZE 64
+#define ID_SIZE   24
+
+enum {
+	HEX_IN_ANSWERS = 1,
+	HEX_IN_RECEIPTS = 2,
+};
+
+static void format_id(const struct centre *centre, int64_t where, uint64_t id,
+		      char out[ID_SIZE])
+{
+	snprintf(out, ID_SIZE,
+		 centre->settings.hex_ids & where ? "%" PRIx64 : "%" PRIu64, id);
+}
 
 /* YYMMDDhhmm */
 static void format_date(time_t at, char out[DATE_SIZE])
@@ -284,41 +299,52 @@ static void format_date(time_t at, char out[DATE_SIZE])
 }
 
 /* The text of SMPP 3.4, appendix B. */
-static void write_receipt(const struct message *message, bool is_delivered,
-			  struct sms *out)
+static void write_receipt(const struct centre *centre, const struct message *message,
+			  bool is_delivered, struct sms *out)
 {
-	char submitted[DATE_SIZE], done[DATE_SIZE];
+	char id[ID_SIZE], submitted[DATE_SIZE], done[DATE_SIZE];
+	format_id(centre, HEX_IN_RECEIPTS, message->id, id);
 	format_date(message->submitted, submitted);
 	format_date(time_now_ms() / 1000, done);
 	int n = snprintf((char *)out->bytes, sizeof(out->bytes),
-			 "id:%" PRIu64 " sub:001 dlvrd:%s submit date:%s done date:%s "
+			 "id:%s sub:001 dlvrd:%s submit date:%s done date:%s "
 			 "stat:%s err:000 text:",
-			 message->id, is_delivered ? "001" : "000", submitted, done,
+			 id, is_delivered ? "001" : "000", submitted, done,
 			 is_delivered ? "DELIVRD" : "UNDELIV");
 	out->n = (uint8_t)n;
 	memcpy(out->from, message->sms.to, sizeof(out->from));
 	memcpy(out->to, message->sms.from, sizeof(out->to));
 }
 
-static void send_receipt(struct centre *centre, const struct message *message,
-			 bool is_delivered)
+static void send_once(struct centre *centre, const struct message *message,
+		      bool is_delivered)
 {
-	if (!message->wants_receipt &&
-	    !(message->wants_failure_receipt && !is_delivered))
-		return;
-	centre->n_receipts++;
-	if (centre->settings.drop_receipt_every > 0 &&
-	    centre->n_receipts % centre->settings.drop_receipt_every == 0)
-		return;
 	struct delivery *delivery = calloc(1, sizeof(*delivery));
 	BUG_ON(!delivery);
 	delivery->is_receipt = true;
 	delivery->id = message->id;
-	write_receipt(message, is_delivered, &delivery->sms);
+	write_receipt(centre, message, is_delivered, &delivery->sms);
 	if (centre->settings.late_receipt_ms > 0)
 		push_later(centre, delivery);
 	else
 		push_delivery(centre, delivery);
+}
+
+static void send_receipt(struct centre *centre, const struct message *message,
+			 bool is_delivered)
+{
+	const struct centre_settings *settings = &centre->settings;
+	if (!message->wants_receipt &&
+	    !(message->wants_failure_receipt && !is_delivered))
+		return;
+	centre->n_receipts++;
+	if (settings->drop_receipt_every > 0 &&
+	    centre->n_receipts % settings->drop_receipt_every == 0)
+		return;
+	send_once(centre, message, is_delivered);
+	if (settings->repeat_receipt_every > 0 &&
+	    centre->n_receipts % settings->repeat_receipt_every == 0)
+		send_once(centre, message, is_delivered);
 }
 
 /* ---- from the client to the handset ---- */
@@ -349,9 +375,9 @@ static void finish_submission(struct centre *centre, struct session *session,
 			      uint32_t sequence, uint32_t status,
 			      struct message *message)
 {
-	char id[24] = "";
+	char id[ID_SIZE] = "";
 	if (message)
-		snprintf(id, sizeof(id), "%" PRIu64, message->id);
+		format_id(centre, HEX_IN_ANSWERS, message->id, id);
 	session_answer_submit(session, sequence, status, id);
 	if (status == ESME_ROK)
 		centre->counts.submitted++;
@@ -465,7 +491,8 @@ void centre_submit(struct centre *centre, struct session *session, const union p
 		message = NULL;
 	}
 	log_debug("submit", log_num("status", status),
-		  log_num("id", message ? (int64_t)message->id : 0));
+		  log_num("id", message ? (int64_t)message->id : 0),
+		  log_str("validity", (const char *)pdu->submit.validity_period));
 
 	if (centre->settings.latency_ms == 0 ||
 	    centre->n_submissions >= SUBMISSIONS_MAX) {

@@ -20,6 +20,8 @@ struct centre_settings {
 	int64_t error_every;        /* each Nth submit_sm fails; 0: none */
 	int64_t error_status;       /* with this command_status */
 	int64_t drop_receipt_every; /* each Nth receipt is lost; 0: none */
+	int64_t repeat_receipt_every; /* each Nth receipt comes twice; 0: none */
+	int64_t hex_ids; /* message ids in hex: 1 in answers, 2 in receipts, 3 both */
 };
 
 struct centre_counts {

@@ -29,7 +29,7 @@ struct options {
 	const char *log_level;
 	int64_t port; /* -1: use listen */
 	int64_t latency_ms, late_receipt_ms, throttle, error_every, error_status,
-		drop_receipt_every;
+		drop_receipt_every, repeat_receipt_every, hex_ids;
 };
 
 /* Every option: text options set a string, the others a number of min..max. */
@@ -63,6 +63,10 @@ static const struct option_row {
 		      "with this status (default 8, a temporary system error)"),
 	NUMBER_OPTION("drop-receipt-every", "N", drop_receipt_every, 0, 1000000000,
 		      "each Nth receipt is lost"),
+	NUMBER_OPTION("repeat-receipt-every", "N", repeat_receipt_every, 0, 1000000000,
+		      "each Nth receipt comes twice"),
+	NUMBER_OPTION("hex-ids", "N", hex_ids, 0, 3,
+		      "message ids in hex: 1 answers, 2 receipts, 3 both"),
 	NUMBER_OPTION("late-receipt-ms", "MS", late_receipt_ms, 0, 86400000,
 		      "between delivery and receipt"),
 	TEXT_OPTION("log-level", "LEVEL", log_level, "error, warn, info or debug"),
@@ -197,6 +201,8 @@ static int run(const struct options *options, const char *password)
 		.error_every = options->error_every,
 		.error_status = options->error_status,
 		.drop_receipt_every = options->drop_receipt_every,
+		.repeat_receipt_every = options->repeat_receipt_every,
+		.hex_ids = options->hex_ids,
 	};
 	int status = EXIT_FAILURE;
 	char address[32];

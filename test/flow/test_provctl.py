@@ -18,7 +18,8 @@ EXAMPLE = paths.SOURCE / "contrib" / "catalogue"
 COMMANDS = ["db init", "db upgrade", "db status", "device import", "device show", "device block",
             "device unblock", "device limit", "device trust", "catalogue load", "catalogue list",
             "catalogue show", "request list", "request show", "request cancel", "outbox list",
-            "outbox retry", "outbox drop", "notice list", "reason",
+            "outbox retry", "outbox drop", "notice list", "notice send",
+            "number stop", "number allow", "number list", "reason",
             "setting list", "setting put", "policy list", "policy put", "status"]
 
 

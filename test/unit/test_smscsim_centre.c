@@ -396,6 +396,42 @@ static void loses_each_nth_receipt(void)
 	end();
 }
 
+static void repeats_each_nth_receipt(void)
+{
+	settings.repeat_receipt_every = 2;
+	begin();
+	for (int i = 1; i <= 4; i++) {
+		submit("Hello", 1);
+		take(ESME_ROK);
+		CU_ASSERT_EQUAL(sessions[1].delivery != NULL, i % 2 == 0);
+		if (sessions[1].delivery)
+			take(ESME_ROK);
+	}
+	CU_ASSERT_EQUAL(centre_counts(centre)->receipts, 6);
+	end();
+}
+
+static void writes_ids_in_the_base_of_each(void)
+{
+	static const struct {
+		int64_t hex_ids;
+		const char *answer, *receipt;
+	} cases[] = {
+		{ 0, "1", "id:1 " },
+		{ 1, "a", "id:10 " },
+		{ 2, "10", "id:a " },
+		{ 3, "a", "id:a " },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		settings.hex_ids = cases[i].hex_ids;
+		begin();
+		submit("Hello", 1);
+		CU_ASSERT_STRING_EQUAL(sessions[0].id, cases[i].answer);
+		CU_ASSERT(receipt_says(cases[i].receipt));
+		end();
+	}
+}
+
 static void answers_after_its_latency(void)
 {
 	settings.latency_ms = LATE;
@@ -510,7 +546,8 @@ TEST_MAIN("smscsim_centre", TEST(lets_in_who_knows_the_password),
 	  TEST(brings_no_more_than_the_handset_takes),
 	  TEST(fails_what_no_mailbox_has_room_for), TEST(refuses_what_breaks_the_rules),
 	  TEST(makes_the_faults_it_was_told_to), TEST(throttles_within_a_second),
-	  TEST(loses_each_nth_receipt), TEST(answers_after_its_latency),
+	  TEST(loses_each_nth_receipt), TEST(repeats_each_nth_receipt),
+	  TEST(writes_ids_in_the_base_of_each), TEST(answers_after_its_latency),
 	  TEST(drops_what_a_link_did_not_live_to_hear_of), TEST(sends_receipts_late),
 	  TEST(keeps_receipts_for_the_next_link),
 	  TEST(brings_a_handset_s_message_to_the_client), TEST(tells_a_handset_why_not))
