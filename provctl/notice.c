@@ -3,12 +3,23 @@
 #include <string.h>
 
 #include "base/seal.h"
+#include "base/utf8.h"
 #include "provctl/database.h"
 #include "provctl/file.h"
 #include "provctl/rows.h"
 
 /* What 20 parts hold of the smallest characters. */
 #define TEXT_LIMIT 3060
+
+static bool is_utf8(struct slice text)
+{
+	uint32_t character;
+
+	while (text.n > 0)
+		if (!utf8_next(&text, &character) || character == 0)
+			return false;
+	return true;
+}
 
 /* The text without the line feed at its end that an editor leaves; wiped by the caller.
  */
@@ -18,9 +29,9 @@ static bool read_text(struct context *ctx, struct slice *text)
 		return false;
 	if (text->n > 0 && text->p[text->n - 1] == '\n')
 		text->n--;
-	if (text->n >= 1 && text->n <= TEXT_LIMIT)
+	if (text->n >= 1 && text->n <= TEXT_LIMIT && is_utf8(*text))
 		return true;
-	complain("%s: a text is 1 to %d bytes", ctx->words[1], TEXT_LIMIT);
+	complain("%s: a text is 1 to %d bytes of UTF-8", ctx->words[1], TEXT_LIMIT);
 	return false;
 }
 

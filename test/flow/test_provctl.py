@@ -552,3 +552,20 @@ def test_configuration_errors_end_with_78(provctl, database, tmp_path):
     assert "passfile" in Provctl("host=/tmp password=secret").run("status", status=78)[1]
     wrong_role = Provctl(database.dsn("provbox_smsc"))
     assert "wrong role" in wrong_role.run("status", status=78)[1]
+
+
+def test_the_stop_list_is_edited(provctl, schema):
+    provctl.run("number", "stop", NUMBER, "--reason", "called us")
+    assert "is on the STOP list" in provctl.run("number", "stop", NUMBER, status=1)[1]
+    (row,) = provctl.json("number", "list")
+    assert (row["number"], row["actor"]) == (NUMBER[:3] + "*" * 7 + NUMBER[-3:], "operator")
+    assert provctl.json("number", "list", NUMBER) == [row]
+    assert "not on the STOP list" in provctl.run("number", "list", "+447700900999", status=1)[1]
+    assert provctl.json("number", "allow", NUMBER) == {"done": True}
+    assert "is not on the STOP list" in provctl.run("number", "allow", NUMBER, status=1)[1]
+    assert provctl.json("number", "list") == []
+    assert "+ and 7 to 15 digits" in provctl.run("number", "stop", "07700900123", status=1)[1]
+    said = [(event["reason"], event["detail"]) for event in
+            provctl.json("device", "show", DEV)["events"] if event["event"] == "number"]
+    assert said == [("number_stopped", {"number": row["number"], "note": "called us"}),
+                    ("number_allowed", {"number": row["number"]})]

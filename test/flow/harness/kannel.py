@@ -31,8 +31,7 @@ store-location = "{directory}/spool"
 dlr-storage = spool
 dlr-spool = "{directory}/dlr"
 sms-resend-freq = 1
-sms-resend-retry = 3
-
+{core_settings}
 group = smsc
 smsc = smpp
 smsc-id = {smsc_id}
@@ -77,14 +76,16 @@ class Bearerbox:
         self.configure()
         self.process = None
 
-    def configure(self, *smsc_settings):
-        """Write the configuration; lines for the group of the message centre are added."""
+    def configure(self, *smsc_settings, core_settings=()):
+        """Write the configuration; lines for the groups of the message centre and of the
+        core are added."""
         self.conf.write_text(CONFIGURATION.format(
             directory=self.directory, admin_port=self.admin_port, box_port=self.box_port,
             admin_password=self.admin_password, status_password=self.status_password,
             smsc_id=self.SMSC_ID, box_id=self.BOX_ID, smpp_port=self.centre.port,
             system_id=self.centre.system_id, password=self.centre.password,
-            smsc_settings="".join(f"{line}\n" for line in smsc_settings)))
+            smsc_settings="".join(f"{line}\n" for line in smsc_settings),
+            core_settings="".join(f"{line}\n" for line in core_settings)))
         self.conf.chmod(0o600)
 
     def start(self):

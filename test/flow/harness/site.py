@@ -130,6 +130,15 @@ class Site:
                 for counter in self.relays:
                     counter.begin()
 
+    def second_centre(self):
+        """Another message centre and a bearerbox of its own: start() "smscsim2" and
+        "bearerbox2". The link to it is configured where the test says so."""
+        directory = self.directory / "2"
+        directory.mkdir()
+        self.smscsim2 = smscsim.Smscsim(directory)
+        self.bearerbox2 = kannel.Bearerbox(directory, self.smscsim2)
+        return {"address": f"127.0.0.1:{self.bearerbox2.box_port}"}
+
     def relay_landnet(self):
         """Put a counting relay between gateway and server; before the gateway starts."""
         counter = relay.Relay(self.server_port)
