@@ -38,8 +38,8 @@ struct reader {
 /* ---- From the file's values to the struct ---- */
 
 /* Of a value; one that is not in the file is spoken of where its block is. */
-static void complain(struct reader *reader, const struct config_key *key,
-		     const struct config_block *block, const char *why)
+static void fail(struct reader *reader, const struct config_key *key,
+		 const struct config_block *block, const char *why)
 {
 	unsigned line = config_tree_line(reader->tree, block, key->name);
 
@@ -65,7 +65,7 @@ static bool read_key(struct reader *reader, const struct config_key *key,
 					 : config_tree_fallback(key, arena);
 	if (config_value_read(&value, items.p, items.n, out + key->offset))
 		return true;
-	complain(reader, key, block, why);
+	fail(reader, key, block, why);
 	return false;
 }
 
@@ -75,7 +75,7 @@ static void check_key(struct reader *reader, const struct config_key *key,
 	char why[512] = "is refused";
 
 	if (key->check && !key->check(out, why, sizeof(why)))
-		complain(reader, key, block, why);
+		fail(reader, key, block, why);
 }
 
 /* @param name  of the block: section and title, or NULL for the top */
