@@ -274,8 +274,7 @@ static void push_later(struct centre *centre, struct delivery *delivery)
 	timer_start(&late->timer, centre->settings.late_receipt_ms);
 }
 
-#define DATE_SIZE 64
-#define ID_SIZE   24
+#define ID_SIZE 24
 
 enum {
 	HEX_IN_ANSWERS = 1,
@@ -289,41 +288,16 @@ static void format_id(const struct centre *centre, int64_t where, uint64_t id,
 		 centre->settings.hex_ids & where ? "%" PRIx64 : "%" PRIu64, id);
 }
 
-/* YYMMDDhhmm */
-static void format_date(time_t at, char out[DATE_SIZE])
-{
-	struct tm tm;
-	gmtime_r(&at, &tm);
-	snprintf(out, DATE_SIZE, "%02d%02d%02d%02d%02d", tm.tm_year % 100,
-		 tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min);
-}
-
-/* The text of SMPP 3.4, appendix B. */
-static void write_receipt(const struct centre *centre, const struct message *message,
-			  bool is_delivered, struct sms *out)
-{
-	char id[ID_SIZE], submitted[DATE_SIZE], done[DATE_SIZE];
-	format_id(centre, HEX_IN_RECEIPTS, message->id, id);
-	format_date(message->submitted, submitted);
-	format_date(time_now_ms() / 1000, done);
-	int n = snprintf((char *)out->bytes, sizeof(out->bytes),
-			 "id:%s sub:001 dlvrd:%s submit date:%s done date:%s "
-			 "stat:%s err:000 text:",
-			 id, is_delivered ? "001" : "000", submitted, done,
-			 is_delivered ? "DELIVRD" : "UNDELIV");
-	out->n = (uint8_t)n;
-	memcpy(out->from, message->sms.to, sizeof(out->from));
-	memcpy(out->to, message->sms.from, sizeof(out->to));
-}
-
 static void send_once(struct centre *centre, const struct message *message,
 		      bool is_delivered)
 {
 	struct delivery *delivery = calloc(1, sizeof(*delivery));
+	char id[ID_SIZE];
 	BUG_ON(!delivery);
 	delivery->is_receipt = true;
 	delivery->id = message->id;
-	write_receipt(centre, message, is_delivered, &delivery->sms);
+	format_id(centre, HEX_IN_RECEIPTS, message->id, id);
+	message_write_receipt(message, id, is_delivered, &delivery->sms);
 	if (centre->settings.late_receipt_ms > 0)
 		push_later(centre, delivery);
 	else
@@ -334,8 +308,7 @@ static void send_receipt(struct centre *centre, const struct message *message,
 			 bool is_delivered)
 {
 	const struct centre_settings *settings = &centre->settings;
-	if (!message->wants_receipt &&
-	    !(message->wants_failure_receipt && !is_delivered))
+	if (!message_wants_receipt(message, is_delivered))
 		return;
 	centre->n_receipts++;
 	if (settings->drop_receipt_every > 0 &&
@@ -429,51 +402,12 @@ static uint32_t fault(struct centre *centre)
 	return ESME_ROK;
 }
 
-/* Read a submit_sm into a message. @return 0, or a status with *what set */
-static uint32_t read_submit(const union pdu *pdu, struct message *message,
-			    const char **what)
-{
-	const submit_sm_t *submit = &pdu->submit;
-	struct sms *sms = &message->sms;
-	if (pdu_submit_has(pdu, TLVID_message_payload)) {
-		*what = "message_payload";
-		return ESME_ROPTPARNOTALLWD;
-	}
-	if (!sms_address(submit->source_addr_ton, (const char *)submit->source_addr,
-			 sms->from)) {
-		*what = "source_address";
-		return ESME_RINVSRCADR;
-	}
-	if (submit->dest_addr_ton == TON_Alphanumeric ||
-	    !sms_address(submit->dest_addr_ton, (const char *)submit->destination_addr,
-			 sms->to)) {
-		*what = "destination_address";
-		return ESME_RINVDSTADR;
-	}
-	if (!sms_dcs_of(submit->data_coding, &sms->dcs)) {
-		*what = "data_coding";
-		return ESME_RSUBMITFAIL;
-	}
-	if (submit->sm_length > SMS_DATA_MAX) {
-		*what = "sm_length";
-		return ESME_RINVMSGLEN;
-	}
-	sms->n = submit->sm_length;
-	memcpy(sms->bytes, submit->short_message, sms->n);
-	if (submit->esm_class & SMPP34_UDHI_IND)
-		sms->udh_n = sms->n > 0 && sms->bytes[0] < sms->n
-				     ? (uint8_t)(sms->bytes[0] + 1)
-				     : UINT8_MAX;
-	*what = sms->udh_n > sms->n ? "udh_length" : sms_problem(sms);
-	return *what ? ESME_RSUBMITFAIL : ESME_ROK;
-}
-
 void centre_submit(struct centre *centre, struct session *session, const union pdu *pdu)
 {
 	const char *what = NULL;
 	struct message *message = calloc(1, sizeof(*message));
 	BUG_ON(!message);
-	uint32_t status = read_submit(pdu, message, &what);
+	uint32_t status = message_read(pdu, message, &what);
 	if (status != ESME_ROK)
 		centre_protocol_error(centre, session_peer(session), what,
 				      &pdu->header);
@@ -482,10 +416,6 @@ void centre_submit(struct centre *centre, struct session *session, const union p
 	if (status == ESME_ROK) {
 		message->id = ++centre->last_id;
 		message->submitted = time_now_ms() / 1000;
-		/* SMPP 3.4, 5.2.17: bits 1 and 0 */
-		uint8_t wanted = pdu->submit.registered_delivery & 0x03;
-		message->wants_receipt = wanted == 1;
-		message->wants_failure_receipt = wanted == 2;
 	} else {
 		free(message);
 		message = NULL;

@@ -5,6 +5,7 @@ contrib_smscsim_smscsim_SOURCES = \
 	contrib/smscsim/centre.c contrib/smscsim/centre.h \
 	contrib/smscsim/mailbox.c contrib/smscsim/mailbox.h \
 	contrib/smscsim/main.c \
+	contrib/smscsim/message.c contrib/smscsim/message.h \
 	contrib/smscsim/pdu.c contrib/smscsim/pdu.h \
 	contrib/smscsim/radio.c contrib/smscsim/radio.h \
 	contrib/smscsim/session.c contrib/smscsim/session.h \
@@ -24,6 +25,7 @@ test_unit_test_mailbox_SOURCES = test/unit/test_mailbox.c \
 test_unit_test_smscsim_centre_SOURCES = test/unit/test_smscsim_centre.c \
 	contrib/smscsim/centre.c contrib/smscsim/centre.h \
 	contrib/smscsim/mailbox.c contrib/smscsim/mailbox.h \
+	contrib/smscsim/message.c contrib/smscsim/message.h \
 	contrib/smscsim/pdu.c contrib/smscsim/pdu.h \
 	contrib/smscsim/sms.c contrib/smscsim/sms.h
 test_unit_test_smscsim_centre_LDADD = $(BASE_LIBS) $(SMPP34_LIBS)

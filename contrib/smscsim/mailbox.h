@@ -5,23 +5,10 @@
 #ifndef CONTRIB_SMSCSIM_MAILBOX_H
 #define CONTRIB_SMSCSIM_MAILBOX_H
 
-#include <sys/queue.h>
-#include <time.h>
-
-#include "contrib/smscsim/sms.h"
+#include "contrib/smscsim/message.h"
 
 #define MAILBOX_MESSAGES     100
 #define MAILBOX_MESSAGES_ALL 100000
-
-/** A message that the centre took from a client. */
-struct message {
-	STAILQ_ENTRY(message) link;
-	uint64_t id;
-	time_t submitted;
-	bool wants_receipt;         /* when it has been delivered or has failed */
-	bool wants_failure_receipt; /* only when it has failed */
-	struct sms sms;
-};
 
 struct mailboxes;
 
