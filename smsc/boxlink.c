@@ -24,7 +24,7 @@ struct boxlink {
 	struct timer release; /* read what was held back */
 	int64_t backoff_ms;
 	int64_t up_since_ms;
-	uint64_t generation;
+	uint64_t connection;
 	bool is_held;
 	bool is_down_logged;
 };
@@ -88,7 +88,7 @@ static void go_up(struct boxlink *link)
 	bool is_written = write_message(link, &identify);
 	BUG_ON(!is_written);
 
-	link->generation++;
+	link->connection++;
 	link->up_since_ms = loop_now_ms(link->loop);
 	link->is_down_logged = false;
 	set_state(link, BOXLINK_UP);
@@ -226,9 +226,9 @@ bool boxlink_is_up(const struct boxlink *link)
 	return link->state == BOXLINK_UP;
 }
 
-uint64_t boxlink_generation(const struct boxlink *link)
+uint64_t boxlink_connection(const struct boxlink *link)
 {
-	return link->generation;
+	return link->connection;
 }
 
 bool boxlink_send(struct boxlink *link, const struct box_message *message)

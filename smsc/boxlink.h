@@ -33,8 +33,9 @@ struct boxlink *boxlink_new(struct loop *loop, const struct boxlink_settings *se
 void boxlink_free(struct boxlink *link);
 
 bool boxlink_is_up(const struct boxlink *link);
-/** Counts connections: work begun on one must not go out on the next. */
-uint64_t boxlink_generation(const struct boxlink *link);
+/** The number of its connection, from 1: work begun on one must not go out on the next.
+ */
+uint64_t boxlink_connection(const struct boxlink *link);
 /**
  * Send one message.
  * @return false when the link is down, or box_write() refuses the message

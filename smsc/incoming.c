@@ -14,14 +14,14 @@ struct incoming {
 	struct incoming_parts p;
 	struct arena *arena; /* of one message */
 	struct loop *loop;
-	uint64_t kept_generation; /* connection whose first kept message that is */
-	int64_t kept_ms;
+	uint64_t kept_connection; /* the last whose messages bearerbox keeps */
+	int64_t kept_ms;          /* since when */
 };
 
 /* A message of bearerbox that is acknowledged when it is stored. */
 struct pending {
 	struct incoming *incoming;
-	uint64_t generation;
+	uint64_t connection;
 	int32_t time;
 	char id[UUID_CHARS];
 	bool is_report;
@@ -38,12 +38,12 @@ struct incoming *incoming_new(struct loop *loop, const struct incoming_parts *pa
 }
 
 /* On a newer connection bearerbox brings the message again; then that is answered. */
-static void acknowledge(struct incoming *incoming, uint64_t generation, struct slice id,
+static void acknowledge(struct incoming *incoming, uint64_t connection, struct slice id,
 			int32_t time, enum box_nack nack)
 {
 	struct box_message ack;
 	if (!boxlink_is_up(incoming->p.link) ||
-	    boxlink_generation(incoming->p.link) != generation)
+	    boxlink_connection(incoming->p.link) != connection)
 		return;
 	box_init(&ack, BOX_ACK);
 	ack.ack.nack = nack;
@@ -56,24 +56,24 @@ static void acknowledge(struct incoming *incoming, uint64_t generation, struct s
 static void acknowledge_sms(struct incoming *incoming, const struct box_sms *sms,
 			    enum box_nack nack)
 {
-	acknowledge(incoming, boxlink_generation(incoming->p.link), sms->id, sms->time,
+	acknowledge(incoming, boxlink_connection(incoming->p.link), sms->id, sms->time,
 		    nack);
 }
 
 /* Not acknowledged: bearerbox keeps it. What an older connection brought it has brought
  * again by now, or will. */
-static void keep(struct incoming *incoming, uint64_t generation)
+static void keep(struct incoming *incoming, uint64_t connection)
 {
-	if (generation != boxlink_generation(incoming->p.link) ||
-	    generation == incoming->kept_generation)
+	if (connection != boxlink_connection(incoming->p.link) ||
+	    connection == incoming->kept_connection)
 		return;
-	incoming->kept_generation = generation;
+	incoming->kept_connection = connection;
 	incoming->kept_ms = loop_now_ms(incoming->loop);
 }
 
 int64_t incoming_kept_ms(const struct incoming *incoming)
 {
-	return incoming->kept_generation == boxlink_generation(incoming->p.link)
+	return incoming->kept_connection == boxlink_connection(incoming->p.link)
 		       ? incoming->kept_ms
 		       : 0;
 }
@@ -97,11 +97,11 @@ static void on_stored(void *arg, enum store_outcome outcome, struct slice answer
 	struct incoming *incoming = pending->incoming;
 	struct slice id = slice_make(pending->id, UUID_CHARS);
 	if (outcome == STORE_GIVEN_UP) {
-		keep(incoming, pending->generation);
+		keep(incoming, pending->connection);
 		free(pending);
 		return;
 	}
-	acknowledge(incoming, pending->generation, id, pending->time,
+	acknowledge(incoming, pending->connection, id, pending->time,
 		    outcome == STORE_DONE ? BOX_ACK_SUCCESS : BOX_ACK_FAILED);
 	if (!pending->is_report) {
 		log_info("mo", log_slice("id", id), log_slice("outcome", answer));
@@ -119,7 +119,7 @@ static void store_sms(struct incoming *incoming, const struct box_sms *sms,
 	struct pending *pending = calloc(1, sizeof(*pending));
 	BUG_ON(!pending);
 	pending->incoming = incoming;
-	pending->generation = boxlink_generation(incoming->p.link);
+	pending->connection = boxlink_connection(incoming->p.link);
 	pending->time = sms->time;
 	pending->is_report = statement == STATEMENT_REPORT;
 	memcpy(pending->id, sms->id.p, UUID_CHARS);

@@ -26,7 +26,7 @@ struct notice {
 	 * What cannot be opened now may be, when the keys are mended. */
 	const char *problem, *why;
 	bool is_hopeless;
-	uint64_t generation; /* of the link, when its parts were being recorded */
+	uint64_t connection; /* of the link, when its parts were being recorded */
 	const char *id, *token;
 	struct slice msisdn, sender;
 	uint8_t reference; /* of the concatenation */

@@ -116,7 +116,7 @@ static void on_recorded(void *arg, enum db_status status, const PGresult *result
 	 * comes again. A link that broke meanwhile has a recovery of its own. */
 	if (status == DB_OK && slice_eq(db_value(result, 0, 0), SLICE("t")) &&
 	    boxlink_is_up(notices->p.link) &&
-	    boxlink_generation(notices->p.link) == notice->generation)
+	    boxlink_connection(notices->p.link) == notice->connection)
 		send_parts(notices, notice);
 	notice_free(notice);
 	notices_advance(notices);
@@ -132,7 +132,7 @@ static bool record(struct notices *notices, struct notice *notice)
 					   db_text(total), db_text(seqs),
 					   db_text(uuids) };
 	notice->owner = notices;
-	notice->generation = boxlink_generation(notices->p.link);
+	notice->connection = boxlink_connection(notices->p.link);
 	if (!ask(notices, STATEMENT_PARTS, params, 5, on_recorded, notice))
 		return false;
 	notices->n_reserved += notice->n_open;

@@ -172,7 +172,7 @@ static void says_who_it_is(void)
 {
 	begin(60000);
 	CU_ASSERT(boxlink_is_up(link_of_ours));
-	CU_ASSERT_EQUAL(boxlink_generation(link_of_ours), 1);
+	CU_ASSERT_EQUAL(boxlink_connection(link_of_ours), 1);
 	CU_ASSERT_STRING_EQUAL(received(19), "0000000f000000010000000300000003626f78");
 	end();
 }
@@ -224,7 +224,7 @@ static void connects_again(void)
 	run_until(&n_down, 1);
 	CU_ASSERT(!boxlink_is_up(link_of_ours));
 	run_until(&n_up, 2);
-	CU_ASSERT_EQUAL(boxlink_generation(link_of_ours), 2);
+	CU_ASSERT_EQUAL(boxlink_connection(link_of_ours), 2);
 	CU_ASSERT_STRING_EQUAL(received(19), "0000000f000000010000000300000003626f78");
 	end();
 }

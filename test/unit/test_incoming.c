@@ -27,7 +27,7 @@ static struct {
 
 static struct {
 	bool is_up;
-	uint64_t generation;
+	uint64_t connection;
 	int n_acks, nack;
 	bool is_held;
 } wire;
@@ -46,10 +46,10 @@ bool boxlink_is_up(const struct boxlink *link)
 	return wire.is_up;
 }
 
-uint64_t boxlink_generation(const struct boxlink *link)
+uint64_t boxlink_connection(const struct boxlink *link)
 {
 	(void)link;
-	return wire.generation;
+	return wire.connection;
 }
 
 bool boxlink_send(struct boxlink *link, const struct box_message *message)
@@ -118,7 +118,7 @@ static void begin(void)
 	memset(&stored, 0, sizeof(stored));
 	memset(counted, 0, sizeof(counted));
 	wire.is_up = true;
-	wire.generation++;
+	wire.connection++;
 	wire.n_acks = 0;
 	wire.nack = NO_ACK;
 	wire.is_held = false;
@@ -221,7 +221,7 @@ static void leaves_with_bearerbox_what_the_database_failed(void)
 	finish(STORE_GIVEN_UP, SLICE(""));
 	CU_ASSERT_EQUAL(wire.n_acks, 0);
 	CU_ASSERT(incoming_kept_ms(incoming) >= before);
-	wire.generation++;
+	wire.connection++;
 	CU_ASSERT_EQUAL(incoming_kept_ms(incoming), 0);
 }
 
@@ -235,7 +235,7 @@ static void knows_what_this_connection_keeps(void)
 	receive(BOX_MO, SLICE("YES 4711"));
 	fn = stored.fn;
 	arg = stored.arg;
-	wire.generation++;
+	wire.connection++;
 	receive(BOX_MO, SLICE("YES 4711"));
 	finish(STORE_GIVEN_UP, SLICE(""));
 	fn(arg, STORE_GIVEN_UP, SLICE(""));
@@ -247,7 +247,7 @@ static void answers_on_the_connection_that_brought_it(void)
 {
 	begin();
 	receive(BOX_MO, SLICE("YES 4711"));
-	wire.generation++;
+	wire.connection++;
 	finish(STORE_DONE, SLICE("accepted"));
 	CU_ASSERT_EQUAL(wire.n_acks, 0);
 	receive(BOX_MO, SLICE("YES 4711"));
@@ -255,7 +255,7 @@ static void answers_on_the_connection_that_brought_it(void)
 	finish(STORE_DONE, SLICE("accepted"));
 	CU_ASSERT_EQUAL(wire.n_acks, 0);
 	receive(BOX_MO, SLICE("YES 4711"));
-	wire.generation++;
+	wire.connection++;
 	finish(STORE_GIVEN_UP, SLICE(""));
 	CU_ASSERT_EQUAL(incoming_kept_ms(incoming), 0);
 }

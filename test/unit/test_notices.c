@@ -25,7 +25,7 @@ static bool is_db_full;
 
 static struct {
 	bool is_up, is_full, refuses;
-	uint64_t generation;
+	uint64_t connection;
 	int n_sent;
 	char receiver[32];
 	char text[256];
@@ -107,10 +107,10 @@ bool boxlink_is_full(const struct boxlink *link)
 	return wire.is_full;
 }
 
-uint64_t boxlink_generation(const struct boxlink *link)
+uint64_t boxlink_connection(const struct boxlink *link)
 {
 	(void)link;
-	return wire.generation;
+	return wire.connection;
 }
 
 bool boxlink_send(struct boxlink *link, const struct box_message *message)
@@ -215,7 +215,7 @@ static void begin(void)
 	memset(counted, 0, sizeof(counted));
 	memset(&wire, 0, sizeof(wire));
 	wire.is_up = true;
-	wire.generation = 1;
+	wire.connection = 1;
 	notices_link_up(notices);
 }
 
@@ -355,7 +355,7 @@ static void sends_nothing_that_is_not_recorded(void)
 		case 0: answer_value(STATEMENT_PARTS, "f"); break;
 		case 1: answer(STATEMENT_PARTS, DB_TIMEOUT, NULL); break;
 		case 2:
-			wire.generation++;
+			wire.connection++;
 			answer_value(STATEMENT_PARTS, "t");
 			break;
 		case 3:
