@@ -364,6 +364,15 @@ struct pool *pool_new(struct loop *loop, const struct pool_settings *settings)
 	return pool;
 }
 
+static void free_memory(void *arg)
+{
+	struct pool *pool = arg;
+
+	targets_close(&pool->targets);
+	free(pool);
+}
+
+/* Who has asked in this turn is still to be served in the next: then nobody waits. */
 void pool_free(struct pool *pool)
 {
 	if (!pool)
@@ -377,8 +386,7 @@ void pool_free(struct pool *pool)
 			line_free(TAILQ_FIRST(&pool->lines[i]));
 	}
 	timer_cancel(&pool->retry);
-	targets_close(&pool->targets);
-	free(pool);
+	loop_defer(pool->loop, free_memory, pool);
 }
 
 struct pool_wait *pool_get(struct pool *pool, enum pool_loan loan, int64_t deadline_ms,

@@ -459,6 +459,24 @@ static void a_cancelled_wait_is_never_called(void)
 	stage_close(&stage);
 }
 
+/* The sanitizer sees whether the pool is looked at in the next turn. */
+static void a_pool_may_go_when_somebody_has_just_asked(void)
+{
+	struct stage stage;
+	const char *addresses[] = { stage.address };
+	size_t left = 1;
+	struct caller caller = { .stage = &stage, .left = &left };
+	struct pool *pool;
+
+	stage_open(&stage);
+	pool = pool_open(&stage, 2, addresses);
+	pool_get(pool, POOL_SHORT, 10, on_link, &caller);
+	pool_free(pool);
+	stage_pause(&stage, 100);
+	CU_ASSERT_FALSE(caller.is_called);
+	stage_close(&stage);
+}
+
 TEST_MAIN("pool", TEST(lends_a_link_to_one_caller_at_a_time),
 	  TEST(opens_no_more_links_than_its_size),
 	  TEST(takes_back_a_link_that_was_not_used),
@@ -471,4 +489,5 @@ TEST_MAIN("pool", TEST(lends_a_link_to_one_caller_at_a_time),
 	  TEST(a_full_queue_refuses_at_once),
 	  TEST(the_next_server_is_tried_beside_one_that_is_silent),
 	  TEST(a_server_that_speaks_late_makes_the_pool_no_larger),
-	  TEST(a_cancelled_wait_is_never_called))
+	  TEST(a_cancelled_wait_is_never_called),
+	  TEST(a_pool_may_go_when_somebody_has_just_asked))
