@@ -211,6 +211,8 @@ static void on_sweep(void *arg)
 		      courier) ||
 	     !db_call(courier->db, STATEMENT_ITEMS_SETTLE, params, 1, on_swept,
 		      courier) ||
+	     !db_call(courier->db, STATEMENT_STATUS_NOTICES, params, 1, on_swept,
+		      courier) ||
 	     !db_call(courier->db, STATEMENT_QUEUE_READ, NULL, 0, on_queues, courier)))
 		log_warn("sweep_skipped", log_str("why", "queue of calls is full"));
 	timer_start(&courier->sweep, SWEEP_MS);

@@ -57,6 +57,7 @@ insert into setting (key, kind, shape, value, meaning) values
 ('wrong_codes_per_hour', 'int', '', '10', 'wrong codes from one number and hour after which no code from it counts'),
 ('answer_memory', 'interval', '', '30 days', 'how long who answers an offer that has ended is told what became of it'),
 ('retransmissions', 'int', '', '3', 'how often a device may ask for the content of an item again'),
+('status_interval', 'interval', '', '0 seconds', 'how often a subscriber is told that a request is still being worked on; 0 is never'),
 ('short_code', 'text', '^\+?[0-9]{2,15}$', '1234', 'sender of notices, to which answers must come'),
 ('mo_smsc_ids', 'text', '^(\*|[A-Za-z0-9_.-]+(,[A-Za-z0-9_.-]+)*)$', '*',
 	'SMSC ids from which answers count, with commas between; * is any'),

@@ -64,7 +64,8 @@ insert into item_transition values
 ('delivering', 'fail', 'failed'),
 ('delivering', 'drop', 'failed');
 
--- rid is ours; id is the device's and unique for it alone. revision counts everything that a reader can see change.
+-- rid is ours; id is the device's and unique for it alone. revision counts everything that a reader can see change. told
+-- is when the subscriber was last told that it is worked on.
 create table request (
 	rid bigint generated always as identity primary key,
 	dev text not null references device,
@@ -77,6 +78,7 @@ create table request (
 	revision int not null default 1,
 	created timestamptz not null default clock_timestamp(),
 	changed timestamptz not null default clock_timestamp(),
+	told timestamptz not null default clock_timestamp(),
 	unique (dev, id)
 );
 create index request_created on request (dev, created);

@@ -49,14 +49,22 @@ begin
 end
 $$;
 
--- Names of the items in these states for a message, shortened to what one can hold.
+-- Names of the items in these states for a message, shortened so that two such lists fit into one.
 create function item_names(p_rid bigint, p_states text[]) returns text
 language plpgsql stable set search_path = provbox, pg_temp as $$
 begin
 	return (
-		select left(string_agg(coalesce(name, feature), ', ' order by position), 900)
+		select left(string_agg(coalesce(name, feature), ', ' order by position), 600)
 		from item where request = p_rid and state = any (p_states)
 	);
+end
+$$;
+
+-- A wording with the items in these states; null when there are none.
+create function items_text(p_rid bigint, p_template text, p_language text, p_states text[]) returns text
+language plpgsql stable set search_path = provbox, pg_temp as $$
+begin
+	return replace(template_text(p_template, p_language), '{items}', item_names(p_rid, p_states));
 end
 $$;
 
@@ -65,9 +73,18 @@ create function items_notice(p_rid bigint, p_msisdn text, p_kind text, p_templat
 returns void
 language plpgsql set search_path = provbox, pg_temp as $$
 begin
-	perform notice_put(p_rid, p_msisdn, p_kind, template_language(p_template, p_language),
-		replace(template_text(p_template, p_language), '{items}', names))
-	from item_names(p_rid, p_states) names where names is not null;
+	perform notice_put(p_rid, p_msisdn, p_kind, template_language(p_template, p_language), words)
+	from items_text(p_rid, p_template, p_language, p_states) words where words is not null;
+end
+$$;
+
+-- Tell the subscriber in one message what cannot be had, and what does not go together (A069, A070).
+create function left_out_notice(p_rid bigint, p_msisdn text, p_language text) returns void
+language plpgsql set search_path = provbox, pg_temp as $$
+begin
+	perform notice_put(p_rid, p_msisdn, 'status', template_language('left_out', p_language), words)
+	from concat_ws(E'\n', items_text(p_rid, 'left_out', p_language, '{unavailable}'),
+		items_text(p_rid, 'in_conflict', p_language, '{conflict}')) words where words <> '';
 end
 $$;
 
@@ -190,7 +207,7 @@ begin
 		and firmware is distinct from r.body #>> '{device,firmware}';
 	if items_match(p_rid, p_device.model) = 0 then
 		perform request_move(p_rid, 'refuse', 'server', 'no_item_available', null);
-		perform items_notice(p_rid, p_device.msisdn, 'status', 'left_out', wanted, '{unavailable,conflict}');
+		perform left_out_notice(p_rid, p_device.msisdn, wanted);
 		return;
 	end if;
 	select x.* into strict t from terms x join catalogue c on c.version = x.catalogue
@@ -201,7 +218,7 @@ begin
 		'version', t.version, 'language', t.language, 'verified', is_first));
 	perform notice_put(p_rid, p_device.msisdn, 'terms', t.language,
 		t.text || E'\n' || answer_line(t.language, code));
-	perform items_notice(p_rid, p_device.msisdn, 'status', 'left_out', wanted, '{unavailable,conflict}');
+	perform left_out_notice(p_rid, p_device.msisdn, wanted);
 end
 $$;
 

@@ -118,5 +118,34 @@ begin
 end
 $$;
 
-grant execute on function content_next, fetch_chunk_put, fetch_end, items_settle to provbox_server;
+-- Tell subscribers whose requests have been in our hands for the time of the setting that they still are (A071), at most
+-- p_limit at once; returns how many. What waits for a subscriber or a device is not in our hands.
+create function status_notices(p_limit int) returns int
+language plpgsql security definer set search_path = provbox, pg_temp as $$
+declare
+	every interval := setting_interval('status_interval');
+	r record;
+	n int := 0;
+begin
+	if every = interval '0' then
+		return 0;
+	end if;
+	for r in
+		select q.rid, q.dev from request q
+		where q.state in ('verifying', 'accepted', 'delivering') and q.told <= clock_timestamp() - every
+			and (q.state = 'verifying' or exists (
+				select from item where request = q.rid and state = 'requested'))
+		order by q.rid limit p_limit for update of q skip locked
+	loop
+		update request set told = clock_timestamp() where rid = r.rid;
+		perform items_notice(r.rid, d.msisdn, 'status', 'status', request_language(r.rid),
+			'{requested,ready,delivering}')
+		from device d where d.dev = r.dev;
+		n := n + 1;
+	end loop;
+	return n;
+end
+$$;
+
+grant execute on function content_next, fetch_chunk_put, fetch_end, items_settle, status_notices to provbox_server;
 grant execute on function content_chunk_read to provbox_operator;

@@ -191,3 +191,61 @@ def test_an_operator_may_drop_a_fetch_and_begin_it_anew(schema):
     schema.load(manifest([remote(), feature("torch")]), [])
     (row,) = lease(schema)
     assert row["attempt"] == 1 and fetch(schema, row) == "done"
+
+
+# What the subscriber is told
+
+def told(schema):
+    return [(row["language"], row["text"]) for row in schema.table(
+        "select language, text from notice where kind = 'status' order by id")]
+
+
+def test_who_waits_is_told_so_from_time_to_time(schema):
+    schema.catalogue = schema.load(manifest([remote(), feature("compass")]), [])
+    request = schema.offered("atlas", "compass", language="pl-PL")
+    ready = schema.offered("compass")
+    for one in (request, ready):
+        schema.answer(one)
+    assert schema.value("server", "status_notices", 10) == 0  # it is switched off
+    schema.setting(status_interval="1 hour")
+    assert schema.value("server", "status_notices", 10) == 0
+    schema.table("update request set told = told - interval '61 minutes' returning 1")
+    assert schema.value("server", "status_notices", 10) == 1
+    assert schema.value("server", "status_notices", 10) == 0
+    assert told(schema) == [("pl", "Wciąż realizujemy Twoje zamówienie: Atlas, Compass")]
+    (row,) = lease(schema)
+    fetch(schema, row)
+    schema.value("server", "items_settle", 10)
+    schema.table("update request set told = told - interval '61 minutes' returning 1")
+    assert schema.value("server", "status_notices", 10) == 0  # it is the device's turn
+
+
+@pytest.mark.parametrize("language, words", [
+    ("en", ["Not available for you: none\nDoes not go together with the rest: Strobe",
+            "Ready to use: Torch", "This could not be set up: Compass"]),
+    ("bg-BG", ["Не се предлага за Вас: none\nНе се съчетава с останалото: Strobe",
+               "Готово за ползване: Torch", "Не можа да бъде настроено: Compass"]),
+    ("fr", ["Not available for you: none\nDoes not go together with the rest: Strobe",
+            "Ready to use: Torch", "This could not be set up: Compass"])])
+def test_the_subscriber_is_told_what_became_of_each_item(schema, language, words):
+    request = schema.offered("torch", "strobe", "none", "compass", language=language)
+    schema.answer(request)
+    schema.result(request, "torch")
+    schema.result(request, "compass", "failed", None, "digest_mismatch")
+    assert [text for _, text in told(schema)] == words
+
+
+def test_when_nothing_can_be_had_the_request_ends_and_says_so(schema):
+    _, _, body = schema.put(schema.body("none", "other-model"))
+    assert (body["state"], body["reason"]) == ("refused", "no_item_available")
+    assert told(schema) == [("en", "Not available for you: none, Other-Model")]
+
+
+def test_long_lists_fit_into_a_message(schema):
+    long = [{**feature(f"f{n}", models=["Another"]), "name": "Ж" * 40} for n in range(16)]
+    clash = [{**feature(f"g{n}", conflicts=["compass"]), "name": "Ж" * 40} for n in range(15)]
+    schema.catalogue = schema.load(manifest([feature("compass"), *long, *clash]), [])
+    schema.put(schema.body("compass", *[f["id"] for f in long + clash], language="bg"))
+    ((_, text),) = told(schema)
+    assert len(text) > 1200
+    assert schema.table("select message_fits(%s) as fits", text)[0]["fits"]
