@@ -247,6 +247,16 @@ begin
 end
 $$;
 
+-- Send nothing more of a notice, whose outbox row is locked; nobody need act.
+create function notice_end(p_notice bigint, p_state text, p_actor text, p_reason text) returns void
+language plpgsql set search_path = provbox, pg_temp as $$
+begin
+	update outbox set state = 'dropped', token = null, reason = p_reason, changed = clock_timestamp()
+	where notice = p_notice;
+	perform notice_move(p_notice, p_state, p_actor, p_reason, null);
+end
+$$;
+
 create function next_ref(p_msisdn text) returns int
 language plpgsql set search_path = provbox, pg_temp as $$
 #variable_conflict use_column
@@ -259,7 +269,8 @@ begin
 end
 $$;
 
--- A notice is queued: hand it to the link that its number belongs to, and tell.
+-- A notice is queued: hand it to the link that its number belongs to, and tell. Where the subscriber said STOP, it ends
+-- at once.
 create function notice_queue(p_notice notice) returns void
 language plpgsql set search_path = provbox, pg_temp as $$
 begin
@@ -267,17 +278,18 @@ begin
 	values ('sms', 'notice/' || p_notice.id, p_notice.request, p_notice.id, slot_of(p_notice.msisdn));
 	perform event_put(p_notice.dev, p_notice.request, 'notice_queued', 'server', null, jsonb_build_object(
 		'notice', p_notice.id, 'notice_kind', p_notice.kind, 'number', masked(p_notice.msisdn)));
+	if is_stopped(p_notice.msisdn, p_notice.kind) then
+		perform notice_end(p_notice.id, 'stopped', 'server', 'number_stopped');
+	end if;
 end
 $$;
 
 -- Queue a message. Terms are never left out here (request_put checks the limit before); the others are, with an event.
--- Where the subscriber said STOP, the notice is there and has ended.
 create function notice_put(p_rid bigint, p_msisdn text, p_kind text, p_language text, p_text text) returns void
 language plpgsql set search_path = provbox, pg_temp as $$
 declare
 	r request;
 	n notice;
-	is_wanted boolean := not is_stopped(p_msisdn, p_kind);
 begin
 	select * into r from request where rid = p_rid;
 	if p_kind <> 'terms' and not is_message_allowed(p_msisdn) then
@@ -290,11 +302,7 @@ begin
 		coalesce((select expires from offer where request = p_rid and p_kind = 'terms'),
 			clock_timestamp() + setting_interval('notice_lifetime')))
 	returning * into n;
-	if is_wanted then
-		perform notice_queue(n);
-	else
-		perform notice_move(n.id, 'stopped', 'server', 'number_stopped', null);
-	end if;
+	perform notice_queue(n);
 end
 $$;
 
@@ -403,10 +411,8 @@ begin
 			'notice', p_notice.id, 'notice_kind', p_notice.kind, 'until', rfc3339(quiet_end)));
 		return;
 	end if;
-	update outbox set state = 'dropped', token = null, reason = p_reason, changed = clock_timestamp()
-	where notice = p_notice.id;
-	perform notice_move(p_notice.id, case p_reason when 'number_stopped' then 'stopped' else 'expired' end, 'smsc',
-		p_reason, null);
+	perform notice_end(p_notice.id, case p_reason when 'number_stopped' then 'stopped' else 'expired' end, 'smsc',
+		p_reason);
 end
 $$;
 

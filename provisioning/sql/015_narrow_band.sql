@@ -157,16 +157,13 @@ language plpgsql security definer set search_path = provbox, pg_temp as $$
 declare
 	n notice;
 begin
-	update notice set sealed = p_sealed, sealed_sha256 = sha256(p_sealed)
-	where id = p_notice and kind = 'access' and sealed_sha256 is null returning * into n;
+	select * into n from notice where id = p_notice and kind = 'access' and sealed_sha256 is null for update;
 	if not found then
 		return null;
-	elsif is_stopped(n.msisdn, n.kind) then
-		update notice set sealed = null where id = n.id;
-		perform notice_move(n.id, 'stopped', 'operator', 'number_stopped', null);
-		return 'stopped';
 	end if;
 	perform notice_queue(n);
+	update notice set sealed = case state when 'queued' then p_sealed end, sealed_sha256 = sha256(p_sealed)
+	where id = n.id returning * into n;
 	return n.state;
 end
 $$;

@@ -137,7 +137,7 @@ class Member:
     def subscriber(self):
         _, number = self.random.choice(DEVICES)
         dev, request = self.some()
-        text = self.random.choice(["YES", "NO", "YES 1", "what?"])
+        text = self.random.choice(["YES", "NO", "YES 1", "what?", "STOP", "START"])
         if request and self.random.random() < 0.5:
             text = f"YES {self.schema.code(request)}"
         self.schema.receive(text, sender=number)
@@ -189,9 +189,13 @@ class Member:
         time.sleep(0.02)
 
     def operator(self):
-        dev, _ = self.random.choice(DEVICES)
+        dev, number = self.random.choice(DEVICES)
         if self.random.random() < 0.1:
             self.schema.value("operator", "device_trust", dev, "00" * 32)
+        edit = self.random.choice(["number_stop_put", "number_stop_drop"])
+        self.schema.value("operator", edit, number, None)
+        for begun in self.schema.rows("operator", "notice_begin", dev):
+            self.schema.value("operator", "notice_seal", begun["notice"], b"sealed")
         self.schema.value("operator", "device_block", dev, None)
         self.schema.value("operator", "device_unblock", dev)
         rows = [device(dev, number, cred="", postcode=self.random.choice(["SW1A 1AA", "sw1a  1aa"]))

@@ -147,6 +147,44 @@ def test_a_lease_gives_up_in_the_order_of_requests(schema):
     assert [n["state"] for n in schema.table("select state from notice")] == ["failed"] * 2
 
 
+def test_a_lease_ends_what_nobody_needs_in_the_order_of_requests(schema):
+    requests = [schema.offered() for _ in range(2)]
+    for request in requests:
+        schema.answer(request)
+    schema.table("update outbox set due_at = now() - id * interval '1 second' returning 1")
+    other = Transaction(schema.database)
+    other.lock_request(requests[0])
+    with waiting(schema, schema.lease) as result:
+        other.lock_request(requests[1])
+        other.commit()
+    assert [row["text"][:12] for row in result[0]] == ["You accepted"] * 2
+
+
+def test_a_stop_and_an_operator_meet_at_the_list_alone(schema):
+    schema.offered()
+    other = Transaction(schema.database)
+    other.run("select number_stop_put(%s, null)", NUMBER)
+    with waiting(schema, schema.receive, "STOP") as result:
+        # A STOP has no counter of the number in its hands while it waits for the list.
+        other.run("select notice_put(null, %s, 'reply', 'en', 'x')", NUMBER)
+        other.commit()
+    assert result == [("stopped", None)]
+
+
+def test_two_links_of_one_name_take_turns(schema):
+    request = schema.offered()
+    schema.lease()
+    schema.setting(give_up="0 seconds")
+    schema.table("update smsc_link set seen = now() - interval '1 minute' returning 1")
+    schema.table("update outbox set due_at = now() - interval '1 second' returning 1")
+    other = Transaction(schema.database)
+    other.run("select link_slots('link-1')")
+    with waiting(schema, schema.lease) as result:
+        other.lock_request(request)  # the lease waits for its name before it takes any row
+        other.commit()
+    assert result == [[]]
+
+
 @pytest.mark.parametrize("is_known", [True, False])
 def test_an_import_goes_by_the_names_of_devices(schema, is_known):
     rows = [device(dev, NUMBER) for dev in DEVICES]
