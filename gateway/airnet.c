@@ -227,7 +227,7 @@ static void open_limits(struct airnet *airnet, size_t slot)
 {
 	gate_init(&airnet->gate, airnet->loop, session_limit(airnet),
 		  (size_t)airnet->config->handshakes, hold_listeners, airnet);
-	limit_use_slot(slot);
+	limit_use_slot(slot, airnet->config);
 	timer_init(&airnet->watch, airnet->loop, on_watch, airnet);
 	if (airnet->config->sessions_per_identity > 0)
 		timer_start(&airnet->watch, WATCH_MS);

@@ -9,8 +9,14 @@
 
 #define IPV6_NETWORK_BYTES 8
 
+/* Of all workers. */
+struct admission {
+	int64_t clear_ns;
+	int64_t rate; /* that clear_ns was counted by */
+};
+
 static struct {
-	int64_t *admission_clear_ns;
+	struct admission *admission;
 	struct throttle_table *addresses;
 	struct seats *seats;
 	size_t slot; /* of this process */
@@ -18,10 +24,9 @@ static struct {
 
 void limit_open(void)
 {
-	shared.admission_clear_ns =
-		mmap(NULL, sizeof(*shared.admission_clear_ns), PROT_READ | PROT_WRITE,
-		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	BUG_ON(shared.admission_clear_ns == MAP_FAILED);
+	shared.admission = mmap(NULL, sizeof(*shared.admission), PROT_READ | PROT_WRITE,
+				MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	BUG_ON(shared.admission == MAP_FAILED);
 	shared.addresses = throttle_table_new();
 	shared.seats = seats_new(SUPERVISOR_SLOTS);
 }
@@ -32,9 +37,14 @@ void limit_bury(size_t slot)
 		seats_clear(shared.seats, slot);
 }
 
-void limit_use_slot(size_t slot)
+void limit_use_slot(size_t slot, const struct gateway_config *config)
 {
+	const int64_t rate = config->admission;
+
 	shared.slot = slot;
+	if (shared.admission && __atomic_exchange_n(&shared.admission->rate, rate,
+						    __ATOMIC_ACQ_REL) != rate)
+		__atomic_store_n(&shared.admission->clear_ns, 0, __ATOMIC_RELEASE);
 }
 
 /* ---- Addresses ---- */
@@ -75,11 +85,11 @@ bool limit_admits_device(const struct gateway_config *config, bool is_known,
 	const struct throttle_rate rate = { .per_second = config->admission,
 					    .burst = config->admission };
 
-	if (!shared.admission_clear_ns || rate.per_second == 0)
+	if (!shared.admission || rate.per_second == 0)
 		return true;
 	if (!is_known)
-		return throttle_take(shared.admission_clear_ns, rate, now_ms);
-	throttle_force(shared.admission_clear_ns, rate, now_ms);
+		return throttle_take(&shared.admission->clear_ns, rate, now_ms);
+	throttle_force(&shared.admission->clear_ns, rate, now_ms);
 	return true;
 }
 

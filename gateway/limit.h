@@ -18,8 +18,12 @@
 void limit_open(void);
 /** supervisor_role.bury: give back what a dead worker held. */
 void limit_bury(size_t slot);
-/** This process is the worker of that slot. */
-void limit_use_slot(size_t slot);
+/**
+ * This process is the worker of that slot, under this configuration. Where `admission`
+ * is another than that of the workers before, what they owed to theirs is forgotten:
+ * who raises it in a storm is not to wait until it is over.
+ */
+void limit_use_slot(size_t slot, const struct gateway_config *config);
 
 /**
  * Whether a connection may be taken from an address (IPv4, or the /64 of IPv6).

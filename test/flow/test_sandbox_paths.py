@@ -9,8 +9,9 @@ import subprocess
 import threading
 
 import pytest
-from harness import openapi, pki, postgres, wait
+from harness import airnet, openapi, pki, postgres, wait
 from harness.caller import Caller
+from harness.schema import DEV
 
 USER = postgres.OS_USER
 DAEMONS = ("server", "smsc", "gateway")
@@ -42,6 +43,29 @@ def test_systemd_is_told_of_every_change(site, name):
         daemon.stop()
         assert heard.recv(100) == b"STOPPING=1"
     assert not died(daemon) and not daemon.events("notify_failed")
+
+
+# ---- The log -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_pipe", [False, True], ids=["file", "pipe"])
+def test_the_log_goes_on_after_a_reload(site, is_pipe):
+    """As of a service manager: nothing but a pipe, and no file may grow."""
+    if is_pipe:
+        site.gateway.prefix = ["bash", "-c", 'exec "$@" > >(exec cat) 2>&1', "bash"]
+    if USER:
+        site.gateway.config["user"] = USER
+    site.start("database", "server", "gateway")
+    leaf = site.pki.device_leaf("good", DEV)
+    for generation in (2, 3):
+        os.kill(site.gateway.process.pid, signal.SIGHUP)
+        site.gateway.wait_event("reloaded", generation=generation)
+        wait.until(lambda: len(site.gateway.events("draining")) == generation - 1, "one worker")
+        with airnet.Device(site, leaf) as device:
+            assert device.ask("GET /v1/device HTTP/1.1").status == 200
+        wait.until(lambda: len(site.gateway.events("session_end")) == generation - 1, "the end")
+    begun = site.gateway.events("session_begin")
+    assert len({line.pid for line in begun}) == 2 and not died(site.gateway)
 
 
 # ---- Names -------------------------------------------------------------------------

@@ -92,6 +92,28 @@ static void new_devices_have_a_rate_and_known_ones_go_first(void)
 	CU_ASSERT_TRUE(limit_admits_device(&config, false, NOW_MS + 500));
 }
 
+/* Ten seconds of debt, at most, are worth nothing under another rate; a worker of the
+ * same changes nothing. */
+static void another_rate_begins_without_the_past(void)
+{
+	const struct gateway_config slow = { .admission = 1 },
+				    fast = { .admission = 100 };
+	const int64_t now_ms = NOW_MS + 100000;
+
+	limit_use_slot(1, &slow);
+	for (int i = 0; i < 20; i++)
+		CU_ASSERT_TRUE(limit_admits_device(&slow, true, now_ms));
+	CU_ASSERT_FALSE(limit_admits_device(&slow, false, now_ms + 5000));
+	limit_use_slot(2, &slow);
+	CU_ASSERT_FALSE(limit_admits_device(&slow, false, now_ms + 5000));
+	limit_use_slot(3, &fast);
+	for (int i = 0; i < 100; i++)
+		CU_ASSERT_TRUE(limit_admits_device(&fast, false, now_ms + 5000));
+	CU_ASSERT_FALSE(limit_admits_device(&fast, false, now_ms + 5000));
+	limit_use_slot(4, &fast);
+	CU_ASSERT_FALSE(limit_admits_device(&fast, false, now_ms + 5000));
+}
+
 static void the_oldest_session_of_a_credential_is_called(void)
 {
 	const struct gateway_config config = { .sessions_per_identity = 2 };
@@ -120,9 +142,9 @@ static void the_dead_hold_nothing(void)
 	const uint8_t cred[SHA256_BYTES] = { 9 };
 	size_t survivor;
 
-	limit_use_slot(5);
+	limit_use_slot(5, &config);
 	limit_enter(&config, cred, NOW_MS + 1);
-	limit_use_slot(6);
+	limit_use_slot(6, &config);
 	survivor = limit_enter(&config, cred, NOW_MS);
 	limit_bury(5);
 	limit_enter(&config, cred, NOW_MS + 2);
@@ -133,5 +155,6 @@ TEST_MAIN("limit", TEST(nothing_is_limited_before_the_opening),
 	  TEST(an_address_has_its_rate), TEST(an_ipv6_network_is_one_address),
 	  TEST(other_addresses_and_no_limit_pass),
 	  TEST(new_devices_have_a_rate_and_known_ones_go_first),
+	  TEST(another_rate_begins_without_the_past),
 	  TEST(the_oldest_session_of_a_credential_is_called),
 	  TEST(the_dead_hold_nothing))
