@@ -213,12 +213,30 @@ static enum tls_failure failure_of_verdict(long verdict)
 	return TLS_FAILURE_CHAIN;
 }
 
-/* The first error of the queue is the cause; OpenSSL adds its own behind. */
 void tls_raise_key_failure(void)
 {
 	ERR_raise(ERR_LIB_USER, TLS_FAILURE_KEY);
 }
 
+/* RFC 8446, 6.2: alerts that say something of us, and not of a handshake that went
+ * wrong on its way. */
+static bool is_refusal(int alert)
+{
+	switch (alert) {
+	case SSL_AD_HANDSHAKE_FAILURE:
+	case SSL_AD_BAD_CERTIFICATE:
+	case SSL_AD_UNSUPPORTED_CERTIFICATE:
+	case SSL_AD_CERTIFICATE_REVOKED:
+	case SSL_AD_CERTIFICATE_EXPIRED:
+	case SSL_AD_CERTIFICATE_UNKNOWN:
+	case SSL_AD_UNKNOWN_CA:
+	case SSL_AD_ACCESS_DENIED:
+	case SSL_AD_CERTIFICATE_REQUIRED: return true;
+	default: return false;
+	}
+}
+
+/* The first error of the queue is the cause; OpenSSL adds its own behind. */
 enum tls_failure tls_failure_of(SSL *ssl)
 {
 	const unsigned long error = ERR_peek_error();
@@ -235,8 +253,8 @@ enum tls_failure tls_failure_of(SSL *ssl)
 	case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE: return TLS_FAILURE_NO_CERTIFICATE;
 	case SSL_R_EXCESSIVE_MESSAGE_SIZE: return TLS_FAILURE_CHAIN;
 	default:
-		return reason >= SSL_AD_REASON_OFFSET ? TLS_FAILURE_ALERT
-						      : TLS_FAILURE_PROTOCOL;
+		return is_refusal(reason - SSL_AD_REASON_OFFSET) ? TLS_FAILURE_ALERT
+								 : TLS_FAILURE_PROTOCOL;
 	}
 }
 

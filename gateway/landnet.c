@@ -28,14 +28,25 @@ bool landnet_is_stale(struct exchange *exchange, uint64_t rx_start)
 	return link_count(link) > 0 && conn_rx_total(link_conn(link)) == rx_start;
 }
 
+bool landnet_is_untrusted(struct link *link)
+{
+	const struct conn *conn = link_conn(link);
+
+	if (conn_failure(conn) != CONN_FAILURE_TLS)
+		return false;
+	switch (conn_tls_failure(conn)) {
+	case TLS_FAILURE_PROTOCOL:
+	case TLS_FAILURE_KEY: return false;
+	default: return true;
+	}
+}
+
 enum auth_reason landnet_failure(struct exchange *exchange, const struct route *route)
 {
-	struct conn *conn = link_conn(exchange_link(exchange));
-
 	log_warn("landnet_exchange", log_str("srv", route->srv),
 		 log_str("reason", exchange_reason(exchange)));
-	return conn_failure(conn) == CONN_FAILURE_TLS ? REASON_LANDNET_UNTRUSTED
-						      : REASON_LANDNET_FAILED;
+	return landnet_is_untrusted(exchange_link(exchange)) ? REASON_LANDNET_UNTRUSTED
+							     : REASON_LANDNET_FAILED;
 }
 
 void landnet_send_request(struct exchange *exchange, const struct route *route,

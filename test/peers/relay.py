@@ -76,7 +76,7 @@ class Relay:
                     data = key.fileobj.recv(CHUNK_BYTES)
                     if not data:
                         selector.unregister(key.fileobj)
-                        key.data.shutdown(socket.SHUT_WR)
+                        self._pass_end(pair, key.data)
                         continue
                     with self.lock:
                         if key.fileobj is client:
@@ -85,7 +85,14 @@ class Relay:
                             self.to_client_bytes += len(data)
                         if pair in self.swallowed:
                             continue
-                    key.data.sendall(data)
+                    self._pass(pair, key.data, data)
+
+    def _pass_end(self, pair, sink):
+        sink.shutdown(socket.SHUT_WR)
+
+    def _pass(self, pair, sink, data):
+        """Bytes that came in on the other end of a pair; an OSError ends the pair."""
+        sink.sendall(data)
 
     def wait_quiet(self, quiet_s=0.2):
         """Until nothing has gone to the server for some time."""
