@@ -163,7 +163,7 @@ def test_faults_at_any_byte(weather, leg):
 def test_a_damaged_handshake_says_nothing_of_the_server(weather):
     """Only one whose certificate is not accepted is refused for good."""
     proxy = put_before(weather, "landnet")
-    proxy.plan(*[Fault("flip", False, 20)] * 2)
+    proxy.plan(*[Fault("flip", False, 20)] * 50)
     proxy.cut()
     with airnet.Device(weather, weather.good) as device:
         answer = device.ask("GET /v1/device HTTP/1.1")
