@@ -6,7 +6,8 @@
 
 static const char *const columns[] = { "dev",        "msisdn",      "model",
 				       "given_name", "family_name", "postcode",
-				       "language",   "cred" };
+				       "language",   "cred",        "email",
+				       "fax" };
 #define N_COLUMNS (sizeof(columns) / sizeof(columns[0]))
 
 static bool is_column(const char *name)
@@ -17,15 +18,20 @@ static bool is_column(const char *name)
 	return false;
 }
 
-/* One record as an object. An empty language or credential says nothing. */
+/* May its field be empty? Then the record says nothing of it. */
+static bool is_optional(const char *name)
+{
+	return !strcmp(name, "language") || !strcmp(name, "cred") ||
+	       !strcmp(name, "email") || !strcmp(name, "fax");
+}
+
+/* One record as an object. */
 static json_t *device_of_record(const char *const *names, const char *const *fields,
 				size_t n)
 {
 	json_t *device = json_object();
 	for (size_t i = 0; i < n; i++) {
-		bool may_be_absent =
-			!strcmp(names[i], "language") || !strcmp(names[i], "cred");
-		if (*fields[i] == '\0' && may_be_absent)
+		if (*fields[i] == '\0' && is_optional(names[i]))
 			continue;
 		if (json_object_set_new(device, names[i], json_string(fields[i])) !=
 		    0) {

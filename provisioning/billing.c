@@ -1,6 +1,6 @@
 #include "provisioning/billing.h"
 
-#include "provisioning/poster.h"
+#include "provisioning/effect_post.h"
 
 static bool billing_load(const struct server_config *config, void **secrets)
 {
@@ -25,20 +25,6 @@ static int64_t billing_timeout_ms(const struct server_config *config)
 	return config->billing.timeout_ms;
 }
 
-static void on_posted(void *arg, const struct post_answer *answer)
-{
-	enum post_verdict verdict = post_judge(answer->status);
-	if (verdict == POST_DONE)
-		effect_done(arg, answer->status);
-	else
-		effect_fail(arg, answer->status, answer->why, verdict == POST_REFUSED);
-}
-
-static void billing_begin(void *poster, struct effect *effect, struct slice payload)
-{
-	poster_post(poster, payload, effect->key, on_posted, effect);
-}
-
 const struct effect_kind billing_kind = {
 	.name = "billing",
 	.in_hand = 16,
@@ -46,5 +32,5 @@ const struct effect_kind billing_kind = {
 	.load = billing_load,
 	.open = billing_open,
 	.timeout_ms = billing_timeout_ms,
-	.begin = billing_begin,
+	.begin = effect_post,
 };

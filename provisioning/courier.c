@@ -8,6 +8,8 @@
 #include "provisioning/billing.h"
 #include "provisioning/effect.h"
 #include "provisioning/fetch.h"
+#include "provisioning/hook.h"
+#include "provisioning/mail.h"
 
 #define POLL_FIRST_MS  50
 #define POLL_CAP_MS    1000
@@ -20,6 +22,8 @@
 static const struct effect_kind *const kinds[] = {
 	&billing_kind,
 	&fetch_kind,
+	&mail_kind,
+	&hook_kind,
 };
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
 

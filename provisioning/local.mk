@@ -12,8 +12,12 @@ provisioning_libprovisioning_a_SOURCES = \
 	provisioning/courier.c provisioning/courier.h \
 	provisioning/device_api.c provisioning/device_api.h \
 	provisioning/effect.c provisioning/effect.h \
+	provisioning/effect_post.c provisioning/effect_post.h \
 	provisioning/header.c provisioning/header.h \
+	provisioning/hook.c provisioning/hook.h \
 	provisioning/landnet.c provisioning/landnet.h \
+	provisioning/mail.c provisioning/mail.h \
+	provisioning/mail_text.c provisioning/mail_text.h \
 	provisioning/poster.c provisioning/poster.h \
 	provisioning/route.c provisioning/route.h \
 	provisioning/server_config.c provisioning/server_config.h \
@@ -31,7 +35,8 @@ provbox_server_SOURCES = provisioning/main.c
 provbox_server_LDADD = $(SERVER_LIBS)
 
 check_PROGRAMS += test/unit/test_admission test/unit/test_content \
-	test/unit/test_courier test/unit/test_device_api test/unit/test_poster \
+	test/unit/test_courier test/unit/test_device_api test/unit/test_mail_text \
+	test/unit/test_poster \
 	test/unit/test_server_authentication test/unit/test_server_config \
 	test/unit/test_server_header test/unit/test_server_route \
 	test/unit/test_service \
@@ -42,6 +47,7 @@ test_unit_test_courier_LDADD = $(SERVER_LIBS)
 test_unit_test_device_api_SOURCES = test/unit/test_device_api.c \
 	provisioning/device_api.c provisioning/device_api.h
 test_unit_test_device_api_LDADD = $(AUTH_LIBS)
+test_unit_test_mail_text_LDADD = $(SERVER_LIBS)
 test_unit_test_poster_LDADD = $(SERVER_LIBS)
 test_unit_test_server_authentication_SOURCES = \
 	test/unit/test_server_authentication.c \
@@ -86,4 +92,5 @@ nobase_dist_pkgdata_DATA += \
 	provisioning/sql/013_rights.sql \
 	provisioning/sql/014_operator_work.sql \
 	provisioning/sql/015_narrow_band.sql \
-	provisioning/sql/016_fetch.sql
+	provisioning/sql/016_fetch.sql \
+	provisioning/sql/017_copy.sql

@@ -2,6 +2,7 @@
 
 #include "base/dsn.h"
 #include "base/tls.h"
+#include "provisioning/mail_text.h"
 
 #define COUNT(array)       (sizeof(array) / sizeof((array)[0]))
 #define AT(member)         offsetof(struct server_config, member)
@@ -46,26 +47,57 @@ static bool is_billing_url(const void *section, char *why, size_t why_size)
 	return is_service_url(&AS(section)->billing, why, why_size);
 }
 
+static bool is_hook_url(const void *section, char *why, size_t why_size)
+{
+	return is_service_url(&AS(section)->hook, why, why_size);
+}
+
+static bool is_mail_url(const void *section, char *why, size_t why_size)
+{
+	static const char host[] = "abcdefghijklmnopqrstuvwxyz0123456789.-:[]";
+	const char *url = AS(section)->mail.server.url;
+	const char *rest = strstr(url, "://");
+	bool is_ours = slice_starts(slice_of(url), SLICE("smtp://")) ||
+		       slice_starts(slice_of(url), SLICE("smtps://"));
+	if (!*url || (is_ours && rest[3] && !rest[3 + strspn(rest + 3, host)]))
+		return true;
+	snprintf(why, why_size, "is not smtp://host[:port] or smtps://host[:port]");
+	return false;
+}
+
+static bool is_mail_from(const void *section, char *why, size_t why_size)
+{
+	const char *from = AS(section)->mail.from;
+	if (!*from || mail_text_is_address(slice_of(from)))
+		return true;
+	snprintf(why, why_size, "is no address");
+	return false;
+}
+
 /* clang-format off */
 #define DURATION(key, member, value, least, most, text) \
 	{ .name = key, .type = CONFIG_DURATION, .offset = AT(member), \
 	  .fallback = value, .min = least, .max = most, .help = text }
 
-/* The keys of a server of others; head is the name of the member, too. */
-#define SERVICE(head, check_url, use, call) \
-	{ .name = #head "_url", .type = CONFIG_STRING, .offset = AT(head.url), \
+/* The keys of a server of others, by the head of their names and the member. */
+#define SERVER_OF(head, member, check_url, use, call) \
+	{ .name = head "_url", .type = CONFIG_STRING, .offset = AT(member.url), \
 	  .fallback = "", .check = check_url, .help = use }, \
-	{ .name = #head "_trust", .type = CONFIG_PATH, .offset = AT(head.trust), \
+	{ .name = head "_trust", .type = CONFIG_PATH, .offset = AT(member.trust), \
 	  .fallback = "", .help = "PEM anchors of that server; needed with its URL." }, \
-	{ .name = #head "_certificate", .type = CONFIG_PATH, \
-	  .offset = AT(head.certificate), .fallback = "", \
+	{ .name = head "_certificate", .type = CONFIG_PATH, \
+	  .offset = AT(member.certificate), .fallback = "", \
 	  .help = "PEM chain shown to it; empty: none." }, \
-	{ .name = #head "_key", .type = CONFIG_SECRET, .offset = AT(head.key), \
+	{ .name = head "_key", .type = CONFIG_SECRET, .offset = AT(member.key), \
 	  .fallback = "", .help = "Its private key." }, \
+	DURATION(head "_timeout", member.timeout_ms, "10s", 50, 300000, call)
+
+/* Of one that speaks HTTPS; head is the name of the member, too. */
+#define SERVICE(head, check_url, use, call) \
+	SERVER_OF(#head, head, check_url, use, call), \
 	{ .name = #head "_token_file", .type = CONFIG_SECRET, \
 	  .offset = AT(head.token_file), .fallback = "", \
-	  .help = "The bearer token that it asks for, on a line; empty: none." }, \
-	DURATION(#head "_timeout", head.timeout_ms, "10s", 50, 300000, call)
+	  .help = "The bearer token that it asks for, on a line; empty: none." }
 
 static const struct config_key top_keys[] = {
 	{ .name = "listen", .type = CONFIG_ADDRESSES, .offset = AT(listen),
@@ -117,6 +149,19 @@ static const struct config_key top_keys[] = {
 		 "Such a server until it begins, and for each 256 KiB."),
 	DURATION("fetch_limit", fetch_limit_ms, "1h", 1000, 86400000,
 		 "One attempt at one content."),
+	SERVER_OF("mail", mail.server, is_mail_url,
+		"Where mail is brought, smtp://host[:port] (STARTTLS is demanded) or "
+		"smtps://host[:port]; empty: it waits in the outbox.",
+		"One attempt at a mail."),
+	{ .name = "mail_from", .type = CONFIG_STRING, .offset = AT(mail.from),
+	  .fallback = "", .check = is_mail_from,
+	  .help = "The address that mail is from; needed with mail_url." },
+	{ .name = "mail_credentials", .type = CONFIG_SECRET,
+	  .offset = AT(mail.credentials), .fallback = "",
+	  .help = "user:password for it, on a line; empty: it asks for none." },
+	SERVICE(hook, is_hook_url,
+		"Where documents for fax are posted; empty: they wait in the outbox.",
+		"One attempt at a document."),
 	{ .name = "workers", .type = CONFIG_NUMBER, .offset = AT(workers),
 	  .fallback = "1", .min = 1, .max = 64,
 	  .help = "Landnet worker processes; one for each core." },
@@ -234,12 +279,22 @@ static const struct {
 	size_t offset;
 } services[] = {
 	{ "billing", AT(billing) },
+	{ "mail", AT(mail.server) },
+	{ "hook", AT(hook) },
 };
 
 static const struct service_config *service_at(const struct server_config *config,
 					       size_t i)
 {
 	return (const void *)((const char *)config + services[i].offset);
+}
+
+static bool check_mail(const struct server_config *config, FILE *errors)
+{
+	if (!*config->mail.server.url || *config->mail.from)
+		return true;
+	fprintf(errors, "mail_from: is missing; name the address that mail is from\n");
+	return false;
 }
 
 /* F20: whom nobody can revoke is not believed. */
@@ -269,6 +324,7 @@ bool server_config_check(const void *top, FILE *errors)
 	bool is_good = check_gateways(config, errors);
 	is_good &= check_proof_key(config, errors);
 	is_good &= check_revocation(config, errors);
+	is_good &= check_mail(config, errors);
 	is_good &= config->is_demo || check_anchors("trust", config->trust, errors);
 	is_good &= config->is_demo ||
 		   check_anchors("fetch_trust", config->fetch_trust, errors);

@@ -18,6 +18,13 @@ struct gateway_config {
 	char *pin;         /* "" or base64url of the SHA-256 of its SPKI */
 };
 
+/** The server that mail is brought to, and as whom. */
+struct mail_config {
+	struct service_config server; /* smtp:// or smtps:// */
+	char *from;                   /* address; "" only without a url */
+	char *credentials;            /* NULL, or a file with user:password */
+};
+
 struct server_config {
 	struct supervisor_config daemon;
 	struct config_list listen;
@@ -37,6 +44,8 @@ struct server_config {
 	struct service_config billing;
 	char *fetch_trust; /* NULL: nothing is fetched */
 	int64_t fetch_timeout_ms, fetch_limit_ms;
+	struct mail_config mail;
+	struct service_config hook;
 
 	int64_t workers;
 	int64_t control_streams;

@@ -75,6 +75,8 @@ const struct metric server_metrics[SERVER_N_METRICS] = {
 		"Processes that have a database connection."),
 	EFFECTS("billing", SERVER_BILLING_DONE),
 	EFFECTS("fetch", SERVER_FETCH_DONE),
+	EFFECTS("mail", SERVER_MAIL_DONE),
+	EFFECTS("hook", SERVER_HOOK_DONE),
 	[SERVER_OFFERS_EXPIRED] = COUNTER("provbox_server_offers_expired_total", NULL,
 		"Offers of terms that were not answered in time."),
 	[SERVER_OUTBOX_DUE] = GAUGE("provbox_server_outbox", "state=\"due\"",

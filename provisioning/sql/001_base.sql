@@ -160,6 +160,12 @@ language sql immutable as $$
 	select left(p_msisdn, 3) || repeat('*', greatest(length(p_msisdn) - 6, 0)) || right(p_msisdn, 3)
 $$;
 
+-- An e-mail address likewise: the first letter, and where it is.
+create function masked_email(p_address text) returns text
+language sql immutable as $$
+	select left(p_address, 1) || '***' || substring(p_address from '@.*$')
+$$;
+
 create function rfc3339(p_at timestamptz) returns text
 language sql stable as $$
 	select to_char(p_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')

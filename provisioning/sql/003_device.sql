@@ -17,9 +17,19 @@ insert into policy (subject, reason, outcome) values
 ('device', 'device_unknown', 'prevent'),
 ('device', 'device_clone', 'prevent');
 
+-- An address as RFC 5321, 4.1.2, without quotes, literals or anything but ASCII: nothing in it means something to a mail
+-- server or in the head of a message.
+create function is_email(p_address text) returns boolean
+language sql immutable as $$
+	select length(p_address) <= 254 and p_address ~ ('^(?=[^@]{1,64}@)[A-Za-z0-9!#$%&''*+/=?^_`{|}~-]+'
+		'(\.[A-Za-z0-9!#$%&''*+/=?^_`{|}~-]+)*@[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?'
+		'(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+$')
+$$;
+
 -- dev is the canonical URN (RFC 7254, RFC 8464). Number, model and subscriber are null only for a device that the
 -- policy registered. cred pins the credential: the SHA-256 of the device's certificate. reason tells why the standing is
--- what it is; a device that is limited or blocked has its former standing kept.
+-- what it is; a device that is limited or blocked has its former standing kept. email and fax get copies
+-- of terms; they are the operator's, never what a user typed.
 create table device (
 	dev text primary key check (dev ~ '^urn:(gsma:imei:[0-9]{8}-[0-9]{6}-0|device-id:meid:[0-9a-f]{14})$'),
 	msisdn text check (msisdn ~ '^\+[1-9][0-9]{6,14}$'),
@@ -35,6 +45,8 @@ create table device (
 	given_name text check (length(given_name) <= 100),
 	family_name text check (length(family_name) <= 100),
 	postcode text check (length(postcode) <= 100),
+	email text check (is_email(email)),
+	fax text check (fax ~ '^\+[1-9][0-9]{6,14}$'),
 	created timestamptz not null default clock_timestamp(),
 	changed timestamptz not null default clock_timestamp()
 );

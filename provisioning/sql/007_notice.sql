@@ -1,11 +1,11 @@
 -- Notices: messages to a number, their wording, their parts, and what the SMSC link reports about them.
 set local search_path = provbox, pg_temp;
 
--- Wording. {code}, {items} and {offers} are replaced where the kind has them. English is the fallback.
+-- Wording. {code}, {items}, {offers}, {version} and {sha256} are replaced where the kind has them. English is the fallback.
 create table template (
 	kind text not null check (kind in ('answer_line', 'accepted', 'completed', 'failed', 'left_out',
-		'in_conflict', 'status', 'code_list', 'wrong_code', 'accepted_before', 'declined_before', 'offer_expired', 'offer_ended',
-		'stopped', 'started')),
+		'in_conflict', 'status', 'code_list', 'wrong_code', 'accepted_before', 'declined_before',
+		'offer_expired', 'offer_ended', 'stopped', 'started', 'mail_subject', 'mail_note')),
 	language text not null,
 	text text not null,
 	primary key (kind, language)
@@ -24,6 +24,8 @@ insert into template (kind, language, text) values
 ('declined_before', 'en', 'You declined these terms before. Nothing has changed.'),
 ('offer_expired', 'en', 'These terms were not answered in time. Please order again.'),
 ('offer_ended', 'en', 'This offer has ended. Please order again.'),
+('mail_subject', 'en', 'The terms of your order'),
+('mail_note', 'en', E'These terms, version {version}, were sent to your phone. Please answer there.\nSHA-256 {sha256}'),
 ('answer_line', 'de', 'Antworten Sie JA {code} oder NEIN {code}'),
 ('accepted', 'de', 'Sie haben die Bedingungen angenommen. Unterwegs: {items}'),
 ('completed', 'de', 'Bereit: {items}'),
@@ -37,6 +39,8 @@ insert into template (kind, language, text) values
 ('declined_before', 'de', 'Sie haben diese Bedingungen schon abgelehnt. Es hat sich nichts geändert.'),
 ('offer_expired', 'de', 'Diese Bedingungen wurden nicht rechtzeitig beantwortet. Bitte bestellen Sie neu.'),
 ('offer_ended', 'de', 'Dieses Angebot ist beendet. Bitte bestellen Sie neu.'),
+('mail_subject', 'de', 'Die Bedingungen Ihrer Bestellung'),
+('mail_note', 'de', E'Diese Bedingungen, Fassung {version}, wurden an Ihr Telefon gesendet. Bitte antworten Sie dort.\nSHA-256 {sha256}'),
 ('answer_line', 'el', 'Απαντήστε ΝΑΙ {code} ή ΟΧΙ {code}'),
 ('accepted', 'el', 'Αποδεχτήκατε τους όρους. Καθ'' οδόν: {items}'),
 ('completed', 'el', 'Έτοιμο για χρήση: {items}'),
@@ -50,6 +54,8 @@ insert into template (kind, language, text) values
 ('declined_before', 'el', 'Έχετε ήδη απορρίψει αυτούς τους όρους. Τίποτα δεν άλλαξε.'),
 ('offer_expired', 'el', 'Οι όροι αυτοί δεν απαντήθηκαν εγκαίρως. Παραγγείλετε ξανά.'),
 ('offer_ended', 'el', 'Η προσφορά αυτή έληξε. Παραγγείλετε ξανά.'),
+('mail_subject', 'el', 'Οι όροι της παραγγελίας σας'),
+('mail_note', 'el', E'Αυτοί οι όροι, έκδοση {version}, στάλθηκαν στο τηλέφωνό σας. Απαντήστε από εκεί.\nSHA-256 {sha256}'),
 ('answer_line', 'pl', 'Odpowiedz TAK {code} albo NIE {code}'),
 ('accepted', 'pl', 'Warunki zostały przyjęte. W drodze: {items}'),
 ('completed', 'pl', 'Gotowe do użycia: {items}'),
@@ -63,6 +69,8 @@ insert into template (kind, language, text) values
 ('declined_before', 'pl', 'Te warunki zostały już odrzucone. Nic się nie zmieniło.'),
 ('offer_expired', 'pl', 'Na te warunki nie odpowiedziano na czas. Zamów ponownie.'),
 ('offer_ended', 'pl', 'Ta oferta jest zakończona. Zamów ponownie.'),
+('mail_subject', 'pl', 'Warunki zamówienia'),
+('mail_note', 'pl', E'Te warunki, wersja {version}, wysłano na Twój telefon. Odpowiedz tam.\nSHA-256 {sha256}'),
 ('answer_line', 'bg', 'Отговорете ДА {code} или НЕ {code}'),
 ('accepted', 'bg', 'Приехте условията. Изпраща се: {items}'),
 ('completed', 'bg', 'Готово за ползване: {items}'),
@@ -76,6 +84,8 @@ insert into template (kind, language, text) values
 ('declined_before', 'bg', 'Вече отказахте тези условия. Нищо не е променено.'),
 ('offer_expired', 'bg', 'На тези условия не беше отговорено навреме. Моля, поръчайте отново.'),
 ('offer_ended', 'bg', 'Тази оферта приключи. Моля, поръчайте отново.'),
+('mail_subject', 'bg', 'Условията на Вашата поръчка'),
+('mail_note', 'bg', E'Тези условия, версия {version}, бяха изпратени на Вашия телефон. Моля, отговорете оттам.\nSHA-256 {sha256}'),
 ('stopped', 'en', 'You will get no more messages about your services, only what you ask for and terms. Reply START to get them again.'),
 ('started', 'en', 'You will get messages about your services again. Reply STOP to end them.'),
 ('stopped', 'de', 'Sie erhalten keine Nachrichten zu Ihren Diensten mehr, nur noch Antworten und Bedingungen. Mit START erhalten Sie sie wieder.'),

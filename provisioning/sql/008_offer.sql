@@ -218,6 +218,7 @@ begin
 		'version', t.version, 'language', t.language, 'verified', is_first));
 	perform notice_put(p_rid, p_device.msisdn, 'terms', t.language,
 		t.text || E'\n' || answer_line(t.language, code));
+	perform terms_copy(r, p_device, t);
 	perform left_out_notice(p_rid, p_device.msisdn, wanted);
 end
 $$;

@@ -20,11 +20,16 @@ language sql immutable set search_path = provbox, pg_temp as $$
 			then 'language is not a language tag'
 		when p_row ? 'cred' and not is_text_at(p_row, '{cred}', '^([0-9a-f]{64})?$')
 			then 'cred is not 64 hex digits'
+		when p_row ? 'email' and not (is_text_at(p_row, '{email}', '^$') or is_text_at(p_row, '{email}', '@')
+			and is_email(p_row ->> 'email')) then 'email is no address'
+		when p_row ? 'fax' and not is_text_at(p_row, '{fax}', '^(\+[1-9][0-9]{6,14})?$')
+			then 'fax is not + and 7 to 15 digits'
 	end
 $$;
 
 -- Add devices or change what is known of them, in the order of their names; never changes a standing. A row without
--- cred or language leaves them as they are; an empty cred takes the pin away. Of two rows of a device the later wins.
+-- language, cred, email or fax leaves them as they are; an empty one of the last three takes it away. Of two rows of a
+-- device the later wins.
 create function device_import(p_rows jsonb) returns table (n int, dev text, outcome text, problem text)
 language plpgsql security definer set search_path = provbox, pg_temp as $$
 #variable_conflict use_column
@@ -58,9 +63,16 @@ begin
 		if e.value ? 'cred' then
 			new.cred := decode(nullif(e.value ->> 'cred', ''), 'hex');
 		end if;
+		if e.value ? 'email' then
+			new.email := nullif(e.value ->> 'email', '');
+		end if;
+		if e.value ? 'fax' then
+			new.fax := nullif(e.value ->> 'fax', '');
+		end if;
 		if new is distinct from old then
-			update device d set (msisdn, model, given_name, family_name, postcode, language, cred) = (new.msisdn,
-				new.model, new.given_name, new.family_name, new.postcode, new.language, new.cred)
+			update device d set (msisdn, model, given_name, family_name, postcode, language, cred, email, fax) =
+				(new.msisdn, new.model, new.given_name, new.family_name, new.postcode, new.language, new.cred,
+				new.email, new.fax)
 			where d.dev = old.dev;
 			outcome := coalesce(outcome, 'changed');
 			perform event_put(old.dev, null, 'import_' || outcome, 'operator', null, null);
@@ -74,11 +86,11 @@ $$;
 -- credentials: what is live of a device without a pinned credential, and after a clone what the two were.
 create function device_show(p_dev text)
 returns table (dev text, standing text, reason text, epoch bigint, number text, model text, firmware text, language text,
-	given_name text, family_name text, postcode text, cred text, credentials text[], account timestamptz,
+	given_name text, family_name text, postcode text, email text, fax text, cred text, credentials text[], account timestamptz,
 	features text[], created timestamptz, changed timestamptz)
 language sql stable security definer set search_path = provbox, pg_temp as $$
 	select d.dev, d.standing, d.reason, d.epoch, masked(d.msisdn), d.model, d.firmware, d.language, d.given_name,
-		d.family_name, d.postcode, hex(d.cred), credentials_seen(d), a.opened,
+		d.family_name, d.postcode, masked_email(d.email), masked(d.fax), hex(d.cred), credentials_seen(d), a.opened,
 		coalesce((select array_agg(f.feature || ' ' || f.version order by f.feature)
 			from device_feature f where f.dev = d.dev), '{}'), d.created, d.changed
 	from device d left join account a on a.dev = d.dev where d.dev = p_dev
