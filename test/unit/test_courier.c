@@ -32,6 +32,8 @@ static void run_courier(const char *trust, int64_t timeout_ms)
 		.billing = { .url = peer.url,
 			     .trust = (char *)(uintptr_t)trust,
 			     .timeout_ms = timeout_ms },
+		.mail = { .server = { .url = (char *)(uintptr_t) "" } },
+		.hook = { .url = (char *)(uintptr_t) "" },
 	};
 	struct worker worker = { .config = &config, .loop = loop_new() };
 

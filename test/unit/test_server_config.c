@@ -138,6 +138,33 @@ static void refuses_what_cannot_work(void)
 		{ URI DSN "billing_trust = \"/nowhere.pem\"\n"
 			  "gateway \"g\" { pin = \"x\" }",
 		  "/nowhere.pem: No such file" },
+		{ URI DSN "mail_url = \"https://a/\"\n"
+			  "gateway \"g\" { pin = \"x\" }",
+		  "`mail_url` is not smtp" },
+		{ URI DSN "mail_url = \"smtp://\"\n"
+			  "gateway \"g\" { pin = \"x\" }",
+		  "`mail_url` is not smtp" },
+		{ URI DSN "mail_url = \"smtp://u@a\"\n"
+			  "gateway \"g\" { pin = \"x\" }",
+		  "`mail_url` is not smtp" },
+		{ URI DSN "mail_url = \"smtp://a/b\"\n"
+			  "gateway \"g\" { pin = \"x\" }",
+		  "`mail_url` is not smtp" },
+		{ URI DSN "mail_url = \"smtps://a:465\"\n"
+			  "gateway \"g\" { pin = \"x\" }",
+		  "mail_trust: is missing" },
+		{ URI DSN "mail_url = \"smtp://a\"\n"
+			  "gateway \"g\" { pin = \"x\" }",
+		  "mail_from: is missing" },
+		{ URI DSN "mail_from = \"a@b\"\n"
+			  "gateway \"g\" { pin = \"x\" }",
+		  "`mail_from` is no address" },
+		{ URI DSN "mail_credentials = \"plain\"\n"
+			  "gateway \"g\" { pin = \"x\" }",
+		  "plain" },
+		{ URI DSN "hook_url = \"http://a/\"\n"
+			  "gateway \"g\" { pin = \"x\" }",
+		  "`hook_url` is not an https" },
 		{ URI DSN "billing_url = \"http://a/\"\ngateway \"g\" { pin = \"x\" }",
 		  "billing_url" },
 		{ URI DSN "log_level = \"loud\"\ngateway \"g\" { pin = \"x\" }",
