@@ -191,7 +191,7 @@ def test_a_file_that_cannot_be_read_is_refused_with_its_line(provctl, text, comp
 
 def test_many_devices_go_in_batches(provctl):
     lines = [CSV.splitlines()[0]] + [
-        f"urn:gsma:imei:35209900-{n:06d}-0,+4477009{n:05d},Example One,A,B,C,," for n in range(1201)]
+        f"urn:gsma:imei:35209900-{n:06d}-0,+4477009{n:05d},Example One,A,B,C,,,," for n in range(1201)]
     assert provctl.json("device", "import", "-", stdin="\n".join(lines))["added"] == 1201
 
 
