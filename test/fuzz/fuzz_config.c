@@ -2,7 +2,7 @@
  * Fuzz target of configurations: one that is read is written, and that is read the
  * same; one that is refused says why, and in which file.
  *
- * Parser: base/config.c base/config_scan.c base/config_tree.c base/config_value.c
+ * Parser: base/config_scan.c base/config_tree.c base/config_value.c
  */
 #include "base/config.h"
 
