@@ -30,5 +30,13 @@ def test_every_setting_is_read(config):
     assert unread(names, texts) == [], f"of {config}.h nobody reads these"
 
 
+def test_every_setting_of_the_database_is_read():
+    text = "\n".join(path.read_text() for path in (tree.TOP / "provisioning").rglob("*.[chs]*"))
+    rows = r"insert into setting \([^)]*\) values\n(.*?;\n)"
+    keys = re.findall(r"^\('(\w+)'", "".join(re.findall(rows, text, re.DOTALL)), re.MULTILINE)
+    read = set(re.findall(r"(?<!^\()'(\w+)'", text, re.MULTILINE))
+    assert len(keys) > 10 and sorted(set(keys) - read) == []
+
+
 def test_an_unread_setting_is_noticed():
     assert unread(["greeting", "workers"], ["return config->workers;"]) == ["greeting"]
