@@ -205,7 +205,7 @@ create table notice_part (
 	uuid uuid not null unique,
 	link text not null, -- through which it went, and its reports come
 	state text not null default 'sent'
-		check (state in ('sent', 'acked', 'deferred', 'refused', 'accepted', 'delivered', 'failed')),
+		check (state in ('sent', 'acked', 'deferred', 'refused', 'expired', 'accepted', 'delivered', 'failed')),
 	ack int,
 	foreign_id text,
 	answer text,
@@ -619,6 +619,8 @@ declare
 	became notice_part;
 	before text;
 	detail jsonb;
+	-- bearerbox waited for the SMSC until the validity had passed: the part was never sent, and may be.
+	is_unsent boolean := p_event = 16 and starts_with(p_answer, 'NACK/validity expired');
 begin
 	news := 'unknown';
 	if p_ref !~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
@@ -636,6 +638,7 @@ begin
 		state = case when p_event = 1 then 'delivered'
 			when state = 'delivered' then state
 			when p_event in (4, 8) and state <> 'failed' then 'accepted'
+			when is_unsent then case when state in ('accepted', 'failed') then state else 'expired' end
 			when p_event in (2, 16, 32) then 'failed'
 			else state end
 	where uuid = was.uuid returning * into became;
@@ -643,6 +646,10 @@ begin
 		when before in ('failed', 'expired', 'stopped') then 'late' else 'new' end;
 	if p_event in (1, 4, 8) then
 		perform notice_judge(was.notice, detail);
+	elsif is_unsent then
+		update outbox set due_at = clock_timestamp(), token = null
+		where notice = was.notice and state = 'due' and became.state = 'expired' and not exists (select from notice_part x
+			where x.notice = was.notice and x.part = was.part and x.attempt > was.attempt);
 	elsif p_event in (2, 16, 32) and was.state not in ('delivered', 'failed') then
 		perform notice_fail(was.notice,
 			case p_event when 16 then 'message_rejected' else 'message_undelivered' end, detail);

@@ -73,19 +73,21 @@ $$;
 create function number_say(p_mo mo, p_answer text) returns text
 language plpgsql set search_path = provbox, pg_temp as $$
 declare
-	said_in text := (select language from answer_word where word = split_part(folded(p_mo.text), ' ', 1));
+	outcome text := case p_answer when 'stop' then 'stopped' else 'started' end;
+	wanted text := coalesce(
+		(select language from notice where msisdn = p_mo.sender order by created desc limit 1),
+		(select language from device where msisdn = p_mo.sender order by dev limit 1),
+		(select language from answer_word where word = split_part(folded(p_mo.text), ' ', 1)));
 begin
 	if not exists (select from device where msisdn = p_mo.sender)
 			and not exists (select from notice where msisdn = p_mo.sender) then
 		return 'no_offer';
 	end if;
 	if number_move(p_mo.sender, p_answer = 'stop', 'subscriber', jsonb_build_object('message', p_mo.id)) then
-		perform notice_put(null, p_mo.sender, 'reply', coalesce(
-				(select language from notice where msisdn = p_mo.sender order by created desc limit 1), said_in, 'en'),
-			template_text(case p_answer when 'stop' then 'stopped' else 'started' end, coalesce(
-				(select language from notice where msisdn = p_mo.sender order by created desc limit 1), said_in, 'en')));
+		perform notice_put(null, p_mo.sender, 'reply', template_language(outcome, wanted),
+			template_text(outcome, wanted));
 	end if;
-	return case p_answer when 'stop' then 'stopped' else 'started' end;
+	return outcome;
 end
 $$;
 

@@ -160,3 +160,40 @@ def test_stop_and_start_by_sms(site):
             wait.until(lambda word=word, state=state: site.schema.table(
                 "select state from notice where text = %s", word) == [{"state": state}], state)
         assert bytes.fromhex(handset.next_part()["data"]) == b"START"
+
+
+def test_what_the_centre_was_away_for_is_sent_when_it_is_back(site):
+    site.start("database", "bearerbox", "smsc")
+    site.schema.setting(part_validity="2 seconds")
+    queue(site)
+    # bearerbox keeps the part, lets it expire, and says so in the SMSC's name.
+    wait.until(lambda: site.schema.table("select 1 as n from notice_part where state = 'expired'"),
+               "a part to expire", 20)
+    assert states(site) == ["sending"]
+    site.schema.setting(part_validity="1 hour")
+    site.start("smscsim")
+    with Radio(site.smscsim.radio, NUMBER) as handset:
+        handset.next_part()
+        wait_all(site, "delivered", 1)
+
+
+def test_an_answer_that_a_crash_left_unacknowledged_counts_once(site):
+    start(site)
+    site.schema.table("""
+        create function dawdle() returns trigger language plpgsql as
+        'begin perform pg_sleep(1); return new; end';
+        create trigger dawdle before insert on mo for each row execute function dawdle()""")
+    with Radio(site.smscsim.radio, NUMBER) as handset:
+        request = site.schema.offered()
+        wait_all(site, "delivered", 1)
+        assert "sent" in handset.send(SHORT_CODE, f"YES {site.schema.code(request)}")
+        # The statement is on its way in the database, and ends there without us.
+        wait.until(lambda: site.schema.table(
+            "select 1 as n from pg_stat_activity where wait_event = 'PgSleep'"), "the statement")
+        site.smsc.kill()
+        wait.until(lambda: site.schema.table("select outcome from mo"), "the message")
+        site.smsc.start()
+        wait_all(site, "delivered", 2)
+    assert site.smsc.events("mo", outcome="accepted")  # told once more, under the same id
+    assert site.schema.table("select outcome from mo") == [{"outcome": "accepted"}]
+    assert [kind for _, kind, *_ in site.schema.events(request)].count("accept") == 1

@@ -167,6 +167,26 @@ def test_what_an_operator_dropped_is_not_sent_again_by_a_report(schema):
     assert work(schema) == ["dropped"]
 
 
+def test_what_bearerbox_never_sent_is_sent_again(schema):
+    """Its word for a part whose validity passed while the SMSC was away."""
+    expired = "NACK/validity expired"
+    schema.offered()
+    first, second = schema.split(schema.lease()[0])
+    schema.ack(first, 3)
+    schema.ack(second, 3)
+    schema.report(first, 8)
+    assert schema.report(second, 16, expired) == "sending"
+    (again,) = schema.lease()
+    assert again["settled"] == [1]
+    (renewed,) = schema.split(again)
+    schema.ack(renewed)
+    assert schema.report(second, 16, expired) == "sending"  # once more, of the first attempt
+    assert schema.lease() == []
+    assert schema.report(renewed, 8) == "accepted"
+    assert schema.report(renewed, 16, expired) == "accepted"
+    assert work(schema) == ["done"]
+
+
 # Lifetimes
 
 
