@@ -194,6 +194,6 @@ def test_an_answer_that_a_crash_left_unacknowledged_counts_once(site):
         wait.until(lambda: site.schema.table("select outcome from mo"), "the message")
         site.smsc.start()
         wait_all(site, "delivered", 2)
-    assert site.smsc.events("mo", outcome="accepted")  # told once more, under the same id
+        site.smsc.wait_event("mo", outcome="accepted")  # told once more, under the same id
     assert site.schema.table("select outcome from mo") == [{"outcome": "accepted"}]
     assert [kind for _, kind, *_ in site.schema.events(request)].count("accept") == 1
