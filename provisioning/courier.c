@@ -45,6 +45,7 @@ struct courier {
 	struct loop *loop;
 	struct db *db;
 	char name[32];
+	struct transfers *transfers;
 	struct lane lanes[N_KINDS];
 	struct timer sweep;
 	bool is_stopping;
@@ -270,7 +271,7 @@ bool courier_load(const void *config, void **secrets)
 }
 
 static void open_lane(struct courier *courier, struct lane *lane,
-		      const struct effect_kind *kind, struct transfers *transfers)
+		      const struct effect_kind *kind)
 {
 	lane->courier = courier;
 	lane->kind = kind;
@@ -278,7 +279,7 @@ static void open_lane(struct courier *courier, struct lane *lane,
 	timer_init(&lane->poll, courier->loop, on_poll, lane);
 	if (!lane->secrets)
 		return;
-	lane->state = kind->open(lane->secrets, transfers);
+	lane->state = kind->open(lane->secrets, courier->transfers);
 	on_poll(lane);
 }
 
@@ -292,9 +293,9 @@ bool courier_start(struct worker *worker)
 	if (!open_database(courier))
 		return false;
 	on_sweep(courier);
-	struct transfers *transfers = transfers_new(courier->loop);
+	courier->transfers = transfers_new(courier->loop);
 	for (size_t i = 0; i < N_KINDS; i++)
-		open_lane(courier, &courier->lanes[i], kinds[i], transfers);
+		open_lane(courier, &courier->lanes[i], kinds[i]);
 	return true;
 }
 

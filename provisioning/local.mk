@@ -35,7 +35,8 @@ provbox_server_SOURCES = provisioning/main.c
 provbox_server_LDADD = $(SERVER_LIBS)
 
 check_PROGRAMS += test/unit/test_admission test/unit/test_content \
-	test/unit/test_courier test/unit/test_device_api test/unit/test_mail_text \
+	test/unit/test_courier test/unit/test_device_api test/unit/test_fetch \
+	test/unit/test_mail_text \
 	test/unit/test_poster \
 	test/unit/test_server_authentication test/unit/test_server_config \
 	test/unit/test_server_header test/unit/test_server_route \
@@ -47,6 +48,13 @@ test_unit_test_courier_LDADD = $(SERVER_LIBS)
 test_unit_test_device_api_SOURCES = test/unit/test_device_api.c \
 	provisioning/device_api.c provisioning/device_api.h
 test_unit_test_device_api_LDADD = $(AUTH_LIBS)
+test_unit_test_fetch_SOURCES = test/unit/test_fetch.c \
+	provisioning/fetch.c provisioning/fetch.h \
+	provisioning/poster.c provisioning/poster.h \
+	provisioning/server_metrics.c provisioning/server_metrics.h \
+	provisioning/service.c provisioning/service.h \
+	provisioning/transfer.c provisioning/transfer.h
+test_unit_test_fetch_LDADD = $(AUTH_LIBS) $(CURL_LIBS)
 test_unit_test_mail_text_LDADD = $(SERVER_LIBS)
 test_unit_test_poster_LDADD = $(SERVER_LIBS)
 test_unit_test_server_authentication_SOURCES = \

@@ -1,7 +1,7 @@
 /*
  * An HTTPS server of somebody else, as a process of its own: takes one connection after
- * another, reads one POST on each, answers as the test said beforehand, and writes down
- * what it read.
+ * another, reads one request on each, answers as the test said beforehand, and writes
+ * down what it read.
  */
 #ifndef TEST_UNIT_HTTPS_PEER_H
 #define TEST_UNIT_HTTPS_PEER_H
@@ -51,9 +51,9 @@ static inline size_t https_read(SSL *ssl, char *text, size_t cap)
 		text[n += (size_t)got] = '\0';
 		const char *end = strstr(text, "\r\n\r\n");
 		const char *length = strcasestr(text, "\r\nContent-Length: ");
-		if (end && length)
+		if (end)
 			whole = (size_t)(end + 4 - text) +
-				strtoul(length + 18, NULL, 10);
+				(length ? strtoul(length + 18, NULL, 10) : 0);
 	}
 	return n;
 }

@@ -161,8 +161,25 @@ static void time_is_written_in_utc_with_milliseconds(void)
 	CU_ASSERT_TRUE(time_now_ms() > 1700000000000);
 }
 
-TEST_MAIN("codec", TEST(hex_goes_both_ways), TEST(base64_goes_both_ways),
-	  TEST(every_byte_survives_base64url), TEST(base64_has_one_spelling),
-	  TEST(uuids_are_random_and_of_version_4), TEST(uuids_have_one_spelling),
-	  TEST(sha256_gives_the_standard_digests),
+static void takes_a_digest_piece_by_piece(void)
+{
+	uint8_t whole[SHA256_BYTES], pieces[SHA256_BYTES];
+	struct digest *digest = digest_begin();
+
+	digest_add(digest, SLICE("a"));
+	digest_add(digest, slice_make(NULL, 0));
+	digest_add(digest, SLICE("bc"));
+	digest_end(digest, pieces);
+	sha256(SLICE("abc"), whole);
+	CU_ASSERT_EQUAL(memcmp(whole, pieces, SHA256_BYTES), 0);
+	digest_end(digest_begin(), pieces);
+	sha256(slice_make(NULL, 0), whole);
+	CU_ASSERT_EQUAL(memcmp(whole, pieces, SHA256_BYTES), 0);
+	digest_end(digest_begin(), NULL);
+}
+
+TEST_MAIN("codec", TEST(takes_a_digest_piece_by_piece), TEST(hex_goes_both_ways),
+	  TEST(base64_goes_both_ways), TEST(every_byte_survives_base64url),
+	  TEST(base64_has_one_spelling), TEST(uuids_are_random_and_of_version_4),
+	  TEST(uuids_have_one_spelling), TEST(sha256_gives_the_standard_digests),
 	  TEST(time_is_written_in_utc_with_milliseconds))
