@@ -101,4 +101,5 @@ nobase_dist_pkgdata_DATA += \
 	provisioning/sql/014_operator_work.sql \
 	provisioning/sql/015_narrow_band.sql \
 	provisioning/sql/016_fetch.sql \
-	provisioning/sql/017_copy.sql
+	provisioning/sql/017_copy.sql \
+	provisioning/sql/018_wording.sql

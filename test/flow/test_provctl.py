@@ -17,10 +17,10 @@ RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 EXAMPLE = paths.SOURCE / "contrib" / "catalogue"
 COMMANDS = ["db init", "db upgrade", "db status", "device import", "device show", "device block",
             "device unblock", "device limit", "device trust", "catalogue load", "catalogue list",
-            "catalogue show", "request list", "request show", "request cancel", "outbox list",
+            "catalogue show", "catalogue terms", "request list", "request show", "request cancel", "outbox list",
             "outbox retry", "outbox drop", "notice list", "notice send",
             "number stop", "number allow", "number list", "reason",
-            "setting list", "setting put", "policy list", "policy put", "status"]
+            "wording list", "wording put", "word list", "word put", "setting list", "setting put", "policy list", "policy put", "status"]
 
 
 class Provctl:
