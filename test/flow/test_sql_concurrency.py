@@ -180,7 +180,8 @@ class Member:
     def session(self):
         """Two credentials and four sids for each device: many are clones, some are renewals."""
         dev, _ = self.random.choice(DEVICES)
-        cred, sid = bytes([self.random.randrange(2)]) * 32, bytes([self.random.randrange(4)]) * 16
+        cred = bytes([self.random.randrange(2)]) * 32
+        sid = digest(f"{dev} {self.random.randrange(4)}".encode())[:16]
         self.schema.rows("server", "authentication_read", dev, cred, "certificate", GATEWAY, sid)
         if self.random.random() < 0.5:
             self.schema.value("server", "session_end", sid, dev, "certificate", cred, GATEWAY,

@@ -4,6 +4,9 @@
     site.mail.reply["rcpt"] = "450 4.2.0 Later"
     site.start("mail")
 
+aiosmtpd is packaged, shares no code with libcurl, and needs no user of the system, no spool
+and no daemon of its own, as a mail transfer agent would.
+
 It wants TLS (STARTTLS, or from the first byte) and the user's password before it takes a
 message, and keeps what it took in `messages`. `reply` is what it says instead at a step
 (mail, rcpt, data), as often as `times` says; `speak` are bytes that it sends in place of
