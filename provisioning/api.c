@@ -109,7 +109,10 @@ static size_t add_own_fields(struct api_call *call, unsigned status,
 		out[n++] = (struct http_field){ SLICE("WWW-Authenticate"),
 						SLICE("Provbox-Grant") };
 	if (status == 503 || status == 429)
-		out[n++] = (struct http_field){ SLICE("Retry-After"), RETRY_AFTER };
+		out[n++] =
+			(struct http_field){ SLICE("Retry-After"),
+					     call->retry_after.n > 0 ? call->retry_after
+								     : RETRY_AFTER };
 	return n;
 }
 
@@ -250,7 +253,7 @@ void api_ask(struct api_call *call)
 bool api_row_read(struct api_call *call, const PGresult *result, struct api_row *out)
 {
 	uint64_t status;
-	if (PQntuples(result) != 1 || PQnfields(result) != 4 ||
+	if (PQntuples(result) != 1 || PQnfields(result) != 5 ||
 	    !slice_to_u64(db_value(result, 0, 0), 599, &status) || status < 200) {
 		log_error("row_malformed",
 			  log_str("statement",
@@ -262,6 +265,7 @@ bool api_row_read(struct api_call *call, const PGresult *result, struct api_row 
 	out->status = (unsigned)status;
 	out->reason = arena_copy(arena, db_value(result, 0, 1));
 	out->etag = arena_copy(arena, db_value(result, 0, 2));
+	call->retry_after = arena_copy(arena, db_value(result, 0, 4));
 	out->body = db_value(result, 0, 3); /* may be long: lives as the result does */
 	return true;
 }

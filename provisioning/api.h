@@ -56,6 +56,7 @@ struct api_call {
 	void *own; /* of the route, in the arena of the exchange */
 	unsigned status;
 	struct slice reason;
+	struct slice retry_after; /* seconds, as the database says; empty: the usual */
 	int64_t started_ms;
 };
 

@@ -10,6 +10,7 @@
 #include "provisioning/fetch.h"
 #include "provisioning/hook.h"
 #include "provisioning/mail.h"
+#include "provisioning/verification.h"
 
 #define POLL_FIRST_MS  50
 #define POLL_CAP_MS    1000
@@ -20,10 +21,7 @@
 #define QUEUE_LIMIT    256   /* calls of the database under way or waiting */
 
 static const struct effect_kind *const kinds[] = {
-	&billing_kind,
-	&fetch_kind,
-	&mail_kind,
-	&hook_kind,
+	&billing_kind, &fetch_kind, &mail_kind, &hook_kind, &verification_kind,
 };
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
@@ -168,8 +166,8 @@ static void on_expired(void *arg, enum db_status status, const PGresult *result)
 	uint64_t n = 0;
 	if (is_db_ok(status) && PQntuples(result) == 1 &&
 	    slice_to_u64(db_value(result, 0, 0), INT64_MAX, &n) && n > 0) {
-		metrics_add(SERVER_OFFERS_EXPIRED, (int64_t)n);
-		log_info("offers_expired", log_num("n", (int64_t)n));
+		metrics_add(SERVER_REQUESTS_EXPIRED, (int64_t)n);
+		log_info("requests_expired", log_num("n", (int64_t)n));
 	}
 }
 

@@ -26,6 +26,7 @@ provisioning_libprovisioning_a_SOURCES = \
 	provisioning/session_end.c provisioning/session_end.h \
 	provisioning/statement.c provisioning/statement.h \
 	provisioning/transfer.c provisioning/transfer.h \
+	provisioning/verification.c provisioning/verification.h \
 	provisioning/wait.c provisioning/wait.h
 
 SERVER_LIBS = provisioning/libprovisioning.a $(AUTH_LIBS) $(CURL_LIBS)
@@ -41,7 +42,7 @@ check_PROGRAMS += test/unit/test_admission test/unit/test_content \
 	test/unit/test_server_authentication test/unit/test_server_config \
 	test/unit/test_server_header test/unit/test_server_route \
 	test/unit/test_service \
-	test/unit/test_session_end test/unit/test_wait
+	test/unit/test_session_end test/unit/test_verification test/unit/test_wait
 test_unit_test_admission_LDADD = $(SERVER_LIBS)
 test_unit_test_content_LDADD = $(SERVER_LIBS)
 test_unit_test_courier_LDADD = $(SERVER_LIBS)
@@ -69,6 +70,7 @@ test_unit_test_service_LDADD = $(SERVER_LIBS)
 test_unit_test_session_end_SOURCES = test/unit/test_session_end.c \
 	provisioning/session_end.c provisioning/session_end.h
 test_unit_test_session_end_LDADD = $(AUTH_LIBS)
+test_unit_test_verification_LDADD = $(SERVER_LIBS)
 test_unit_test_wait_SOURCES = test/unit/test_wait.c \
 	provisioning/header.c provisioning/header.h \
 	provisioning/wait.c provisioning/wait.h
@@ -102,4 +104,5 @@ nobase_dist_pkgdata_DATA += \
 	provisioning/sql/015_narrow_band.sql \
 	provisioning/sql/016_fetch.sql \
 	provisioning/sql/017_copy.sql \
-	provisioning/sql/018_wording.sql
+	provisioning/sql/018_wording.sql \
+	provisioning/sql/019_verification.sql

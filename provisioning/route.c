@@ -29,6 +29,8 @@ const struct route routes[] = {
 	  STATEMENT_REQUEST_PUT, device_api_fill_request, device_api_answer },
 	{ HTTP_GET, "/v1/requests/{uuid}", ROUTE_DEVICE, PERMISSION_PROVISION, 0,
 	  STATEMENT_REQUEST_READ, wait_fill, wait_answer },
+	{ HTTP_DELETE, "/v1/requests/{uuid}", ROUTE_DEVICE, PERMISSION_PROVISION, 0,
+	  STATEMENT_REQUEST_DELETE, device_api_fill_id, device_api_answer },
 	{ HTTP_GET, "/v1/requests/{uuid}/terms", ROUTE_DEVICE, PERMISSION_PROVISION, 0,
 	  STATEMENT_TERMS_READ, device_api_fill_id, device_api_answer },
 	{ HTTP_PUT, "/v1/requests/{uuid}/answer", ROUTE_DEVICE, PERMISSION_PROVISION,

@@ -74,6 +74,11 @@ static bool is_mail_from(const void *section, char *why, size_t why_size)
 	return false;
 }
 
+static bool is_verification_url(const void *section, char *why, size_t why_size)
+{
+	return is_service_url(&AS(section)->verification, why, why_size);
+}
+
 /* clang-format off */
 #define DURATION(key, member, value, least, most, text) \
 	{ .name = key, .type = CONFIG_DURATION, .offset = AT(member), \
@@ -162,6 +167,9 @@ static const struct config_key top_keys[] = {
 	SERVICE(hook, is_hook_url,
 		"Where documents for fax are posted; empty: they wait in the outbox.",
 		"One attempt at a document."),
+	SERVICE(verification, is_verification_url,
+		"Where the verification service is asked; empty: questions wait in the outbox.",
+		"One attempt at asking the verification service."),
 	{ .name = "workers", .type = CONFIG_NUMBER, .offset = AT(workers),
 	  .fallback = "1", .min = 1, .max = 64,
 	  .help = "Landnet worker processes; one for each core." },
@@ -281,6 +289,7 @@ static const struct {
 	{ "billing", AT(billing) },
 	{ "mail", AT(mail.server) },
 	{ "hook", AT(hook) },
+	{ "verification", AT(verification) },
 };
 
 static const struct service_config *service_at(const struct server_config *config,

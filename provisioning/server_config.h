@@ -45,7 +45,7 @@ struct server_config {
 	char *fetch_trust; /* NULL: nothing is fetched */
 	int64_t fetch_timeout_ms, fetch_limit_ms;
 	struct mail_config mail;
-	struct service_config hook;
+	struct service_config hook, verification;
 
 	int64_t workers;
 	int64_t control_streams;

@@ -1,7 +1,7 @@
 #include "provisioning/statement.h"
 
 /* The functions that take an epoch answer alike. */
-#define ANSWER "select status, reason, etag, body from provbox."
+#define ANSWER "select status, reason, etag, body, retry_s from provbox."
 
 /* clang-format off */
 const struct db_statement statements[STATEMENT_N] = {
@@ -21,6 +21,8 @@ const struct db_statement statements[STATEMENT_N] = {
 		"request_put", ANSWER "request_put($1, $2, $3, $4, $5, $6)", 6 },
 	[STATEMENT_REQUEST_READ] = {
 		"request_read", ANSWER "request_read($1, $2, $3, $4, $5)", 5 },
+	[STATEMENT_REQUEST_DELETE] = {
+		"request_delete", ANSWER "request_delete($1, $2, $3, $4)", 4 },
 	[STATEMENT_TERMS_READ] = {
 		"terms_read", ANSWER "terms_read($1, $2, $3, $4)", 4 },
 	[STATEMENT_ANSWER_PUT] = {
@@ -55,6 +57,9 @@ const struct db_statement statements[STATEMENT_N] = {
 		"outbox_done", "select provbox.outbox_done($1, $2)", 2 },
 	[STATEMENT_OUTBOX_RETRY] = {
 		"outbox_retry", "select provbox.outbox_retry($1, $2, $3, $4)", 4 },
+	[STATEMENT_VERIFICATION_RESULT] = {
+		"verification_result",
+		"select provbox.verification_result($1, $2, $3, $4)", 4 },
 	[STATEMENT_REQUESTS_EXPIRE] = {
 		"requests_expire", "select provbox.requests_expire($1)", 1 },
 	[STATEMENT_CONTROL_FORGET] = {

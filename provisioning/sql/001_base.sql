@@ -52,6 +52,7 @@ insert into setting (key, kind, shape, value, meaning) values
 ('terms_lifetime', 'interval', '', '7 days', 'how long an offer may be answered'),
 ('open_requests', 'int', '', '4', 'open requests per device'),
 ('requests_per_hour', 'int', '', '30', 'new requests per device and hour'),
+('requests_per_number', 'int', '', '60', 'new requests of all devices of one number and hour'),
 ('messages_per_hour', 'int', '', '30', 'messages to, and from, one number and hour'),
 ('wrong_codes', 'int', '', '3', 'wrong codes that end an offer'),
 ('wrong_codes_per_hour', 'int', '', '10', 'wrong codes from one number and hour after which no code from it counts'),

@@ -307,16 +307,17 @@ $$;
 
 -- The gate of the device API ------------------------------------------------------------------------------------
 
-create type api_result as (status int, reason text, etag text, body text);
+-- retry_s: after how many seconds what was refused may be let through; null when no time is known.
+create type api_result as (status int, reason text, etag text, body text, retry_s int);
 
-create function api_refusal(p_status int, p_reason text) returns api_result
+create function api_refusal(p_status int, p_reason text, p_retry_s int default null) returns api_result
 language sql immutable as $$
-	select (p_status, p_reason, null, null)::api_result
+	select (p_status, p_reason, null, null, p_retry_s)::api_result
 $$;
 
 create function api_answer(p_status int, p_etag text, p_body jsonb) returns api_result
 language sql immutable as $$
-	select (p_status, null, p_etag, p_body::text)::api_result
+	select (p_status, null, p_etag, p_body::text, null)::api_result
 $$;
 
 -- May this device do what the permission names? Null when it may, else the refusal. Every function of the device API

@@ -23,6 +23,8 @@ insert into request_transition values
 ('received', 'cancel', 'cancelled'),
 ('verifying', 'offer', 'offered'),
 ('verifying', 'refuse', 'refused'),
+('verifying', 'fail', 'failed'),
+('verifying', 'expire', 'expired'),
 ('verifying', 'cancel', 'cancelled'),
 ('offered', 'accept', 'accepted'),
 ('offered', 'decline', 'declined'),

@@ -10,7 +10,7 @@ create table outbox (
 	request bigint references request,
 	notice bigint,
 	payload jsonb not null default '{}',
-	state text not null default 'due' check (state in ('due', 'done', 'dead')),
+	state text not null default 'due' check (state in ('due', 'done', 'dead', 'dropped')),
 	due_at timestamptz not null default clock_timestamp(),
 	attempt int not null default 0,
 	token uuid,
@@ -49,7 +49,7 @@ begin
 end
 $$;
 
--- Give a row up. The event is the alarm, and queue_read() counts the row.
+-- Give a row up. The event is the alarm, and queue_read() counts the row. What depends on it ends, too.
 create function outbox_bury(p_id bigint, p_actor text, p_reason text, p_detail jsonb) returns void
 language plpgsql set search_path = provbox, pg_temp as $$
 declare
@@ -61,6 +61,9 @@ begin
 		p_reason, coalesce(p_detail, '{}') || jsonb_build_object('key', o.key, 'attempt', o.attempt));
 	if o.notice is not null then
 		perform notice_move(o.notice, 'failed', p_actor, p_reason, p_detail);
+	elsif o.kind = 'verify' then
+		update outbox set payload = '{}' where id = p_id;
+		perform verification_give_up(o.request, p_actor, 'verification_unavailable');
 	end if;
 end
 $$;
@@ -81,6 +84,7 @@ begin
 	loop
 		if o.attempt > 0 and is_given_up(o.created) then
 			perform outbox_bury(o.id, 'courier', 'given_up', null);
+			exit when o.kind = 'verify'; -- its request is locked now: the next one is for the next lease
 			continue;
 		end if;
 		update outbox x set due_at = clock_timestamp() + p_lease, attempt = x.attempt + 1,

@@ -181,28 +181,18 @@ begin
 end
 $$;
 
--- Verify a new request, match its items, and offer the terms; or refuse it. The terms go to the number of the device
+-- Match the items of a verified request and offer the terms; or refuse it. The terms go to the number of the device
 -- record, unchanged, followed by one line that says how to answer.
-create function request_process(p_rid bigint, p_device device) returns void
+create function request_offer(p_rid bigint, p_device device, p_is_first boolean) returns void
 language plpgsql set search_path = provbox, pg_temp as $$
 declare
 	r request;
-	is_first boolean := not exists (select from account where dev = p_device.dev);
 	wanted text;
-	problem text;
 	code text;
 	t terms;
 begin
 	select * into strict r from request where rid = p_rid;
 	wanted := r.body #>> '{user,language}';
-	if is_first then
-		perform request_move(p_rid, 'verify', 'server', null, null);
-	end if;
-	problem := verification_problem(p_device, r.body, is_first);
-	if problem is not null then
-		perform request_move(p_rid, 'refuse', 'server', problem, null);
-		return;
-	end if;
 	update device set firmware = r.body #>> '{device,firmware}' where dev = p_device.dev
 		and firmware is distinct from r.body #>> '{device,firmware}';
 	if items_match(p_rid, p_device.model) = 0 then
@@ -215,11 +205,33 @@ begin
 		(select array_agg(language) from terms where catalogue = r.catalogue), c.default_language);
 	code := offer_put(p_rid, p_device.msisdn, r.catalogue, t.language);
 	perform request_move(p_rid, 'offer', 'server', null, jsonb_build_object('terms', hex(t.sha256),
-		'version', t.version, 'language', t.language, 'verified', is_first));
+		'version', t.version, 'language', t.language, 'verified', p_is_first));
 	perform notice_put(p_rid, p_device.msisdn, 'terms', t.language,
 		t.text || E'\n' || answer_line(t.language, code));
 	perform terms_copy(r, p_device, t);
 	perform left_out_notice(p_rid, p_device.msisdn, wanted);
+end
+$$;
+
+-- Verify a new request by the stored data, and have it verified outside where that is asked for; then offer its terms.
+-- What the stored data refuse is told to nobody else.
+create function request_process(p_rid bigint, p_device device) returns void
+language plpgsql set search_path = provbox, pg_temp as $$
+declare
+	is_first boolean := not exists (select from account where dev = p_device.dev);
+	problem text;
+begin
+	if is_first then
+		perform request_move(p_rid, 'verify', 'server', null, null);
+	end if;
+	select verification_problem(p_device, body, is_first) into problem from request where rid = p_rid;
+	if problem is not null then
+		perform request_move(p_rid, 'refuse', 'server', problem, null);
+	elsif is_first and is_verified_outside() then
+		perform verification_ask(p_rid);
+	else
+		perform request_offer(p_rid, p_device, is_first);
+	end if;
 end
 $$;
 
@@ -251,29 +263,88 @@ begin
 end
 $$;
 
+-- End a request, locked, that waited too long: for its verification, or for the answer to its terms.
 create function request_expire(p_rid bigint, p_actor text) returns void
 language plpgsql set search_path = provbox, pg_temp as $$
 begin
-	perform request_move(p_rid, 'expire', p_actor, 'offer_expired', null);
+	perform request_move(p_rid, 'expire', p_actor, case state
+		when 'verifying' then 'verification_expired' else 'offer_expired' end, null)
+	from request where rid = p_rid;
+	perform request_withdraw(p_rid, p_actor);
 end
 $$;
 
--- End the offers whose time is over, at most p_limit at once; returns how many.
+-- End the requests whose time is over, at most p_limit of each sort at once; returns how many. Those that nobody verified
+-- are told to the subscribers, by number, because each message locks that of its number.
 create function requests_expire(p_limit int) returns int
 language plpgsql security definer set search_path = provbox, pg_temp as $$
 declare
 	r record;
 	n int := 0;
+	unverified bigint[] := '{}';
 begin
 	for r in
-		select q.rid from offer o join request q on q.rid = o.request
-		where o.is_open and o.expires <= clock_timestamp() and q.state = 'offered'
-		order by o.expires limit p_limit for update of q skip locked
+		with offered as (
+			select q.rid, q.state from offer o join request q on q.rid = o.request
+			where o.is_open and o.expires <= clock_timestamp() and q.state = 'offered'
+			order by o.expires limit p_limit for update of q skip locked
+		), verifying as (
+			select q.rid, q.state from request q where q.state = 'verifying'
+				and q.created <= clock_timestamp() - setting_interval('verification_lifetime')
+			order by q.created limit p_limit for update skip locked
+		)
+		select * from offered union all select * from verifying
 	loop
 		perform request_expire(r.rid, 'courier');
 		n := n + 1;
+		if r.state = 'verifying' then
+			unverified := unverified || r.rid;
+		end if;
+	end loop;
+	for r in select q.rid from request q join device d on d.dev = q.dev where q.rid = any (unverified) order by d.msisdn loop
+		perform verification_notice(r.rid, 'not_checked');
 	end loop;
 	return n;
+end
+$$;
+
+-- Withdrawal ----------------------------------------------------------------------------------------------------
+
+-- Lock a request that is to end, and before it what is due of it (doc/database.md, "Order of locks").
+create function request_lock(p_dev text, p_id uuid) returns request
+language plpgsql set search_path = provbox, pg_temp as $$
+declare
+	r request;
+begin
+	perform from outbox
+	where request = (select rid from request where dev = p_dev and id = p_id) and state = 'due' order by id for update;
+	select * into r from request where dev = p_dev and id = p_id for update;
+	return r;
+end
+$$;
+
+-- Take back what a request, locked, would still send and now must not: the question to the verification service, copies
+-- of the terms, and messages about the offer of which nothing was given to Kannel yet. Waits for nobody: a row in another session's hands
+-- at this moment is left alone, and whoever has it finds the request ended.
+create function request_withdraw(p_rid bigint, p_actor text) returns void
+language plpgsql set search_path = provbox, pg_temp as $$
+declare
+	o outbox;
+begin
+	for o in select * from outbox where request = p_rid and state = 'due' order by id for update skip locked loop
+		if o.kind not in ('verify', 'mail', 'hook') and not exists (select from notice
+				where id = o.notice and kind in ('terms', 'accepted') and state = 'queued') then
+			continue;
+		end if;
+		update outbox set state = 'dropped', token = null, reason = 'withdrawn', changed = clock_timestamp(),
+			payload = case kind when 'verify' then '{}' else payload end
+		where id = o.id;
+		perform event_put((select dev from request where rid = p_rid), p_rid, o.kind || '_withdrawn', p_actor,
+			'withdrawn', jsonb_build_object('key', o.key, 'attempt', o.attempt));
+		if o.notice is not null then
+			perform notice_move(o.notice, 'failed', p_actor, 'withdrawn', null);
+		end if;
+	end loop;
 end
 $$;
 

@@ -68,17 +68,52 @@ $$;
 
 -- Requests ------------------------------------------------------------------------------------------------------
 
--- Null when the device may make one more request, else the reason.
-create function request_limit_problem(p_device device) returns text
-language plpgsql stable set search_path = provbox, pg_temp as $$
+-- In how many seconds fewer than p_limit things will be of the past hour: p_times are their times, newest first. An hour
+-- when none are allowed at all.
+create function hour_wait_s(p_times timestamptz[], p_limit int) returns int
+language sql stable as $$
+	select greatest(ceil(extract(epoch from coalesce(p_times[p_limit], clock_timestamp()) + interval '1 hour'
+		- clock_timestamp())), 1)::int
+$$;
+
+-- Null when the device may make one more request, else the refusal, which is an event once an hour. The number counts for
+-- all devices that share it; a lock on it makes that exact.
+create function request_limit_refusal(p_device device) returns api_result
+language plpgsql set search_path = provbox, pg_temp as $$
+declare
+	recent timestamptz[];
+	per_device int := setting_int('requests_per_hour');
+	per_number int := setting_int('requests_per_number');
+	messages int := setting_int('messages_per_hour');
+	problem text;
+	wait_s int := 60; -- nobody knows when a request ends
 begin
-	return case
-		when (select count(*) from request join request_state using (state)
-			where dev = p_device.dev and is_open) >= setting_int('open_requests')
-		or (select count(*) from request where dev = p_device.dev
-			and created > clock_timestamp() - interval '1 hour') >= setting_int('requests_per_hour')
-		then 'too_many_requests'
-		when not is_message_allowed(p_device.msisdn) then 'too_many_messages' end;
+	perform pg_advisory_xact_lock(hashtext('provbox.number'), hashtext(p_device.msisdn));
+	recent := array(select created from request where dev = p_device.dev
+		and created > clock_timestamp() - interval '1 hour' order by created desc limit per_device);
+	if (select count(*) from request join request_state using (state) where dev = p_device.dev and is_open)
+			>= setting_int('open_requests') then
+		problem := 'too_many_requests';
+	elsif cardinality(recent) >= per_device then
+		problem := 'too_many_requests';
+		wait_s := hour_wait_s(recent, per_device);
+	else
+		recent := array(select r.created from request r join device d on d.dev = r.dev where d.msisdn = p_device.msisdn
+			and r.created > clock_timestamp() - interval '1 hour' order by r.created desc limit per_number);
+		if cardinality(recent) >= per_number then
+			problem := 'too_many_requests_number';
+			wait_s := hour_wait_s(recent, per_number);
+		elsif not is_message_allowed(p_device.msisdn) then
+			problem := 'too_many_messages';
+			wait_s := hour_wait_s(array(select created from notice where msisdn = p_device.msisdn
+				and created > clock_timestamp() - interval '1 hour' order by created desc limit messages), messages);
+		end if;
+	end if;
+	if problem is not null and not exists (select from event where dev = p_device.dev and kind = 'request_refused'
+			and reason = problem and at > clock_timestamp() - interval '1 hour') then
+		perform event_put(p_device.dev, null, 'request_refused', 'server', problem, jsonb_build_object('wait_s', wait_s));
+	end if;
+	return case when problem is not null then api_refusal(429, problem, wait_s) end;
 end
 $$;
 
@@ -111,9 +146,9 @@ begin
 	elsif (p_body ->> 'catalogue')::int is distinct from catalogue_current() then
 		return api_refusal(409, 'catalogue_changed');
 	end if;
-	problem := request_limit_problem(d);
-	if problem is not null then
-		return api_refusal(429, problem);
+	refusal := request_limit_refusal(d);
+	if refusal.status is not null then
+		return refusal;
 	end if;
 	insert into request (dev, id, body_sha256, body, catalogue)
 	values (p_dev, p_id, p_body_sha256, p_body, catalogue_current()) returning * into r;
@@ -140,7 +175,30 @@ begin
 	if not found then
 		return api_refusal(404, 'request_unknown');
 	elsif p_etag = format('"r%s"', r.revision) then
-		return (304, null, p_etag, null)::api_result;
+		return (304, null, p_etag, null, null)::api_result;
+	end if;
+	return request_answer(200, r.rid);
+end
+$$;
+
+-- Cancel a request that is not being delivered yet, and withdraw what it would still send.
+create function request_delete(p_dev text, p_epoch bigint, p_permission text, p_id uuid) returns api_result
+language plpgsql security definer set search_path = provbox, pg_temp as $$
+declare
+	refusal api_result := device_gate(p_dev, p_epoch, p_permission);
+	r request;
+begin
+	if refusal.status is not null then
+		return refusal;
+	end if;
+	r := request_lock(p_dev, p_id);
+	if r.rid is null then
+		return api_refusal(404, 'request_unknown');
+	elsif r.state in ('verifying', 'offered', 'accepted') then
+		perform request_move(r.rid, 'cancel', 'device', 'cancelled_by_device', null);
+		perform request_withdraw(r.rid, 'device');
+	elsif r.state <> 'cancelled' then
+		return api_refusal(409, 'cancel_too_late');
 	end if;
 	return request_answer(200, r.rid);
 end

@@ -6,7 +6,7 @@ declare
 	f text;
 begin
 	foreach f in array array['authentication_read', 'session_end', 'changes_read', 'control_forget',
-			'device_read', 'catalogue_read', 'request_put', 'request_read', 'terms_read', 'answer_put',
+			'device_read', 'catalogue_read', 'request_put', 'request_read', 'request_delete', 'terms_read', 'answer_put',
 			'item_result_put', 'retransmission_post', 'content_open', 'content_chunk_read', 'outbox_lease', 'outbox_done',
 			'outbox_retry', 'requests_expire', 'queue_read', 'schema_serves'] loop
 		execute format('grant execute on function %I to provbox_server', f);

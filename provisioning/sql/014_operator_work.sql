@@ -6,19 +6,17 @@ insert into reason (code, meaning, advice) values
 ('dropped_by_operator', 'An operator dropped this work; it is not done.', 'The detail of the event says why.'),
 ('retried_by_operator', 'An operator put dead work back.', 'Nothing to do; it is tried again by itself.');
 
-alter table outbox drop constraint outbox_state_check;
-alter table outbox add constraint outbox_state_check check (state in ('due', 'done', 'dead', 'dropped'));
-
--- Cancel a request. The state that it has then: cancelled, or the one in which it ended before; null when there is none.
+-- Cancel a request, and withdraw what it would still send. The state that it has then: cancelled, or the one in which it
+-- ended before; null when there is none.
 create function request_cancel(p_dev text, p_id uuid, p_note text) returns text
 language plpgsql security definer set search_path = provbox, pg_temp as $$
 declare
-	r request;
+	r request := request_lock(p_dev, p_id);
 begin
-	select * into r from request where dev = p_dev and id = p_id for update;
-	if found and (select is_open from request_state where state = r.state) then
-		return request_move(r.rid, 'cancel', 'operator', 'cancelled_by_operator',
+	if (select is_open from request_state where state = r.state) then
+		r.state := request_move(r.rid, 'cancel', 'operator', 'cancelled_by_operator',
 			jsonb_strip_nulls(jsonb_build_object('note', left(p_note, 200))));
+		perform request_withdraw(r.rid, 'operator');
 	end if;
 	return r.state;
 end
@@ -58,7 +56,7 @@ end
 $$;
 
 -- Put a dead row back under its key. Its attempts and its time count from now. Returns changed; or else why it was not:
--- the state that it has, ended for terms of a request that is not offered any more, wiped where the text was a secret,
+-- the state that it has, ended when its request does not need it any more, wiped where the text was a secret,
 -- null when there is no such row.
 create function outbox_revive(p_id bigint, p_note text) returns text
 language plpgsql security definer set search_path = provbox, pg_temp as $$
@@ -69,6 +67,8 @@ begin
 	select * into o from outbox where id = p_id for update;
 	if o.state is distinct from 'dead' then
 		return o.state;
+	elsif o.kind = 'verify' then -- its request failed with it
+		return 'ended';
 	end if;
 	if o.notice is not null then
 		select * into strict n from notice where id = o.notice for update;
@@ -108,6 +108,9 @@ begin
 	perform outbox_event(o, '_dropped', found_code, p_reason);
 	if o.notice is not null then
 		perform notice_move(o.notice, 'failed', 'operator', found_code, null);
+	elsif o.kind = 'verify' then
+		update outbox set payload = '{}' where id = p_id;
+		perform verification_give_up(o.request, 'operator', found_code);
 	end if;
 	return 'changed';
 end

@@ -97,4 +97,4 @@ def test_unanswered_offers_expire(billed):
         wait.until(lambda: caller.ask("GET", path, 200).json()["state"] == "expired",
                    "the end of the offer")
         assert caller.ask("GET", path, 200).json()["reason"] == "offer_expired"
-    billed.server.wait_event("offers_expired", n=1)
+    billed.server.wait_event("requests_expired", n=1)

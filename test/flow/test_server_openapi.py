@@ -27,7 +27,8 @@ def calls(caller, path):
     body = caller.site.schema.body(dev=caller.dev)
     return [
         ("GET", "/v1/device", None), ("GET", "/v1/catalogue", None),
-        ("PUT", path, body), ("GET", path, None), ("GET", f"{path}/terms", None),
+        ("PUT", path, body), ("GET", path, None), ("DELETE", path, None),
+        ("GET", f"{path}/terms", None),
         ("PUT", f"{path}/answer", {"answer": "accept", "sha256": TERMS_SHA256}),
         ("PUT", f"{path}/items/compass/result", {"result": "installed"}),
         ("POST", f"{path}/retransmission", AGAIN),
@@ -62,6 +63,8 @@ def provoke_success(caller):
                reason="result_final")
     caller.ask("PUT", f"{path}/answer", 409, {"answer": "decline", "sha256": TERMS_SHA256},
                reason="answer_final")
+    caller.ask("DELETE", path, 409, reason="cancel_too_late")
+    caller.ask("DELETE", caller.offered("torch"), 200)
     caller.ask("POST", caller.end_path(), 204, caller.end_body())
     with control.Stream(caller.site) as stream:
         for line in (stream.read(), provoke_change(caller, stream)):
@@ -79,6 +82,7 @@ def provoke_change(caller, stream):
 
 def provoke_unknown(caller):
     caller.ask("GET", UNKNOWN, 404, reason="request_unknown")
+    caller.ask("DELETE", UNKNOWN, 404, reason="request_unknown")
     caller.ask("GET", f"{UNKNOWN}/terms", 404, reason="request_unknown")
     caller.ask("PUT", f"{UNKNOWN}/answer", 404,
                {"answer": "accept", "sha256": TERMS_SHA256}, reason="request_unknown")
@@ -171,7 +175,7 @@ def test_a_path_or_method_that_is_not_documented(served):
         for target in ("/", "/v1", "/v1/device/x", "/v1/device?a=b", "/metrics"):
             answer = caller.link.request("GET", target)
             assert (answer.status, answer.json()["reason"]) == (404, "path_unknown"), target
-        for method, target, allow in (("DELETE", UNKNOWN, "PUT, GET"),
+        for method, target, allow in (("POST", UNKNOWN, "PUT, GET, DELETE"),
                                       ("POST", "/v1/device", "GET"),
                                       ("GET", "/v1/authentication", "POST")):
             answer = caller.link.request(method, target)

@@ -110,7 +110,8 @@ def test_the_order_of_the_gate(schema):
 def test_every_function_of_the_api_asks_the_gate(schema):
     request = str(uuid.uuid4())
     calls = [("device_read",), ("catalogue_read",), ("request_read", request, None),
-             ("terms_read", request), ("request_put", request, digest(b"{}"), "{}"),
+             ("request_delete", request), ("terms_read", request),
+             ("request_put", request, digest(b"{}"), "{}"),
              ("answer_put", request, "accept", digest(b""), "here", GATEWAY, CRED),
              ("item_result_put", request, "compass", "installed", None, None),
              ("retransmission_post", request, "compass", 1, "digest_mismatch"),

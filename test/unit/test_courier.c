@@ -34,6 +34,7 @@ static void run_courier(const char *trust, int64_t timeout_ms)
 			     .timeout_ms = timeout_ms },
 		.mail = { .server = { .url = (char *)(uintptr_t) "" } },
 		.hook = { .url = (char *)(uintptr_t) "" },
+		.verification = { .url = (char *)(uintptr_t) "" },
 	};
 	struct worker worker = { .config = &config, .loop = loop_new() };
 
