@@ -349,6 +349,21 @@ def test_a_request_tells_its_story(provctl, schema):
     assert len(provctl.json("notice", "list", "--limit=1")) == 1
 
 
+def test_an_operator_adds_a_language(provctl, schema):
+    provctl.run("wording", "put", "answer_line", "es", "Responda SI {code} o NO {code}")
+    assert {"kind": "answer_line", "language": "es", "text": "Responda SI {code} o NO {code}"} in (
+        provctl.json("wording", "list"))
+    _, complaint = provctl.run("wording", "put", "answer_line", "es", "Responda SI", status=1)
+    assert "the wording answer_line has {code}" in complaint
+    provctl.run("word", "put", "Si", "es", "accept")
+    assert {"word": "si", "language": "es", "answer": "accept"} in provctl.json("word", "list")
+    _, complaint = provctl.run("word", "put", "no", "es", "accept", status=1)
+    assert "no is decline in en" in complaint
+    assert [(row["language"], row["is_default"], row["text"]) for row in
+            provctl.json("catalogue", "terms")] == [
+                (language, language == "en", TERMS[language]) for language in ("el", "en")]
+
+
 def test_an_agreement_is_shown_with_its_proof(provctl, schema):
     by_message, by_device, open_one = (schema.offered(item) for item in
                                        ("compass", "torch", "voice-mail"))

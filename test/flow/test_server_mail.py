@@ -77,6 +77,20 @@ def test_terms_arrive_by_mail(mailing, is_implicit, language):
     assert TO not in log and mail.PASSWORD not in log
 
 
+def test_many_mails_arrive_once_each(mailing):
+    mailing.schema.setting(open_requests=40, requests_per_hour=40, messages_per_hour=40)
+    requests = {mailing.schema.offered() for _ in range(30)}
+    mailing.start("mail", "server")
+    wait.until(lambda: len(mailing.mail.messages) >= 30 and mailing.db.query(
+        "select 1 as n from provbox.outbox where kind = 'mail' and state <> 'done'") == [],
+        "all mails", 20)
+    ids = [message.parsed()["Message-ID"] for message in mailing.mail.messages]
+    assert len(ids) == len(set(ids)) == 30
+    assert {one.split("/")[2] for one in ids} == requests
+    # Connections are used again.
+    assert mailing.mail.attempts < 30
+
+
 @pytest.mark.parametrize("step, said", [
     ("rcpt", "450 4.2.0 Mailbox busy"), ("mail", "500 5.5.1 What?"), ("data", "500 5.5.1 What?"),
     ("data", "452 4.3.1 Disk full"), ("data", "554 5.3.0 Broken"), ("data", "garbage")])
@@ -114,6 +128,7 @@ def test_an_address_that_is_refused_is_dead_and_raises_an_alarm(mailing, said):
     assert mailing.schema.api("request_read", request, None)[2]["state"] == "offered"
     metrics = mailing.server.metrics()
     assert metrics['provbox_server_effects_total{kind="mail",outcome="dead"}'] == 1
+    assert TO not in mailing.server.process.log()
 
 
 def test_mail_waits_for_its_server(mailing):

@@ -49,6 +49,14 @@ def test_a_copy_is_in_the_language_of_its_terms(schema):
     assert (mail["payload"]["language"], "έκδοση 2026-11" in mail["payload"]["text"]) == ("el", True)
 
 
+def test_copies_that_still_wait_are_withdrawn_with_the_request(schema):
+    schema.import_devices(device(email=EMAIL, fax=FAX))
+    request = schema.offered()
+    assert schema.value("operator", "request_cancel", DEV, request, None) == "cancelled"
+    assert schema.table("select distinct state, reason from outbox where kind in ('mail', 'hook')"
+                        ) == [{"state": "dropped", "reason": "withdrawn"}]
+
+
 def test_without_an_address_there_is_no_copy(schema):
     schema.offered()
     assert copies(schema) == []

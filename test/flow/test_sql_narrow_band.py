@@ -221,15 +221,16 @@ def test_a_part_without_report_is_sent_again_only_while_it_is_of_use(schema):
     assert schema.report(part, 8) == "accepted"  # after all
 
 
-@pytest.mark.parametrize("end", ["answer", "cancel"])
-def test_terms_are_not_sent_after_their_end(schema, end):
+@pytest.mark.parametrize("end, left", [
+    ("answer", ("expired", "notice_not_needed")), ("cancel", ("failed", "withdrawn"))])
+def test_terms_are_not_sent_after_their_end(schema, end, left):
     request = schema.offered()
     if end == "answer":
         schema.answer(request)
     else:
         schema.value("operator", "request_cancel", DEV, request, None)
     assert [row["text"] for row in schema.lease() if "Reply YES" in row["text"]] == []
-    assert notices(schema, "terms") == [("terms", "expired", "notice_not_needed")]
+    assert notices(schema, "terms") == [("terms", *left)]
 
 
 def test_what_was_accepted_is_done_when_its_time_is_over(schema):
