@@ -69,7 +69,8 @@ end
 $$;
 
 -- Take up to p_limit due rows for p_lease. The caller commits before it acts, and then says done or retry. A row whose
--- attempts all ended without a word is buried here when its time is over.
+-- last attempt ended without a word is buried here when its time is over; after a word there is one attempt more, so that
+-- whoever makes it can say so.
 create function outbox_lease(p_kinds text[], p_worker text, p_limit int, p_lease interval)
 returns table (id bigint, kind text, key text, attempt int, payload jsonb, token uuid)
 language plpgsql security definer set search_path = provbox, pg_temp as $$
@@ -82,7 +83,7 @@ begin
 		where kind = any (p_kinds) and kind <> 'sms' and state = 'due' and due_at <= clock_timestamp()
 		order by due_at limit p_limit for update skip locked
 	loop
-		if o.attempt > 0 and is_given_up(o.created) then
+		if o.token is not null and is_given_up(o.created) then
 			perform outbox_bury(o.id, 'courier', 'given_up', null);
 			exit when o.kind = 'verify'; -- its request is locked now: the next one is for the next lease
 			continue;

@@ -158,17 +158,23 @@ def test_what_was_asked_is_wiped_with_its_end(schema):
     assert "Lovelace" not in str(schema.table("select * from event"))
 
 
-def test_silence_and_failure_are_asked_again_and_end_with_the_request(schema):
+@pytest.mark.parametrize("is_silent", [True, False])
+def test_silence_and_failure_are_asked_again_and_end_with_the_request(schema, is_silent):
+    def fail(row):
+        return schema.value("server", "outbox_retry", row["id"], row["token"], "effect_failed", False)
+
     schema.setting(backoff_first="0 seconds")
     request = verifying(schema)
     for _ in range(2):
-        row = lease(schema)
-        assert schema.value("server", "outbox_retry", row["id"], row["token"], "effect_failed",
-                            False) == "due"
+        assert fail(lease(schema)) == "due"
         assert state(schema, request) == ("verifying", None)
+    row = lease(schema, seconds=0)
     schema.setting(give_up="0 seconds")
-    assert schema.rows("server", "outbox_lease", ["verify"], "w", 10,
-                       datetime.timedelta(seconds=1)) == []
+    if is_silent:
+        assert schema.rows("server", "outbox_lease", ["verify"], "w", 10,
+                           datetime.timedelta(seconds=1)) == []
+    else:
+        assert fail(row) == "dead"
     assert state(schema, request) == ("failed", "verification_unavailable")
     assert notices(schema) == [NOT_CHECKED]
     (dead,) = outbox(schema)
@@ -176,12 +182,24 @@ def test_silence_and_failure_are_asked_again_and_end_with_the_request(schema):
     assert ("courier", "verify_dead", None, None, "given_up") in schema.events(request)
 
 
+def test_who_said_why_it_failed_has_the_last_word(schema):
+    """A row is not given up between two attempts: nobody would hear of it."""
+    schema.setting(backoff_first="0 seconds")
+    verifying(schema)
+    row = lease(schema)
+    schema.value("server", "outbox_retry", row["id"], row["token"], "effect_failed", False)
+    schema.setting(give_up="0 seconds")
+    row = lease(schema)
+    assert schema.value("server", "outbox_retry", row["id"], row["token"], "effect_failed",
+                        False) == "dead"
+
+
 def test_verifications_are_given_up_one_at_a_time(schema):
     """A lease holds one request at most: two would be an order of locks of its own."""
     schema.setting(give_up="0 seconds")
     for item in ("compass", "torch"):
         verifying(schema, item)
-    schema.table("update outbox set attempt = 1 returning 1")
+    schema.table("update outbox set attempt = 1, token = gen_random_uuid() returning 1")
     for n in (1, 2):
         assert schema.rows("server", "outbox_lease", ["verify"], "w", 10,
                            datetime.timedelta(seconds=1)) == []

@@ -145,9 +145,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
+    handler = Handler
 
     def __init__(self, address, context):
-        super().__init__(address, Handler)
+        super().__init__(address, self.handler)
         self.context = context
 
     def finish_request(self, request, client_address):
@@ -159,22 +160,34 @@ class Server(http.server.ThreadingHTTPServer):
             sys.stderr.write(f"connection ended: {error}\n")
 
 
-def main():
-    options = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+def add_options(options):
     options.add_argument("--listen", required=True, metavar="IP:PORT")
     options.add_argument("--certificate", required=True, help="PEM file")
     options.add_argument("--key", required=True, help="PEM file")
     options.add_argument("--records", required=True, help="file that grows by JSON lines")
-    chosen = options.parse_args()
-    host, port = chosen.listen.rsplit(":", 1)
+
+
+def make_context(chosen):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(chosen.certificate, chosen.key)
+    return context
+
+
+def serve(server, chosen, context):
+    host, port = chosen.listen.rsplit(":", 1)
     Handler.ledger = Ledger(chosen.records)
     try:
-        Server((host, int(port)), context).serve_forever()
+        server((host, int(port)), context).serve_forever()
     except KeyboardInterrupt:
         pass
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    add_options(options)
+    chosen = options.parse_args()
+    serve(Server, chosen, make_context(chosen))
 
 
 if __name__ == "__main__":

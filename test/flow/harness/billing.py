@@ -9,25 +9,32 @@ from harness import http, paths, process, wait
 class Billing:
     """test/peers/billing.py on a port of its own."""
 
+    NAME = "billing"
+    PATH = "/events"
+
     def __init__(self, directory, pki):
         self.directory = directory
         self.pki = pki
         self.port = wait.free_port()
-        self.records_path = directory / "billing.jsonl"
+        self.records_path = directory / f"{self.NAME}.jsonl"
         self.process = None
 
     @property
     def url(self):
-        return f"https://localhost:{self.port}/events"
+        return f"https://localhost:{self.port}{self.PATH}"
 
     def start(self):
         leaf = self.pki.billing_server
         self.process = process.Process(
-            "billing",
-            [sys.executable, paths.SOURCE / "test" / "peers" / "billing.py",
+            self.NAME,
+            [sys.executable, paths.SOURCE / "test" / "peers" / f"{self.NAME}.py",
              "--listen", f"127.0.0.1:{self.port}", "--certificate", leaf.path,
-             "--key", leaf.key_path, "--records", self.records_path], self.directory)
+             "--key", leaf.key_path, "--records", self.records_path, *self.options()],
+            self.directory)
         self.process.wait_port(self.port)
+
+    def options(self):
+        return []
 
     def client(self):
         return http.Client(self.port, "localhost", http.context(self.pki.billing))
@@ -46,4 +53,4 @@ class Billing:
         self.process.kill()
 
     def complaints(self):
-        return [f"billing: {line}" for line in self.process.lines() if "Traceback" in line]
+        return [f"{self.NAME}: {line}" for line in self.process.lines() if "Traceback" in line]

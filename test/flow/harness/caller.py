@@ -70,9 +70,12 @@ class Caller:
     def end_path(self):
         return f"/v1/sessions/{landnet.base64url(self.link.sid)}/end"
 
+    def new_path(self):
+        return f"/v1/requests/{uuid.uuid4()}"
+
     def offered(self, *items):
         """Path of a new request whose terms are offered."""
-        path = f"/v1/requests/{uuid.uuid4()}"
+        path = self.new_path()
         request = self.ask("PUT", path, 201, self.site.schema.body(*items, dev=self.dev)).json()
         assert request["state"] == "offered", request
         return path
