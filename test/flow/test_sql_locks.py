@@ -233,3 +233,26 @@ def test_what_waits_for_content_holds_up_nobody(schema):
     other.commit()
     assert schema.value("server", "items_settle", 10) == 1
     assert schema.table("select state from item order by request") == [{"state": "ready"}] * 2
+
+
+def test_a_cancel_has_the_outbox_rows_before_the_request(schema):
+    """As the answer of the verification service: else the two would wait for each other."""
+    schema.setting(verification="service")
+    request = schema.put()[2]["id"]
+    other = Transaction(schema.database)
+    other.run("select from outbox where kind = 'verify' for update")
+    with waiting(schema, schema.api, "request_delete", request) as result:
+        other.lock_request(request)
+        other.commit()
+    assert (result[0][0], result[0][2]["state"]) == (200, "cancelled")
+
+
+def test_an_expiry_waits_for_no_answer(schema):
+    schema.setting(verification="service", verification_lifetime="0 seconds")
+    request = schema.put()[2]["id"]
+    other = Transaction(schema.database)
+    other.run("select from outbox where kind = 'verify' for update")
+    assert schema.value("server", "requests_expire", 10) == 1
+    other.lock_request(request)
+    other.commit()
+    assert [row["state"] for row in schema.table("select state from request")] == ["expired"]
