@@ -25,6 +25,7 @@ struct pending {
 	int32_t time;
 	char id[UUID_CHARS];
 	bool is_report;
+	char part[UUID_CHARS]; /* that it reports on; "": none of ours */
 };
 
 struct incoming *incoming_new(struct loop *loop, const struct incoming_parts *parts)
@@ -101,6 +102,8 @@ static void on_stored(void *arg, enum store_outcome outcome, struct slice answer
 		free(pending);
 		return;
 	}
+	/* Not before: the window holds what the database has no report on. */
+	window_remove(incoming->p.window, slice_make(pending->part, UUID_CHARS));
 	acknowledge(incoming, pending->connection, id, pending->time,
 		    outcome == STORE_DONE ? BOX_ACK_SUCCESS : BOX_ACK_FAILED);
 	if (!pending->is_report) {
@@ -123,6 +126,8 @@ static void store_sms(struct incoming *incoming, const struct box_sms *sms,
 	pending->time = sms->time;
 	pending->is_report = statement == STATEMENT_REPORT;
 	memcpy(pending->id, sms->id.p, UUID_CHARS);
+	if (pending->is_report && params[0].n == UUID_CHARS)
+		memcpy(pending->part, params[0].p, UUID_CHARS);
 	/* bearerbox acknowledged the terms before their answer can come; so they are
 	 * stored in that order, too. */
 	if (pending->is_report)
@@ -154,7 +159,6 @@ static void on_report(struct incoming *incoming, const struct box_sms *sms)
 		clean(incoming, sms->msgdata),
 	};
 	smsc_metrics_report(sms->dlr_mask);
-	window_remove(incoming->p.window, reference);
 	log_debug("report", log_slice("part", reference),
 		  log_num("event", sms->dlr_mask));
 	store_sms(incoming, sms, STATEMENT_REPORT, params, 4);

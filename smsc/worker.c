@@ -109,6 +109,7 @@ static void on_store_progress(void *arg)
 	if (store_count(the.store) < STORE_HIGH / 2)
 		boxlink_release(the.link);
 	notices_advance(the.notices);
+	update_gauge();
 }
 
 /* bearerbox is stuck, or so busy that sending everything again would make it worse:

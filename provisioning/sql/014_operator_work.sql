@@ -78,7 +78,9 @@ begin
 		elsif n.sealed_sha256 is not null and n.sealed is null then
 			return 'wiped';
 		end if;
-		update notice set retries = 0 where id = n.id;
+		update notice set retries = 0, useful_until = case when kind = 'terms' then useful_until
+			else greatest(useful_until, clock_timestamp() + setting_interval('notice_lifetime')) end
+		where id = n.id;
 		perform notice_move(n.id, 'queued', 'operator', 'retried_by_operator', null);
 	end if;
 	update outbox set state = 'due', due_at = clock_timestamp(), attempt = 0, token = null, reason = null,

@@ -167,8 +167,7 @@ def test_the_window_bounds_what_is_unreported(site):
     def unreported():
         (row,) = site.schema.table("select count(*) as n from notice_part"
                                    " where state in ('sent', 'acked')")
-        # Beside what the window holds, as much is reported, and on its way to the database.
-        assert row["n"] <= 40
+        assert row["n"] <= 20
 
     def is_done():
         unreported()

@@ -233,6 +233,16 @@ def test_terms_are_not_sent_after_their_end(schema, end, left):
     assert notices(schema, "terms") == [("terms", *left)]
 
 
+def test_what_an_operator_retries_is_of_use_again(schema):
+    queue(schema)
+    (part,) = schema.split(schema.lease()[0], total=1)
+    assert schema.report(part, 16) == "failed"
+    schema.table("update notice set useful_until = now() - interval '1 second' returning 1")
+    (row,) = schema.table("select id from outbox where state = 'dead'")
+    assert schema.value("operator", "outbox_revive", row["id"], None) == "changed"
+    assert [leased["text"] for leased in schema.lease()] == ["news"]
+
+
 def test_what_was_accepted_is_done_when_its_time_is_over(schema):
     schema.setting(notice_done="delivered")
     queue(schema)
