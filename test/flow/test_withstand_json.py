@@ -9,7 +9,7 @@ import uuid
 import pytest
 from harness import mutation, openapi
 from harness.caller import Caller
-from harness.schema import TERMS, digest
+from harness.schema import ACTIVATION, TERMS, digest
 
 TERMS_SHA256 = digest(TERMS["en"].encode()).hex()
 REASONS = {"body_invalid", "accounting_reference_invalid"}
@@ -30,9 +30,13 @@ def calls(caller):
     request = caller.site.schema.body("voice-mail", dev=caller.dev)
     accept = {"answer": "accept", "sha256": TERMS_SHA256}
     result = {"result": "installed", "version": "1.4.0", "reason": "as_asked"}
+    fetched = caller.accepted("voice-mail")
+    caller.ask("GET", f"/v1/content/{digest(ACTIVATION).hex()}", 200)
+    again = {"item": "voice-mail", "attempt": 1, "reason": "digest_mismatch"}
     return [
         ("/v1/requests/{uuid}", "PUT", new, request, 201),
         ("/v1/requests/{uuid}/answer", "PUT", f"{path}/answer", accept, 200),
+        ("/v1/requests/{uuid}/retransmission", "POST", f"{fetched}/retransmission", again, 200),
         ("/v1/requests/{uuid}/items/{item}/result", "PUT", f"{accepted}/items/torch/result",
          result, 200),
         ("/v1/authentication", "POST", "/v1/authentication",
@@ -74,7 +78,7 @@ def test_every_call_with_a_body_is_here(caller):
                      if "requestBody" in operation}
 
 
-@pytest.mark.parametrize("n", range(5))
+@pytest.mark.parametrize("n", range(6))
 def test_a_body_that_is_not_as_documented(caller, n):
     template, method, target, body, status = calls(caller)[n]
     before = rows(caller.site)
