@@ -1,8 +1,11 @@
 """First requests wait for the word of the verification service, and for nothing else."""
 
+import uuid
+
 import pytest
 from harness import openapi, pki, wait
 from harness.caller import Caller
+from harness.schema import DEV
 from harness.verification import Verification
 
 
@@ -129,3 +132,18 @@ def test_nobody_asks_and_the_request_expires(verified):
     with Caller(verified, openapi.Api()) as caller:
         caller.authenticate()
         assert becomes(caller, put(caller), "expired")["reason"] == "verification_expired"
+
+
+def test_a_device_cancels_through_the_gateway_while_it_waits(verified):
+    verified.start("server", "gateway")
+    path, body = f"/v1/requests/{uuid.uuid4()}", verified.schema.body()
+    with verified.device(verified.pki.device_leaf("good", DEV)) as device:
+        assert device.put(path, body).json()["state"] == "verifying"
+        assert device.put(path, body).status == 200
+        assert device.put(path, verified.schema.body("torch")).status == 409
+        for _ in range(2):
+            answer = device.request("DELETE", path)
+            assert (answer.status, answer.json()["reason"]) == (200, "cancelled_by_device")
+        verified.schema.setting(open_requests=0)
+        answer = device.put(f"/v1/requests/{uuid.uuid4()}", body)
+        assert (answer.status, answer.headers["Retry-After"]) == (429, "60")
