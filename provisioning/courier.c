@@ -25,6 +25,17 @@ static const struct effect_kind *const kinds[] = {
 };
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
+/* What is done for one request at a time, and says whether there may be more. */
+static const enum statement chores[] = { STATEMENT_ITEMS_SETTLE,
+					 STATEMENT_STATUS_NOTICE };
+#define N_CHORES (sizeof(chores) / sizeof(chores[0]))
+
+struct chore {
+	struct courier *courier;
+	enum statement statement;
+	bool is_under_way;
+};
+
 /* The effects of one kind. */
 struct lane {
 	struct courier *courier;
@@ -46,6 +57,7 @@ struct courier {
 	struct transfers *transfers;
 	struct lane lanes[N_KINDS];
 	struct timer sweep;
+	struct chore chores[N_CHORES];
 	bool is_stopping;
 	int64_t due, dead; /* as last counted into the gauges */
 };
@@ -199,6 +211,25 @@ static void on_swept(void *arg, enum db_status status, const PGresult *result)
 	(void)is_db_ok(status); /* what failed is made up for by the next */
 }
 
+static void chore_do(struct chore *chore);
+
+/* There may be more, which is not left to the next sweep. */
+static void on_chore_done(void *arg, enum db_status status, const PGresult *result)
+{
+	struct chore *chore = arg;
+	chore->is_under_way = false;
+	if (is_db_ok(status) && PQntuples(result) == 1 &&
+	    slice_eq(db_value(result, 0, 0), SLICE("t")) &&
+	    !chore->courier->is_stopping)
+		chore_do(chore);
+}
+
+static void chore_do(struct chore *chore)
+{
+	chore->is_under_way = db_call(chore->courier->db, chore->statement, NULL, 0,
+				      on_chore_done, chore) != NULL;
+}
+
 /* A sweep that finds the queue of calls full is made up for by the next. */
 static void on_sweep(void *arg)
 {
@@ -212,12 +243,11 @@ static void on_sweep(void *arg)
 		      courier) ||
 	     !db_call(courier->db, STATEMENT_CONTROL_FORGET, forget, 1, on_swept,
 		      courier) ||
-	     !db_call(courier->db, STATEMENT_ITEMS_SETTLE, params, 1, on_swept,
-		      courier) ||
-	     !db_call(courier->db, STATEMENT_STATUS_NOTICES, params, 1, on_swept,
-		      courier) ||
 	     !db_call(courier->db, STATEMENT_QUEUE_READ, NULL, 0, on_queues, courier)))
 		log_warn("sweep_skipped", log_str("why", "queue of calls is full"));
+	for (size_t i = 0; i < N_CHORES; i++)
+		if (db_is_ready(courier->db) && !courier->chores[i].is_under_way)
+			chore_do(&courier->chores[i]);
 	timer_start(&courier->sweep, SWEEP_MS);
 }
 
@@ -288,6 +318,9 @@ bool courier_start(struct worker *worker)
 	courier->loop = worker->loop;
 	snprintf(courier->name, sizeof(courier->name), "courier-%d", (int)getpid());
 	timer_init(&courier->sweep, courier->loop, on_sweep, courier);
+	for (size_t i = 0; i < N_CHORES; i++)
+		courier->chores[i] =
+			(struct chore){ .courier = courier, .statement = chores[i] };
 	if (!open_database(courier))
 		return false;
 	on_sweep(courier);

@@ -46,9 +46,9 @@ const struct db_statement statements[STATEMENT_N] = {
 	[STATEMENT_FETCH_END] = {
 		"fetch_end", "select provbox.fetch_end($1, $2, $3)", 3 },
 	[STATEMENT_ITEMS_SETTLE] = {
-		"items_settle", "select provbox.items_settle($1)", 1 },
-	[STATEMENT_STATUS_NOTICES] = {
-		"status_notices", "select provbox.status_notices($1)", 1 },
+		"items_settle", "select provbox.items_settle()", 0 },
+	[STATEMENT_STATUS_NOTICE] = {
+		"status_notice", "select provbox.status_notice()", 0 },
 	[STATEMENT_OUTBOX_LEASE] = {
 		"outbox_lease",
 		"select id, kind, key, attempt, payload, token "

@@ -230,6 +230,8 @@ static const struct row {
 
 	/* how an item may end */
 	{ "feature_unknown", OUTCOME_REFUSED, "It is no longer offered." },
+	{ "content_unavailable", OUTCOME_REFUSED,
+	  "The network cannot get it at the moment. " LATER },
 	{ "model_unfit", OUTCOME_REFUSED, "It does not fit this phone." },
 	{ "content_unavailable", OUTCOME_REFUSED,
 	  "It cannot be had at the moment. " LATER },

@@ -305,7 +305,7 @@ begin
 		return request_answer(200, r.rid);
 	elsif not (select is_open from item_state where state = i.state) then
 		return api_refusal(409, 'result_final');
-	elsif r.state not in ('accepted', 'delivering') then
+	elsif r.state not in ('accepted', 'delivering') or i.state = 'requested' then
 		return api_refusal(409, 'wrong_state');
 	elsif r.state = 'accepted' then
 		perform request_move(r.rid, 'deliver', 'device', null, null);

@@ -40,7 +40,8 @@ begin
 end
 $$;
 
--- Store one row of what is being fetched, and keep the lease for so much longer; false when it went to another.
+-- Store one row of what is being fetched, and keep the lease for so much longer; false when it went to another. What an
+-- operator has loaded meanwhile is not stored again.
 create function fetch_chunk_put(p_id bigint, p_token uuid, p_n int, p_bytes bytea, p_lease interval) returns boolean
 language plpgsql security definer set search_path = provbox, pg_temp as $$
 declare
@@ -50,7 +51,10 @@ begin
 		return false;
 	end if;
 	update outbox set due_at = clock_timestamp() + p_lease where id = p_id;
-	perform content_chunk_put(decode(o.payload ->> 'sha256', 'hex'), p_n, p_bytes);
+	perform from content where sha256 = decode(o.payload ->> 'sha256', 'hex') and is_complete for share;
+	if not found then
+		perform content_chunk_put(decode(o.payload ->> 'sha256', 'hex'), p_n, p_bytes);
+	end if;
 	return true;
 end
 $$;
@@ -76,76 +80,72 @@ begin
 end
 $$;
 
--- Requests whose items wait for content that has come, or will not: they go on, at most p_limit at once; returns how
--- many. The subscriber is told what is not to be had; where that was all, the request has ended.
-create function items_settle(p_limit int) returns int
+-- A request whose items wait for content that has come, or will not: it goes on. The subscriber is told what is not to be
+-- had; where that was all, the request has ended. Returns whether there was one, and may be more: one at a time, because
+-- what comes after a request in the order of locks would come before the next.
+create function items_settle() returns boolean
 language plpgsql security definer set search_path = provbox, pg_temp as $$
 declare
-	r record;
+	r request;
 	i record;
 	lost text;
-	n int := 0;
 begin
-	for r in
-		select q.rid from request q
-		where q.state in ('accepted', 'delivering') and exists (
-			select from item x join content c on c.sha256 = x.content
-			where x.request = q.rid and x.state = 'requested' and (c.is_complete or content_is_lost(c.sha256)))
-		order by q.rid limit p_limit for update of q skip locked
+	select q.* into r from request q
+	where q.state in ('accepted', 'delivering') and exists (
+		select from item x join content c on c.sha256 = x.content
+		where x.request = q.rid and x.state = 'requested' and (c.is_complete or content_is_lost(c.sha256)))
+	order by q.rid limit 1 for update of q skip locked;
+	if not found then
+		return false;
+	end if;
+	for i in
+		select x.feature, x.name, c.is_complete, content_is_lost(c.sha256) as is_lost
+		from item x join content c on c.sha256 = x.content
+		where x.request = r.rid and x.state = 'requested' order by x.position
 	loop
-		lost := null;
-		for i in
-			select x.feature, x.name, c.is_complete, content_is_lost(c.sha256) as is_lost
-			from item x join content c on c.sha256 = x.content
-			where x.request = r.rid and x.state = 'requested' order by x.position
-		loop
-			if i.is_complete then
-				perform item_move(r.rid, i.feature, 'ready', 'courier', null, null);
-			elsif i.is_lost then
-				perform item_move(r.rid, i.feature, 'leave_out', 'courier', 'content_unavailable', null);
-				lost := concat_ws(', ', lost, i.name);
-			end if;
-		end loop;
-		if lost is not null then
-			perform notice_put(r.rid, o.msisdn, 'status', template_language('left_out', l),
-				replace(template_text('left_out', l), '{items}', lost))
-			from offer o, request_language(r.rid) l where o.request = r.rid;
+		if i.is_complete then
+			perform item_move(r.rid, i.feature, 'ready', 'courier', null, null);
+		elsif i.is_lost then
+			perform item_move(r.rid, i.feature, 'leave_out', 'courier', 'content_unavailable', null);
+			lost := concat_ws(', ', lost, i.name);
 		end if;
-		perform request_confirm(r.rid, 'courier');
-		n := n + 1;
 	end loop;
-	return n;
+	perform request_confirm(r.rid, 'courier');
+	if lost is not null then
+		perform notice_put(r.rid, o.msisdn, 'status', template_language('left_out', l),
+			replace(template_text('left_out', l), '{items}', lost))
+		from offer o, request_language(r.rid) l where o.request = r.rid;
+	end if;
+	return true;
 end
 $$;
 
--- Tell subscribers whose requests have been in our hands for the time of the setting that they still are (A071), at most
--- p_limit at once; returns how many. What waits for a subscriber or a device is not in our hands.
-create function status_notices(p_limit int) returns int
+-- Tell a subscriber whose request has been in our hands for the time of the setting that it still is (A071). What waits for
+-- the subscriber or the device is not in our hands. Returns as items_settle(), and for the same reason.
+create function status_notice() returns boolean
 language plpgsql security definer set search_path = provbox, pg_temp as $$
 declare
 	every interval := setting_interval('status_interval');
-	r record;
-	n int := 0;
+	r request;
 begin
 	if every = interval '0' then
-		return 0;
+		return false;
 	end if;
-	for r in
-		select q.rid, q.dev from request q
-		where q.state in ('verifying', 'accepted', 'delivering') and q.told <= clock_timestamp() - every
-			and (q.state = 'verifying' or exists (
-				select from item where request = q.rid and state = 'requested'))
-		order by q.rid limit p_limit for update of q skip locked
-	loop
-		update request set told = clock_timestamp() where rid = r.rid;
-		perform items_notice(r.rid, d.msisdn, 'status', 'status', request_language(r.rid),
-			'{requested,ready,delivering}')
-		from device d where d.dev = r.dev;
-		n := n + 1;
-	end loop;
-	return n;
+	select q.* into r from request q
+	where q.state in ('verifying', 'accepted', 'delivering') and q.told <= clock_timestamp() - every
+		and (q.state = 'verifying' or exists (
+			select from item where request = q.rid and state = 'requested'))
+	order by q.rid limit 1 for update of q skip locked;
+	if not found then
+		return false;
+	end if;
+	update request set told = clock_timestamp() where rid = r.rid;
+	perform items_notice(r.rid, d.msisdn, 'status', 'status', request_language(r.rid),
+		'{requested,ready,delivering}')
+	from device d where d.dev = r.dev;
+	return true;
 end
 $$;
 
-grant execute on function content_next, fetch_chunk_put, fetch_end, items_settle, status_notices to provbox_server;
+grant execute on function content_next, fetch_chunk_put, fetch_end, items_settle, status_notice to provbox_server;
 grant execute on function content_chunk_read to provbox_operator;

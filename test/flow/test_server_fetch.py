@@ -1,12 +1,14 @@
 """Content that lies elsewhere: fetched from a real nginx, and from servers that are none."""
 
+import os
 import re
+import signal
 import time
 import uuid
 
 import pytest
 from files import Files
-from harness import nginx, openapi, wait
+from harness import nginx, openapi, process, wait
 from harness.caller import Caller
 from harness.handset import Handset, order
 from harness.schema import MODULE, digest, feature, manifest
@@ -193,6 +195,17 @@ def test_a_cut_transfer_keeps_its_rows(elsewhere, files):
     assert b"Range:" not in peer.heads[0]
 
 
+def test_a_courier_that_dies_leaves_its_rows_to_the_next(elsewhere, files):
+    peer = files(raw(HEAD % len(LARGE) + LARGE[:300_000], 5), whole())
+    wait.until(lambda: elsewhere.db.value("select count(*) from provbox.content_chunk"
+                                          " where sha256 = %s", digest(LARGE)), "a row")
+    elsewhere.server.expect_errors("child_exit")
+    (courier,) = [pid for pid in elsewhere.server.workers() if "courier" in process.command(pid)]
+    os.kill(courier, signal.SIGKILL)
+    assert wait_fetch(elsewhere, "done")["attempt"] == 2
+    assert b"Range: bytes=262144-\r\n" in peer.heads[1]
+
+
 def test_a_server_without_ranges_begins_anew(elsewhere, files):
     files(raw(HEAD % len(LARGE) + LARGE[:600_000]), raw(HEAD % len(LARGE), LARGE))
     assert wait_fetch(elsewhere, "done")["attempt"] == 2
@@ -259,6 +272,7 @@ def test_what_is_lost_is_told_while_the_others_go_on(elsewhere):
                              {"result": "installed", "version": "1.4.0"}).json()
         assert request["state"] == "done"
         caller.authenticate()
+        wait.until(lambda: item(caller, lost)["state"] == "unavailable", "the other item")
         request = caller.ask("GET", lost, 200).json()
         assert (request["state"], request["reason"]) == ("failed", "no_item_available")
     texts = [row["text"] for row in elsewhere.db.query(

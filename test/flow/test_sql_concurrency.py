@@ -14,13 +14,18 @@ import uuid
 
 import psycopg2
 import pytest
-from harness.schema import GATEWAY, MODULE, Schema, device, digest
+from harness.schema import (FEATURES, GATEWAY, MODULE, Schema, device, digest, feature,
+                            manifest)
 
 SECONDS, THREADS = map(int, os.environ.get("PROVBOX_CROWD", "3x1").split("x"))
 # A slow machine gets more: without a request that ends well the test shows nothing.
 SECONDS_LIMIT = SECONDS + 37
 DEVICES = [(f"urn:gsma:imei:35209900-2000{n:02d}-0", f"+4477009001{n // 2:02d}")
            for n in range(4)]  # two devices share a number
+
+ELSEWHERE = b"elsewhere"
+ATLAS = feature("atlas", ELSEWHERE)
+ATLAS["content"]["url"] = "https://files.example.com/atlas"
 
 # What belongs to a request is changed under the lock of the request, what belongs to a
 # notice under that of its outbox row: such locks cannot cross.
@@ -53,10 +58,12 @@ def schema(cluster):
     made = Schema(database)
     made.import_devices(*(device(dev, number) for dev, number in DEVICES))
     made.setting(open_requests=1000, requests_per_hour=1000000, messages_per_hour=1000000,
-                 wrong_codes=2, terms_lifetime="0.3 seconds", notice_retries=1,
+                 wrong_codes=2, terms_lifetime="0.3 seconds", notice_retries=1, retransmissions=1,
+                 status_interval="0.1 seconds",
                  part_validity="0.2 seconds", credential_life="1 second", backoff_first="0.05 seconds",
                  give_up="1 second")
     made.rows("operator", "policy_put", "device", "device_clone", "register")
+    made.catalogue = made.load(manifest([*FEATURES, ATLAS]), [])
     made.table(GUARDS)
     yield made
     database.drop()
@@ -82,7 +89,8 @@ class Crowd:
         log_start = len(cluster.server.log())
         works = [Member.handset, Member.handset, Member.answer, Member.result, Member.result,
                  Member.subscriber, Member.subscriber, Member.link, Member.courier,
-                 Member.canceller, Member.operator, Member.session, Member.session] * THREADS
+                 Member.fetch, Member.fetch, Member.canceller, Member.operator,
+                 Member.session, Member.session] * THREADS
         threads = [threading.Thread(target=Member(self, seed + n).loop, args=(work,))
                    for n, work in enumerate(works)]
         for thread in threads:
@@ -114,7 +122,7 @@ class Member:
 
     def handset(self):
         dev, _ = self.random.choice(DEVICES)
-        _, _, body = self.schema.put(self.schema.body("compass", "torch", dev=dev), dev=dev)
+        _, _, body = self.schema.put(self.schema.body("compass", "torch", "atlas", dev=dev), dev=dev)
         if body:
             self.crowd.requests.append((dev, body["id"]))
 
@@ -129,8 +137,10 @@ class Member:
         if request:
             if self.random.random() < 0.3:
                 self.schema.api("content_open", digest(MODULE), dev=dev)
+                self.schema.api("retransmission_post", request, "compass",
+                                self.random.randrange(1, 3), "digest_mismatch", dev=dev)
             _, _, body = self.schema.result(
-                request, self.random.choice(["compass", "torch"]),
+                request, self.random.choice(["compass", "torch", "atlas"]),
                 self.random.choice(["installed", "installed", "failed"]), dev=dev)
             self.crowd.is_any_done |= bool(body) and body["state"] == "done"
 
@@ -184,6 +194,26 @@ class Member:
         elif request:
             self.schema.value("operator", "request_cancel", dev, request, None)
         time.sleep(0.1)
+
+    def fetch(self):
+        """Content that comes, does not, and has gone; and those who wait for it."""
+        lease = datetime.timedelta(seconds=0.2)
+        for row in self.schema.rows("server", "outbox_lease", ["fetch"], "courier-1", 1, lease):
+            if self.random.random() < 0.4:
+                self.schema.value("server", "outbox_retry", row["id"], row["token"],
+                                  "effect_refused", True)
+            elif self.schema.value("server", "fetch_chunk_put", row["id"], row["token"], 0,
+                                   ELSEWHERE, lease):
+                self.schema.value("server", "fetch_end", row["id"], row["token"],
+                                  self.random.choice([digest(ELSEWHERE), None]))
+        for chore in ("items_settle", "status_notice"):
+            while self.schema.value("server", chore):
+                pass
+        if self.random.random() < 0.2:
+            self.schema.table("update content set is_complete = false where sha256 = %s"
+                              " returning 1", digest(ELSEWHERE))
+        self.schema.rows("operator", "catalogue_publish", self.schema.catalogue)
+        time.sleep(0.01)
 
     def session(self):
         """Two credentials and four sids for each device: many are clones, some are renewals."""

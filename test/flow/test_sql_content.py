@@ -129,6 +129,13 @@ def test_a_lease_that_went_to_another_stores_nothing(schema):
     assert fetch(schema, row) == "done"
 
 
+def test_what_was_loaded_meanwhile_is_there(schema):
+    schema.load(manifest([remote()]), [])
+    (row,) = lease(schema)
+    assert schema.upload(ELSEWHERE) is True
+    assert fetch(schema, row) == "done"
+
+
 @pytest.mark.parametrize("found", [digest(b"other"), b""], ids=["other", "none"])
 def test_what_is_not_right_is_dropped_and_told(schema, found):
     schema.catalogue = schema.load(manifest([remote()]), [])
@@ -159,13 +166,15 @@ def test_a_request_waits_for_its_content_and_the_rest_goes_on(schema):
     request = schema.offered("atlas", "compass")
     schema.answer(request)
     assert states(schema, request) == ("accepted", [("requested", None), ("ready", None)])
+    assert schema.result(request, "atlas")[:2] == (409, "wrong_state")
+    assert again(schema, request, 1, "atlas")[:2] == (409, "wrong_state")
     assert schema.api("content_open", digest(ELSEWHERE))[0] == 200  # of the first request
     schema.result(request, "compass")
     assert states(schema, request)[0] == "delivering"
-    assert schema.value("server", "items_settle", 10) == 0
+    assert schema.value("server", "items_settle") is False
     schema.table("update content set is_complete = true where sha256 = %s returning 1",
                  digest(ELSEWHERE))
-    assert schema.value("server", "items_settle", 10) == 1
+    assert schema.value("server", "items_settle") is True
     assert states(schema, request)[1] == [("ready", None), ("installed", None)]
     # What was not accepted yet waits for its answer alone.
     assert states(schema, waiting) == ("offered", [("requested", None)])
@@ -206,18 +215,18 @@ def test_who_waits_is_told_so_from_time_to_time(schema):
     ready = schema.offered("compass")
     for one in (request, ready):
         schema.answer(one)
-    assert schema.value("server", "status_notices", 10) == 0  # it is switched off
+    assert schema.value("server", "status_notice") is False  # it is switched off
     schema.setting(status_interval="1 hour")
-    assert schema.value("server", "status_notices", 10) == 0
+    assert schema.value("server", "status_notice") is False
     schema.table("update request set told = told - interval '61 minutes' returning 1")
-    assert schema.value("server", "status_notices", 10) == 1
-    assert schema.value("server", "status_notices", 10) == 0
+    assert schema.value("server", "status_notice") is True
+    assert schema.value("server", "status_notice") is False
     assert told(schema) == [("pl", "Wciąż realizujemy Twoje zamówienie: Atlas, Compass")]
     (row,) = lease(schema)
     fetch(schema, row)
-    schema.value("server", "items_settle", 10)
+    schema.value("server", "items_settle")
     schema.table("update request set told = told - interval '61 minutes' returning 1")
-    assert schema.value("server", "status_notices", 10) == 0  # it is the device's turn
+    assert schema.value("server", "status_notice") is False  # it is the device's turn
 
 
 @pytest.mark.parametrize("language, words", [
