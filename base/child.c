@@ -55,7 +55,10 @@ static bool frame_send(int fd, uint32_t number, enum frame_kind kind,
 	if (payload.n > 0)
 		memcpy(frame.bytes, payload.p, payload.n);
 	size_t size = FRAME_HEAD + payload.n;
-	ssize_t sent = send(fd, &frame, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+	ssize_t sent;
+	do
+		sent = send(fd, &frame, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
 	OPENSSL_cleanse(frame.bytes, payload.n);
 	return sent == (ssize_t)size;
 }
@@ -64,8 +67,11 @@ static bool frame_send(int fd, uint32_t number, enum frame_kind kind,
  * EBADMSG for what is no frame. */
 static ssize_t frame_receive(int fd, struct frame *frame)
 {
-	ssize_t n = recv(fd, frame, sizeof(*frame), MSG_DONTWAIT | MSG_TRUNC);
+	ssize_t n;
 
+	do
+		n = recv(fd, frame, sizeof(*frame), MSG_DONTWAIT | MSG_TRUNC);
+	while (n < 0 && errno == EINTR);
 	if (n == 0)
 		errno = 0;
 	if (n <= 0)
@@ -75,6 +81,17 @@ static ssize_t frame_receive(int fd, struct frame *frame)
 		return -1;
 	}
 	return n - (ssize_t)FRAME_HEAD;
+}
+
+/* After a failure to receive: whether there may be another frame. Only an end is for
+ * good; what the system could not do now it may do when it is asked again. */
+static bool may_go_on(int error)
+{
+	BUG_ON(error == EBADF || error == ENOTSOCK);
+	/* After a reset comes the end. */
+	if (error != 0 && error != EAGAIN && error != EBADMSG && error != ECONNRESET)
+		log_warn("channel_failed", log_str("reason", strerror(error)));
+	return error == EBADMSG;
 }
 
 /* ---- The asking side ---- */
@@ -148,12 +165,10 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	for (int i = 0; i < FRAMES_PER_TURN && !caller->is_freed; i++) {
 		ssize_t n = frame_receive(fd, &frame);
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
-			return;
-		if (n < 0 && errno != EBADMSG) {
+		if (n < 0 && errno == 0)
 			caller_close(caller);
+		if (n < 0 && !may_go_on(errno))
 			return;
-		}
 		struct question *question =
 			n < 0 ? NULL : question_find(caller, frame.number);
 		/* None: it was cancelled, too late, or our predecessor's. */
@@ -328,8 +343,12 @@ static bool answer_one(struct answerer *self, size_t channel)
 	uint8_t answer[CHILD_FRAME_BYTES];
 
 	ssize_t n = frame_receive(self->channels[channel].fd, &frame);
-	if (n < 0)
-		return errno == EAGAIN || errno == EINTR || errno == EBADMSG;
+	if (n < 0 && errno == 0)
+		return false;
+	if (n < 0) {
+		(void)may_go_on(errno);
+		return true;
+	}
 	ssize_t size = self->handler(self->arg, slice_make(frame.bytes, (size_t)n),
 				     answer, sizeof(answer));
 	BUG_ON(size > (ssize_t)sizeof(answer));

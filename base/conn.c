@@ -430,6 +430,13 @@ enum tls_failure conn_tls_failure(const struct conn *conn)
 	return conn->tls_failure;
 }
 
+bool conn_is_distrust(const struct conn *conn)
+{
+	return conn->failure == CONN_FAILURE_TLS &&
+	       conn->tls_failure != TLS_FAILURE_PROTOCOL &&
+	       conn->tls_failure != TLS_FAILURE_KEY;
+}
+
 struct evbuffer *conn_rx(struct conn *conn)
 {
 	return conn->rx;

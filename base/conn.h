@@ -88,6 +88,9 @@ void conn_free(struct conn *conn);
 enum conn_failure conn_failure(const struct conn *conn);
 /** The same for CONN_FAILURE_TLS. */
 enum tls_failure conn_tls_failure(const struct conn *conn);
+/** Whether it failed because the two sides do not accept each other: not when the
+ * handshake was damaged, or a key of ours is away. */
+bool conn_is_distrust(const struct conn *conn);
 /** One lower_snake_case word for the log: "reset", "certificate_revoked". */
 const char *conn_failure_name(const struct conn *conn);
 /** Borrowed; NULL for plain connections. */

@@ -46,6 +46,7 @@ base_libbase_a_SOURCES = \
 	base/sandbox.c base/sandbox.h \
 	base/sandbox_filter.c base/sandbox_filter.h \
 	base/seal.c base/seal.h \
+	base/schema.h \
 	base/seats.c base/seats.h \
 	base/secret.c base/secret.h \
 	base/slice.c base/slice.h \

@@ -28,25 +28,13 @@ bool landnet_is_stale(struct exchange *exchange, uint64_t rx_start)
 	return link_count(link) > 0 && conn_rx_total(link_conn(link)) == rx_start;
 }
 
-bool landnet_is_untrusted(struct link *link)
-{
-	const struct conn *conn = link_conn(link);
-
-	if (conn_failure(conn) != CONN_FAILURE_TLS)
-		return false;
-	switch (conn_tls_failure(conn)) {
-	case TLS_FAILURE_PROTOCOL:
-	case TLS_FAILURE_KEY: return false;
-	default: return true;
-	}
-}
-
 enum auth_reason landnet_failure(struct exchange *exchange, const struct route *route)
 {
 	log_warn("landnet_exchange", log_str("srv", route->srv),
 		 log_str("reason", exchange_reason(exchange)));
-	return landnet_is_untrusted(exchange_link(exchange)) ? REASON_LANDNET_UNTRUSTED
-							     : REASON_LANDNET_FAILED;
+	return conn_is_distrust(link_conn(exchange_link(exchange)))
+		       ? REASON_LANDNET_UNTRUSTED
+		       : REASON_LANDNET_FAILED;
 }
 
 void landnet_send_request(struct exchange *exchange, const struct route *route,

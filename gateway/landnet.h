@@ -19,9 +19,6 @@ bool landnet_check_exchange(struct exchange *exchange);
  * try uses up a kept link; on a new one the answer is no.
  * @param rx_start  conn_rx_total() of its link when it began */
 bool landnet_is_stale(struct exchange *exchange, uint64_t rx_start);
-/** Whether it failed because server and gateway do not accept each other: not when the
- * handshake was damaged, or our own key is away. */
-bool landnet_is_untrusted(struct link *link);
 /** Log why an exchange failed. @return REASON_LANDNET_UNTRUSTED when the server does
  * not accept our certificate, which TLS 1.3 tells only now, else _FAILED */
 enum auth_reason landnet_failure(struct exchange *exchange, const struct route *route);

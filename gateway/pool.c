@@ -5,7 +5,6 @@
 
 #include "base/log.h"
 #include "gateway/gateway_metrics.h"
-#include "gateway/landnet.h"
 #include "gateway/target.h"
 
 #define SLOW_MS 1000
@@ -173,7 +172,7 @@ static bool pool_is_full(const struct pool *pool)
 static void line_connect_failed(struct line *line)
 {
 	struct pool *pool = line->pool;
-	bool is_untrusted = landnet_is_untrusted(line->link);
+	bool is_untrusted = conn_is_distrust(link_conn(line->link));
 	const int64_t now_ms = loop_now_ms(pool->loop);
 
 	target_failed(line->target, now_ms, link_reason(line->link));

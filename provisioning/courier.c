@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/schema.h"
 #include "provisioning/billing.h"
 #include "provisioning/effect.h"
 #include "provisioning/fetch.h"

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/schema.h"
 #include "provisioning/api.h"
 #include "provisioning/control.h"
 #include "provisioning/server_metrics.h"

@@ -1,6 +1,7 @@
 #include "smsc/worker.h"
 
 #include "base/db.h"
+#include "base/schema.h"
 #include "smsc/incoming.h"
 #include "smsc/smsc_config.h"
 #include "smsc/smsc_metrics.h"

@@ -24,6 +24,13 @@ MUTANTS =
 mutants:
 	@$(FLOW_ENV) $(PYTHON) $(srcdir)/test/mutants/run mutants.tmp $(MUTANTS)
 
+# Preloaded into programs under test by test/flow/harness/failing.py.
+noinst_PROGRAMS += test/fault/failing_calls.so
+test_fault_failing_calls_so_SOURCES = test/fault/failing_calls.c
+test_fault_failing_calls_so_CFLAGS = $(AM_CFLAGS) -fPIC
+test_fault_failing_calls_so_LDFLAGS = -shared
+test_fault_failing_calls_so_LDADD =
+
 clean-local:
 	rm -rf mutants.tmp
 

@@ -100,6 +100,7 @@ def weather(site):
     site.server.config["idle_timeout"] = "2s"
     site.start("database", "server")
     site.schema.setting(open_requests=1000000, requests_per_hour=1000000,
+                        requests_per_number=1000000,
                         messages_per_hour=1000000)
     site.good = site.pki.device_leaf("good", DEV)
     yield site

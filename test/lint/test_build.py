@@ -30,3 +30,9 @@ def test_every_migration_is_installed():
     left_out = [tree.name(path) for path in sorted((tree.TOP / "provisioning/sql").glob("*.sql"))
                 if tree.name(path) not in named]
     assert not left_out, f"provisioning/local.mk does not name {' '.join(left_out)}"
+
+
+def test_programs_are_made_for_the_last_migration():
+    last = max(int(path.name[:3]) for path in (tree.TOP / "provisioning/sql").glob("[0-9]*.sql"))
+    stands = (tree.TOP / "base/schema.h").read_text()
+    assert f"#define SCHEMA_VERSION {last}\n" in stands, "base/schema.h names another version"

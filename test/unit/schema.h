@@ -7,6 +7,7 @@
 
 #include <libpq-fe.h>
 
+#include "base/schema.h"
 #include "test/unit/cluster.h"
 #include "test/unit/test.h"
 
