@@ -84,6 +84,11 @@ static int fails(uint32_t what, const char *name, int error)
 	return 1;
 }
 
+static int interrupts(void)
+{
+	return plan && plan->error == EINTR;
+}
+
 static int is_of_program(const void *address)
 {
 	return (uintptr_t)address >= program_begin && (uintptr_t)address < program_end;
@@ -106,6 +111,14 @@ static int is_of_program(const void *address)
 		return fails(FAIL_CALLS, #name, error) ? (type)-1              \
 						       : REAL(name) arguments; \
 	}
+/* One that no signal interrupts. */
+#define FAILING_WHOLE(type, name, error, parameters, arguments)         \
+	type name parameters                                            \
+	{                                                               \
+		return !interrupts() && fails(FAIL_CALLS, #name, error) \
+			       ? (type)-1                               \
+			       : REAL(name) arguments;                  \
+	}
 
 FAILING(ssize_t, read, EIO, (int fd, void *p, size_t n), (fd, p, n))
 FAILING(ssize_t, write, EIO, (int fd, const void *p, size_t n), (fd, p, n))
@@ -118,20 +131,21 @@ FAILING(ssize_t, send, ECONNRESET, (int fd, const void *p, size_t n, int flags),
 FAILING(int, accept4, EMFILE,
 	(int fd, struct sockaddr *address, socklen_t *size, int flags),
 	(fd, address, size, flags))
-FAILING(int, socket, EMFILE, (int domain, int type, int protocol),
-	(domain, type, protocol))
+FAILING_WHOLE(int, socket, EMFILE, (int domain, int type, int protocol),
+	      (domain, type, protocol))
 FAILING(int, connect, ENETUNREACH,
 	(int fd, const struct sockaddr *address, socklen_t size), (fd, address, size))
-FAILING(int, setsockopt, ENOBUFS,
-	(int fd, int level, int name, const void *p, socklen_t n),
-	(fd, level, name, p, n))
-FAILING(int, getsockopt, ENOBUFS, (int fd, int level, int name, void *p, socklen_t *n),
-	(fd, level, name, p, n))
-FAILING(int, getpeername, ENOBUFS, (int fd, struct sockaddr *p, socklen_t *n),
-	(fd, p, n))
-FAILING(int, shutdown, ENOTCONN, (int fd, int how), (fd, how))
-FAILING(int, epoll_ctl, ENOMEM, (int fd, int op, int of, struct epoll_event *event),
-	(fd, op, of, event))
+FAILING_WHOLE(int, setsockopt, ENOBUFS,
+	      (int fd, int level, int name, const void *p, socklen_t n),
+	      (fd, level, name, p, n))
+FAILING_WHOLE(int, getsockopt, ENOBUFS,
+	      (int fd, int level, int name, void *p, socklen_t *n),
+	      (fd, level, name, p, n))
+FAILING_WHOLE(int, getpeername, ENOBUFS, (int fd, struct sockaddr *p, socklen_t *n),
+	      (fd, p, n))
+FAILING_WHOLE(int, shutdown, ENOTCONN, (int fd, int how), (fd, how))
+FAILING_WHOLE(int, epoll_ctl, ENOMEM,
+	      (int fd, int op, int of, struct epoll_event *event), (fd, op, of, event))
 FAILING(ssize_t, getrandom, EAGAIN, (void *p, size_t n, unsigned flags), (p, n, flags))
 
 /* Not counted: it is by this that processes tell who they are. */
