@@ -9,10 +9,20 @@ FLOW =
 # Flows wait more than they compute: two at a time.
 FLOW_JOBS = 2
 
-.PHONY: check-flow format fuzz fuzz-coverage lint mutants
+.PHONY: check-flow format fuzz fuzz-coverage lint mutants soak
 check-flow: all
 	$(FLOW_ENV) $(PYTHON) -m pytest -p no:cacheprovider -c $(srcdir)/test/pytest.ini \
 		-n $(FLOW_JOBS) $(srcdir)/test/flow $(FLOW)
+
+# Long runs: make soak SOAK=kills SOAK_SEED=7 SOAK_KILLS=200. SOAK names a file
+# test/flow/test_survives_NAME.py; the same seed does the same again.
+SOAK = kills
+SOAK_SEED = 1
+SOAK_KILLS = 200
+soak: all
+	$(FLOW_ENV) PROVBOX_SOAK=1 PROVBOX_SOAK_SEED=$(SOAK_SEED) \
+		PROVBOX_SOAK_KILLS=$(SOAK_KILLS) $(PYTHON) -m pytest -p no:cacheprovider \
+		-c $(srcdir)/test/pytest.ini -s $(SOAK:%=$(srcdir)/test/flow/test_survives_%.py) $(FLOW)
 
 lint:
 	$(FLOW_ENV) $(PYTHON) -m pytest -p no:cacheprovider -c $(srcdir)/test/pytest.ini \
@@ -32,7 +42,7 @@ test_fault_failing_calls_so_LDFLAGS = -shared
 test_fault_failing_calls_so_LDADD =
 
 clean-local:
-	rm -rf mutants.tmp
+	rm -rf mutants.tmp soak-*.json
 
 format:
 	cd $(srcdir) && git ls-files -z '*.[ch]' | xargs -0 $(CLANG_FORMAT) -i
@@ -56,7 +66,7 @@ fuzz fuzz-coverage:
 	@echo "configure with --enable-fuzz CC=clang first" >&2; exit 2
 endif
 
-EXTRA_DIST += test/pytest.ini test/flow test/lint test/mutants test/peers \
+EXTRA_DIST += test/pytest.ini test/flow test/lint test/mutants test/peers test/soak \
 	test/vectors test/fuzz/corpus
 
 # Folders in EXTRA_DIST are copied whole.

@@ -33,11 +33,11 @@ def schema(cluster):
 @pytest.fixture(autouse=True)
 def no_process_is_left(request):
     """What was running before the test runs after it, and nothing else."""
-    if "cluster" in request.fixturenames:
-        request.getfixturevalue("cluster")
+    clusters = [request.getfixturevalue("cluster")] if "cluster" in request.fixturenames else []
     before = set(process.children(os.getpid()))
     yield
-    left = process.left_behind(before)
+    # A test may have restarted the server of its cluster.
+    left = process.left_behind(before | {each.server.pid for each in clusters})
     assert not left, "\n".join(left)
 
 

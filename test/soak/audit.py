@@ -1,0 +1,148 @@
+"""After the kills: what was acknowledged, stored, applied and repeated.
+
+    problems, figures = audit.Audit(site, crowd, kills).run()
+"""
+
+import collections
+
+from harness import sms, wait
+from subscribers import position
+from victims import NARROW_BAND
+
+SETTLE_S = 60  # leases and the validity of parts run out
+
+
+class Audit:
+    def __init__(self, site, crowd, kills):
+        self.site, self.crowd, self.kills = site, crowd, kills
+        self.problems, self.figures = list(crowd.wrong), {}
+
+    def run(self):
+        self._settle()
+        self._requests()
+        self._billing()
+        self._messages()
+        return self.problems, self.figures
+
+    def _must(self, is_right, what):
+        if not is_right:
+            self.problems.append(what)
+
+    def _table(self, statement):
+        return self.site.schema.table(statement)
+
+    def _settle(self):
+        """Every effect is done by itself."""
+        due = "select id, kind, key, attempt, reason from outbox where state = 'due'"
+        if not wait.in_vain_until(lambda: not self._table(due), SETTLE_S):
+            self.problems += [f"still due after {SETTLE_S} s: {dict(row)}"
+                              for row in self._table(due)]
+        self.problems += [f"dead: {row}" for row in self._table(
+            "select kind, key, reason from outbox where state = 'dead'")]
+
+    def _requests(self):
+        stored = {row["id"]: row for row in self._table(
+            "select id::text, dev, state, (select count(*) from event e where"
+            " e.request = r.rid and e.kind = 'install') as installs,"
+            " (select array_agg(answer) from acceptance a where a.request = r.rid) as answers"
+            " from request r")}
+        orders = {order.request: order for order in self.crowd.orders}
+        told = [order for order in orders.values() if "request" in order.acknowledged]
+        for order in told:
+            row = stored.get(order.request)
+            if row is None:
+                self.problems.append(f"acknowledged and not stored: {order}")
+                continue
+            self._must(row["dev"] == order.dev, f"stored for another device: {order}")
+            self._must(row["state"] == order.ended == order.fate,
+                       f"is {row['state']}: {order}")
+            self._must(row["installs"] == order.installs == (order.fate == "done"),
+                       f"installed {row['installs']} times: {order}")
+            wanted = "decline" if order.fate == "declined" else "accept"
+            self._must(row["answers"] == [wanted], f"answers {row['answers']}: {order}")
+        self._must(stored.keys() <= orders.keys(), "requests that nobody made")
+        self._must(told, "nothing was acknowledged")
+        states = collections.Counter(row["state"] for row in stored.values())
+        self.figures.update(
+            requests_made=len(orders), requests_acknowledged=len(told),
+            requests_stored=len(stored), **{f"requests_{s}": n for s, n in states.items()},
+            installed_once=sum(row["installs"] == 1 for row in stored.values()),
+            cut_off=sum(device.n_cuts for device in self.crowd.devices),
+            told_to_come_later=sum(device.n_refused for device in self.crowd.devices))
+
+    def _billing(self):
+        """One key for each request that is done; applied once, however often it was sent."""
+        effects = {row["key"]: row["id"] for row in self._table(
+            "select key, r.id::text from outbox join request r on rid = request"
+            " where kind = 'billing'")}
+        received = self.site.billing.records()
+        applied = collections.Counter(record["key"] for record in received
+                                      if not record["repeated"])
+        done = {row["id"] for row in self._table(
+            "select id::text from request where state = 'done'")}
+        self._must(applied.keys() == effects.keys(), "keys at billing are not those stored")
+        self._must(set(applied.values()) <= {1}, "billing applied a key twice")
+        self._must(sorted(effects.values()) == sorted(done),
+                   "requests that are done are not those that are billed")
+        self.figures.update(billing_keys=len(effects), billing_sent=len(received),
+                            billing_applied=sum(applied.values()))
+
+    # -- short messages ----------------------------------------------------------
+
+    def _messages(self):
+        """Each message arrived with its text; a part more often than once only if it was
+        unacknowledged at a kill, and not more often than that."""
+        arrived = collections.defaultdict(list)
+        for device in self.crowd.devices:
+            for at, part in device.phone.parts:
+                ref, total, seq = position(part)
+                text = sms.decoded(part)
+                key = device.phone.number, (ref, seq) if total > 1 else text
+                arrived[key].append((at, text))
+        written = collections.defaultdict(list)  # the attempts at each part
+        for row in self._table(
+                "select n.id, msisdn, text, concat_ref, parts, part,"
+                " array_agg(extract(epoch from p.sent)::float8 order by p.sent) as sent,"
+                " min(extract(epoch from p.acked)::float8) as acked,"
+                " min(extract(epoch from p.reported)::float8) as reported"
+                " from notice n join notice_part p on notice = n.id group by n.id, part"):
+            place = ((row["concat_ref"], row["part"]) if row["parts"] > 1 else row["text"])
+            written[row["msisdn"], place].append(row)
+        self.figures.update(sms_parts=sum(map(len, written.values())),
+                            sms_attempts=sum(len(row["sent"]) for rows in written.values()
+                                             for row in rows),
+                            sms_arrived=sum(map(len, arrived.values())), sms_repeats=0,
+                            sms_repeats_allowed=0)
+        self._must(arrived.keys() <= written.keys(), "messages that nobody wrote")
+        for key, rows in written.items():
+            self._part(key, rows, arrived.get(key, []))
+        self._texts(arrived, written)
+
+    def _part(self, key, rows, came):
+        allowed = sum(map(self._in_hand, rows))
+        repeats = len(came) - len(rows)
+        self.figures["sms_repeats"] += max(repeats, 0)
+        self.figures["sms_repeats_allowed"] += allowed
+        self._must(0 <= repeats <= allowed,
+                   f"{key}: {len(came)} of {len(rows)} came, {allowed} may repeat: {rows}")
+        self._must(all(any(text in row["text"] for row in rows) for _, text in came),
+                   f"{key}: another text: {came}")
+
+    def _in_hand(self, row):
+        """Kills at which this part was written, and unacknowledged: to the database by
+        bearerbox, or to bearerbox by the message centre."""
+        def ends(kill):
+            return row["reported"] if kill.name == "bearerbox" else row["acked"]
+        return sum(kill.name in NARROW_BAND and row["sent"][0] < kill.at + 0.05
+                   and (ends(kill) is None or ends(kill) > kill.at)
+                   for kill in self.kills)
+
+    def _texts(self, arrived, written):
+        """The parts of a message, put together, are its text."""
+        by_notice = collections.defaultdict(dict)
+        for key, rows in written.items():
+            if len(rows) == 1 and arrived.get(key):
+                by_notice[rows[0]["id"], rows[0]["text"]][rows[0]["part"]] = arrived[key][0][1]
+        for (notice, text), parts in by_notice.items():
+            whole = "".join(parts[part] for part in sorted(parts))
+            self._must(whole == text, f"notice {notice} arrived as {whole!r}, not {text!r}")
