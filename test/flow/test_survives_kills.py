@@ -14,7 +14,7 @@ import pytest
 from audit import Audit
 from harness import paths, postgres
 from subscribers import Crowd
-from victims import NAMED, Executioner, plan
+from victims import NAMED, SUPERVISORS, Executioner, plan
 
 IS_SOAK = bool(os.environ.get("PROVBOX_SOAK"))
 SEED = int(os.environ.get("PROVBOX_SOAK_SEED", "1"))
@@ -44,6 +44,8 @@ def loaded(site):
     site.server.config.update(billing_timeout="1s")
     site.smsc.config.update(lease="5s")
     site.smscsim.options["latency-ms"] = 30
+    for daemon in (site.gateway, site.server, site.smsc):
+        daemon.expect_errors("child_exit")  # five deaths in a row are an alarm
     site.start("database", "billing", "smscsim", "bearerbox", "server", "smsc", "gateway")
     site.schema.setting(open_requests=1000, requests_per_hour=1000000,
                         messages_per_hour=1000000, part_validity="10 seconds",
@@ -98,3 +100,11 @@ def test_kills_lose_nothing_and_repeat_nothing(loaded):
     assert not problems, "\n".join(problems[:20])
     assert min(table[name]["kills"] for name in NAMED) >= (N_KILLS // 10 if N_KILLS >= 20 else 2)
     assert figures["requests_done"] > 0
+
+
+def test_a_seed_is_replayed_and_spares_nobody():
+    kills = plan(7, 200, 2.0)
+    assert kills == plan(7, 200, 2.0) != plan(8, 200, 2.0)
+    counts = collections.Counter(name for name, _ in kills)
+    assert len(kills) == 200 and min(counts[name] for name in NAMED) >= 20
+    assert counts.keys() >= {*NAMED, *SUPERVISORS}

@@ -17,6 +17,7 @@ enum {
 	SHAPE_TWO,
 	LATER,
 	LATER_MAKE,
+	STORE_ONCE,
 };
 
 static const struct db_statement statements[] = {
@@ -39,6 +40,9 @@ static const struct db_statement statements[] = {
 			0, false },
 	[LATER] = { "later", "select * from later_made", 0, false },
 	[LATER_MAKE] = { "later_make", "create table later_made (a int)", 0, false },
+	[STORE_ONCE] = { "store_once",
+			 "insert into once values ($1::text) returning 'stored'", 1,
+			 false },
 };
 
 static struct cluster cluster;
@@ -204,6 +208,19 @@ static void keeps_neighbours_apart(void)
 	CU_ASSERT_EQUAL(after.status, DB_OK);
 	CU_ASSERT_STRING_EQUAL(count.value, "2");
 	CU_ASSERT_EQUAL(ask_and_run(CAST, "no number"), DB_FAILED);
+	close_db();
+}
+
+/* The statement has its result before the commit fails: that it is stored counts. */
+static void answers_after_the_commit(void)
+{
+	open_db(1, 10, 5000);
+	CU_ASSERT_EQUAL(ask_and_run(STORE_ONCE, "what"), DB_OK);
+	struct answer again;
+	ask(STORE_ONCE, "what", &again);
+	run();
+	CU_ASSERT_EQUAL(again.status, DB_FAILED);
+	CU_ASSERT_STRING_EQUAL(again.sqlstate, "23505");
 	close_db();
 }
 
@@ -386,6 +403,7 @@ int main(void)
 		TEST(answers_calls_without_preparing),
 		TEST(carries_bytes),
 		TEST(keeps_neighbours_apart),
+		TEST(answers_after_the_commit),
 		TEST(prepares_again_after_a_failure),
 		TEST(reconnects_when_a_plan_is_outdated),
 		TEST(refuses_nul_and_overflow),
@@ -404,6 +422,7 @@ int main(void)
 	do_prepare = true;
 	log_open("test_db", LOG_LEVEL_ERROR);
 	execute("create table seen (what text)");
+	execute("create table once (what text unique deferrable initially deferred)");
 	int status = test_main("db", cases, sizeof(cases) / sizeof(cases[0]));
 	cluster_close(&cluster);
 	return status;
