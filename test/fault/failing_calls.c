@@ -89,11 +89,6 @@ static int interrupts(void)
 	return plan && plan->error == EINTR;
 }
 
-static int is_of_program(const void *address)
-{
-	return (uintptr_t)address >= program_begin && (uintptr_t)address < program_end;
-}
-
 /* The function of that name behind this one. */
 #define REAL(name)                                              \
 	__extension__({                                         \
@@ -168,6 +163,11 @@ int prctl(int option, ...)
 void *__libc_malloc(size_t n);
 void *__libc_calloc(size_t n, size_t size);
 void *__libc_realloc(void *p, size_t n);
+
+static int is_of_program(const void *address)
+{
+	return (uintptr_t)address >= program_begin && (uintptr_t)address < program_end;
+}
 
 static int fails_for_memory(const char *name, const void *caller)
 {
