@@ -14,7 +14,7 @@ import time
 import uuid
 
 import pytest
-from harness import airnet, failing, process, wait
+from harness import airnet, failing, memory, process, wait
 from harness.schema import DEV
 
 EVERY_CALL = bool(os.environ.get("PROVBOX_SOAK"))
@@ -128,6 +128,7 @@ def test_a_call_is_interrupted(weak, name, role):
     assert names
 
 
+@pytest.mark.skipif(not memory.is_judged(), reason="memory is the sanitizer's here")
 @pytest.mark.parametrize("name, role", [("gateway", "worker"), ("server", "landnet")])
 def test_memory_fails(weak, name, role):
     """One line says so, and another process takes the place."""

@@ -69,7 +69,7 @@ class Process:
         sanitizer = f"log_path={self.sanitizer_path}:exitcode=99"
         environment = {
             **os.environ, "TZ": "UTC",
-            "ASAN_OPTIONS": f"{sanitizer}:detect_leaks=1",
+            "ASAN_OPTIONS": f"{sanitizer}:detect_leaks=1:verify_asan_link_order=0",
             "UBSAN_OPTIONS": f"{sanitizer}:print_stacktrace=1",
             **(env or {}),
         }
