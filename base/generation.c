@@ -87,14 +87,14 @@ static bool open_roster(struct generation *generation,
 		.place = parts->place,
 	};
 
-	if (!roster_open(&generation->roster, &roster))
-		return false;
+	bool is_open = roster_open(&generation->roster, &roster);
+	/* When it fails, too: generation_free() cancels them. */
 	for (size_t i = 0; i < generation->roster.n; i++) {
 		struct process *process = &generation->roster.processes[i];
 		process->owner = generation;
 		timer_init(&process->restart, parts->common.loop, on_restart, process);
 	}
-	return open_admin(generation);
+	return is_open && open_admin(generation);
 }
 
 struct generation *generation_new(const struct generation_parts *parts)
