@@ -15,7 +15,7 @@ insert into reason (code, meaning, advice) values
 ('account_opened', 'The first request of the device was done.', 'Nothing to do.'),
 ('operator_decision', 'An operator decided so.', 'The detail of the event may say why.'),
 ('method_not_permitted', 'The device may not authenticate by this method.', 'See its record.'),
-('gateway_unknown', 'The key of the gateway is not that of a listed one.', 'Add its hash to the configuration of the server.'),
+('gateway_unknown', 'The key of the gateway is not that of a listed one.', 'Add its landnet certificate to the configuration of the server, in a gateway section, and reload it.'),
 ('grant_missing', 'What needs a grant came without one.', 'Compare the versions of gateway and server.'),
 ('grant_epoch', 'The grant is older than the last change of the device''s standing.', 'The gateway authenticates again by itself.'),
 ('grant_expired', 'The grant is too old.', 'The gateway authenticates again by itself.'),
@@ -131,7 +131,27 @@ insert into reason (code, meaning, advice) values
 ('mo_no_offer', 'The number has no offer, and had none lately.', 'Nothing to do; if a subscriber answers from another number, compare the device record.'),
 ('mo_answered', 'The offer was answered before.', 'Nothing to do; the subscriber was told the first answer, which counts.'),
 ('mo_offer_expired', 'The time of the offer was over.', 'The subscriber was told to order again.'),
-('mo_offer_ended', 'The offer had ended: wrong codes, or it was cancelled.', 'The subscriber was told to order again.');
+('mo_offer_ended', 'The offer had ended: wrong codes, or it was cancelled.', 'The subscriber was told to order again.'),
+-- how a connection may end before anybody is known; in logs alone
+('tls_protocol', 'The TLS handshake failed: no common version or algorithm, or what came was no TLS.', 'If known devices do it, compare their TLS with doc/airnet.md.'),
+('tls_weak', 'The TLS connection was weaker than is allowed.', 'The device must use TLS 1.3, or 1.2 with extended master secret and an ECDHE AEAD suite.'),
+('tls_alert', 'The other side ended the TLS handshake with an alert.', 'If known devices do it, compare the certificate that they were shown with the root and the name that they expect.'),
+('key_unavailable', 'The process with the TLS key did not sign.', 'See the log of its keys process.'),
+('certificate_missing', 'No certificate was shown.', 'Nothing to do for scanners and checks; a device needs one.'),
+('certificate_unknown_ca', 'The certificate is of no trusted CA.', 'Compare its issuer with the trust anchors, and whether it was shown with its intermediates.'),
+('certificate_expired', 'The certificate is past its end.', 'Issue it anew; else compare the clocks.'),
+('certificate_not_yet_valid', 'The certificate is not valid yet.', 'Compare the clocks.'),
+('certificate_revoked', 'The certificate, or a CA above it, is on a revocation list.', 'Issue another one, unless it was revoked for good reason.'),
+('crl_stale', 'The revocation list of a CA is past its end, or not valid yet.', 'Fetch the newest list and reload; see the keys that end in crl_stale.'),
+('certificate_wrong_purpose', 'The certificate is not for this use.', 'Issue it anew with the extended key usage of its side, clientAuth for who connects.'),
+('certificate_wrong_name', 'The certificate is for another name.', 'Compare its subject alternative names with the name that was asked for.'),
+('certificate_chain', 'The chain of the certificate does not verify.', 'See whether an intermediate is missing, out of order or no CA.'),
+('handshake_timeout', 'The TLS handshake took too long.', 'If many do it, look for an attack, or for a radio network that loses much.'),
+('displaced', 'The handshake was slow while others waited for its place.', 'If there are many, see handshakes and the load; more workers or gateways help.'),
+('address_limited', 'The address made too many connections a second.', 'See new_sessions_per_address; devices behind one address share it.'),
+('proxy_forbidden', 'The peer is of no network in proxy_from.', 'List the proxy, or keep others from this port.'),
+('proxy_malformed', 'No PROXY header came, or none of version 2 and TCP.', 'Give each server line of the proxy send-proxy-v2, and check-send-proxy.'),
+('proxy_timeout', 'The PROXY header did not come in time.', 'Look at the network between proxy and gateway.');
 
 update reason set is_from_device = true
 where code in ('install_failed', 'digest_mismatch', 'self_test_failed', 'storage_full', 'download_failed');

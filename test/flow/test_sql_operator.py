@@ -1,5 +1,7 @@
 """What an operator imports, sees and changes."""
 
+import re
+
 import psycopg2
 import pytest
 from harness.postgres import SQL
@@ -108,6 +110,13 @@ def test_every_reason_has_words_and_advice(schema):
     assert all(row["meaning"].endswith(".") and row["advice"].endswith(".") for row in reasons)
     (row,) = schema.rows("operator", "reason_list", "user_mismatch")
     assert row["code"] == "user_mismatch"
+
+
+def test_every_refused_certificate_in_a_log_can_be_looked_up(schema):
+    table = (SQL.parents[1] / "base" / "tls.c").read_text().split("failure_names[")[1].split("};")[0]
+    names = set(re.findall(r'= "(\w+)"', table))
+    assert len(names) > 10
+    assert names <= {row["code"] for row in schema.rows("operator", "reason_list", None)}
 
 
 def test_versions_are_recorded_with_their_digest(schema):
