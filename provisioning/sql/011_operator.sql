@@ -271,6 +271,9 @@ $$;
 create function policy_put(p_subject text, p_reason text, p_outcome text) returns void
 language plpgsql security definer set search_path = provbox, pg_temp as $$
 begin
+	if p_outcome not in ('prevent', 'limited', 'register') then
+		raise 'an outcome is prevent, limited or register, not %', p_outcome using errcode = '22023';
+	end if;
 	update policy set outcome = p_outcome where subject = p_subject and reason = p_reason;
 	if not found then
 		raise 'no such policy: % %', p_subject, p_reason using errcode = '22023';

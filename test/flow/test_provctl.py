@@ -498,7 +498,7 @@ def test_settings_reasons_and_policy(provctl):
     assert provctl.json("policy", "list") == [
         {"subject": "device", "reason": "device_clone", "outcome": "prevent"},
         {"subject": "device", "reason": "device_unknown", "outcome": "limited"}]
-    assert "policy_outcome_check" in provctl.run("policy", "put", "device_unknown", "perhaps",
+    assert "prevent, limited or register" in provctl.run("policy", "put", "device_unknown", "perhaps",
                                                  status=1)[1]
     assert "no such policy" in provctl.run("policy", "put", "nothing", "limited", status=1)[1]
     assert provctl.json("reason", "user_mismatch")[0]["advice"]
