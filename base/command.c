@@ -91,7 +91,8 @@ void command_help(const struct supervisor_spec *spec, FILE *out)
 	}
 	fprintf(out,
 		"\nThe configuration is %s unless -c names another.\n"
-		"Logs to standard error. SIGTERM ends it.\n"
+		"Logs to standard error. SIGHUP has it read its files anew, SIGTERM "
+		"ends it.\n"
 		"Exit status: 0 ended or good, 1 failed, 2 wrong usage, 69 cannot "
 		"listen,\n"
 		"78 the configuration is wrong (each error with file and line).\n",
