@@ -6,8 +6,9 @@ FLOW_ENV = PROVBOX_SRCDIR='$(abs_top_srcdir)' PROVBOX_BUILDDIR='$(abs_top_buildd
 	PYTHONDONTWRITEBYTECODE=1
 # One flow: make check-flow FLOW='-k declined'. In the debugger: FLOW='-n 0 --pdb -k declined'.
 FLOW =
-# Flows wait more than they compute: two at a time.
-FLOW_JOBS = 2
+# Flows wait more than they compute: two at a time on each core, each with a PostgreSQL of
+# its own.
+FLOW_JOBS = $$((2 * $$(nproc)))
 
 .PHONY: check-flow format fuzz fuzz-coverage lint mutants soak
 check-flow: all

@@ -17,8 +17,8 @@ import pytest
 from harness import airnet, failing, memory, process, wait
 from harness.schema import DEV
 
-EVERY_CALL = bool(os.environ.get("PROVBOX_SOAK"))
-STEP = {failing.CALLS: 1, failing.MEMORY: 1 if EVERY_CALL else 40}
+IS_SOAK = bool(os.environ.get("PROVBOX_SOAK"))
+STEP = {failing.CALLS: 1, failing.MEMORY: 1 if IS_SOAK else 40}
 PATIENCE_S = 20  # longer than any deadline of the site
 ROLES = [("gateway", "worker"), ("gateway", "keys"), ("server", "landnet"),
          ("server", "zone"), ("server", "keys")]

@@ -44,8 +44,8 @@ class Failed(Exception):
 
 
 async def _answer(reader):
-    """Status and whether the session goes on; Failed("ended") before the first byte."""
-    head = await reader.readuntil(b"\r\n\r\n") if not reader.at_eof() else b""
+    """Status and whether the session goes on."""
+    head = await reader.readuntil(b"\r\n\r\n")
     lines = head.decode("latin-1").split("\r\n")
     fields = {name.lower(): value.strip() for name, _, value in
               (line.partition(":") for line in lines[1:] if line)}
