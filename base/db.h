@@ -37,7 +37,8 @@ struct db_settings {
 	bool prepare;
 	/* Of the schema that the program was made for: a connection is not used before
 	 * provbox.schema_serves() says that it serves it, ERROR ev=schema_refused;
-	 * tried again until somebody has brought it up to date. 0: not asked. */
+	 * tried again until somebody has brought it up to date. A database that is
+	 * read-only, as a standby is, is not used either. 0: not asked. */
 	int schema_version;
 };
 

@@ -153,7 +153,8 @@ static void backend_take(struct backend *b, PGresult *result)
 	}
 }
 
-/* ---- The schema ---- */
+/* ---- Whether the server is one to work with: its schema, and that it takes work ----
+ */
 
 /* What libpq says is lines with indents, the last one ended too; a log value is one. */
 static const char *one_line(const char *message, char *out, size_t size)
@@ -178,8 +179,10 @@ static void backend_ask(struct backend *b)
 	const char *values[] = { version };
 	snprintf(version, sizeof(version), "%d", b->db->settings.schema_version);
 	b->state = BACKEND_ASKING;
-	if (PQsendQueryParams(b->pg, "select provbox.schema_serves($1::int)", 1, NULL,
-			      values, NULL, NULL, 0) &&
+	if (PQsendQueryParams(b->pg,
+			      "select provbox.schema_serves($1::int), "
+			      "current_setting('transaction_read_only')",
+			      1, NULL, values, NULL, NULL, 0) &&
 	    PQpipelineSync(b->pg))
 		backend_flush(b);
 	else
@@ -208,6 +211,14 @@ static const char *schema_fault(const PGresult *result)
 	return PQresultErrorMessage(result);
 }
 
+/* A standby, or a primary that was told to take nothing: it would fail call after call,
+ * and each would cost a connection. It may be a primary again by itself. */
+static bool is_read_only(const PGresult *result)
+{
+	return PQresultStatus(result) == PGRES_TUPLES_OK &&
+	       strcmp(PQgetvalue(result, 0, 1), "on") == 0;
+}
+
 static void log_refusal(struct db *db, const char *fault)
 {
 	char line[REASON_BYTES];
@@ -230,6 +241,8 @@ static void backend_hear(struct backend *b)
 		if (fault) {
 			log_refusal(b->db, fault);
 			backend_down(b, "schema_refused");
+		} else if (is_read_only(result)) {
+			backend_down(b, "the database is read-only");
 		} else if (type == PGRES_PIPELINE_SYNC) {
 			backend_use(b);
 		}

@@ -396,6 +396,28 @@ static void waits_for_a_schema_that_serves_it(void)
 	schema_version = 0;
 }
 
+/* One that is read-only is no better than none, and is asked again until it is not. */
+static void waits_while_it_is_read_only(void)
+{
+	schema_version = 7;
+	serve_schema(7);
+	execute("alter database postgres set default_transaction_read_only = on");
+	open_db(2, 20, 1000);
+	n_ready_changes = 0;
+	db_on_ready(db, on_ready, NULL);
+	CU_ASSERT_EQUAL(ask_and_run(INSERT, "read-only"), DB_UNAVAILABLE);
+	CU_ASSERT_EQUAL(n_ready_changes, 0);
+	execute("set transaction read write; "
+		"alter database postgres reset default_transaction_read_only");
+	enum db_status status = DB_UNAVAILABLE;
+	for (int i = 0; i < 20 && status != DB_OK; i++)
+		status = ask_and_run(INSERT, "read-only");
+	CU_ASSERT_EQUAL(status, DB_OK);
+	CU_ASSERT_EQUAL(n_ready_changes, 1);
+	close_db();
+	schema_version = 0;
+}
+
 int main(void)
 {
 	static const struct test_case cases[] = {
@@ -413,6 +435,7 @@ int main(void)
 		TEST(survives_a_restart),
 		TEST(drops_open_calls_when_closed),
 		TEST(waits_for_a_schema_that_serves_it),
+		TEST(waits_while_it_is_read_only),
 	};
 	if (!cluster_open(&cluster)) {
 		cluster_close(&cluster);
