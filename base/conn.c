@@ -111,6 +111,7 @@ static void shaken(struct conn *conn)
 	enum tls_failure failure = tls_check_peer(conn->ssl);
 
 	if (failure == TLS_FAILURE_NONE) {
+		conn_io_limit_messages(conn);
 		opened(conn);
 		return;
 	}

@@ -8,6 +8,7 @@
 #define RECORD_BYTES 16384 /* the most that one TLS record carries */
 #define SMALL_BYTES  4096  /* the first read of a turn; smaller pieces are merged */
 #define TURN_BYTES   65536 /* read in one turn, then others come first */
+#define MESSAGES_MAX 32    /* of TLS after the handshake; keys last for gigabytes */
 
 /* ---- Writing ---- */
 
@@ -120,6 +121,29 @@ static ssize_t read_plain(struct conn *conn, void *bytes, size_t n)
 	return CONN_IO_BROKE;
 }
 
+/* Messages, and records of them that OpenSSL refuses unread. What ends the reading
+ * inside of SSL_read_ex() is that the peer seems to have ended. */
+static void on_tls_message(int is_ours, int version, int type, const void *bytes,
+			   size_t n, SSL *ssl, void *arg)
+{
+	struct conn *conn = arg;
+	const uint8_t *first = bytes;
+
+	(void)version;
+	if (is_ours ||
+	    (type != SSL3_RT_HANDSHAKE &&
+	     (type != SSL3_RT_HEADER || n == 0 || *first != SSL3_RT_HANDSHAKE)))
+		return;
+	if (++conn->n_tls_messages > MESSAGES_MAX)
+		SSL_set_shutdown(ssl, SSL_get_shutdown(ssl) | SSL_RECEIVED_SHUTDOWN);
+}
+
+void conn_io_limit_messages(struct conn *conn)
+{
+	SSL_set_msg_callback(conn->ssl, on_tls_message);
+	SSL_set_msg_callback_arg(conn->ssl, conn);
+}
+
 static ssize_t read_tls(struct conn *conn, void *bytes, size_t n)
 {
 	size_t got;
@@ -135,7 +159,11 @@ static ssize_t read_tls(struct conn *conn, void *bytes, size_t n)
 		conn->is_read_waiting = true;
 		conn_io_set_blocked(conn, true);
 		return CONN_IO_BLOCKED;
-	case SSL_ERROR_ZERO_RETURN: return CONN_IO_ENDED;
+	case SSL_ERROR_ZERO_RETURN:
+		if (conn->n_tls_messages <= MESSAGES_MAX)
+			return CONN_IO_ENDED;
+		conn_note_ssl_failure(conn, SSL_ERROR_SSL, 0);
+		return CONN_IO_BROKE;
 	default: conn_note_ssl_failure(conn, error, errno); return CONN_IO_BROKE;
 	}
 }

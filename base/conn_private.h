@@ -36,8 +36,9 @@ struct conn {
 	struct evbuffer *rx, *tx;
 	size_t rx_limit, tx_high;
 	uint64_t rx_total, tx_total;
-	bool is_paused;       /* by the owner */
-	bool is_ended;        /* the peer has ended its side */
+	unsigned n_tls_messages; /* of the peer, since the handshake */
+	bool is_paused;          /* by the owner */
+	bool is_ended;           /* the peer has ended its side */
 	bool is_read_due;     /* in the next turn: there may be more than epoll shows */
 	bool is_read_waiting; /* for the socket to take what TLS has to say first */
 	bool is_write_blocked; /* waits for the socket */
@@ -66,6 +67,11 @@ void conn_break(struct conn *conn);
 /** Everything queued is out: end our side. */
 void conn_finish(struct conn *conn);
 
+/** The handshake is done: from now on a peer that talks of TLS itself without end, key
+ * updates or attempts to renegotiate, fails with TLS_FAILURE_PROTOCOL. OpenSSL would go
+ * on with them inside of one read, as long as they come, and nobody else would be
+ * served. */
+void conn_io_limit_messages(struct conn *conn);
 void conn_io_set_blocked(struct conn *conn, bool is_blocked);
 /** Write what the socket takes. Calls nobody. */
 void conn_io_write(struct conn *conn);

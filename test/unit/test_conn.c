@@ -285,6 +285,11 @@ static bool server_has_a_byte(const struct world *world)
 	return world->server.received > 0;
 }
 
+static bool server_has_two_bytes(const struct world *world)
+{
+	return world->server.received == 2;
+}
+
 static bool server_holds_its_limit(const struct world *world)
 {
 	return world->server.n[CONN_READABLE] > 0 &&
@@ -669,6 +674,38 @@ static void learns_of_its_rejection_by_the_alert(void)
 	world_free(world);
 }
 
+/* OpenSSL reads on as long as they come, and a loop serves nobody meanwhile. */
+static void gives_up_a_peer_that_talks_of_keys_without_end(void)
+{
+	struct world *world = world_with_tls("clientAuth");
+	SSL *ssl;
+
+	world->client.to_send = 1;
+	dial(world);
+	run_until(world, both_are_open);
+	ssl = conn_ssl(world->client.conn);
+	for (int i = 0; i < 32; i++)
+		CU_ASSERT_EQUAL(SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED) &&
+					SSL_do_handshake(ssl),
+				1);
+	world->client.to_send = 2;
+	send_more(&world->client);
+	run_until(world, server_has_two_bytes);
+	CU_ASSERT_EQUAL(world->server.n[CONN_FAILED], 0);
+	for (int i = 0; i < 100; i++)
+		CU_ASSERT_EQUAL(SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED) &&
+					SSL_do_handshake(ssl),
+				1);
+	world->client.to_send = 3;
+	send_more(&world->client);
+	run_until(world, server_failed);
+	CU_ASSERT_EQUAL(world->server.failure, CONN_FAILURE_TLS);
+	CU_ASSERT_EQUAL(world->server.tls_failure, TLS_FAILURE_PROTOCOL);
+	CU_ASSERT_EQUAL(world->server.received, 2);
+	CU_ASSERT_EQUAL(world->server.n[CONN_EOF], 0);
+	world_free(world);
+}
+
 static void rejects_a_server_of_another_name(void)
 {
 	struct world *world = world_with_tls("clientAuth");
@@ -850,6 +887,7 @@ TEST_MAIN("conn", TEST(echoes_plain), TEST(echoes_tls),
 	  TEST(reports_a_refused_connection_later), TEST(limits_the_handshake),
 	  TEST(limits_the_client_handshake), TEST(limits_a_write_without_progress),
 	  TEST(limits_the_last_write_too), TEST(learns_of_its_rejection_by_the_alert),
+	  TEST(gives_up_a_peer_that_talks_of_keys_without_end),
 	  TEST(rejects_a_server_of_another_name), TEST(names_every_failure),
 	  TEST(pauses_when_descriptors_run_out), TEST(a_held_listener_accepts_nothing),
 	  TEST(a_held_listener_finishes), TEST(listens_on_a_unix_socket_again),
