@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -123,11 +124,14 @@ void listener_free(struct listener *listener)
 static bool is_stale(const struct sockaddr_un *address, socklen_t size)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	struct stat st;
 	bool is_refused;
 
 	if (fd < 0)
 		return false;
-	is_refused = connect(fd, (const struct sockaddr *)address, size) != 0 &&
+	/* Any other file refuses as well, and is somebody's. */
+	is_refused = lstat(address->sun_path, &st) == 0 && S_ISSOCK(st.st_mode) &&
+		     connect(fd, (const struct sockaddr *)address, size) != 0 &&
 		     errno == ECONNREFUSED;
 	close(fd);
 	return is_refused;

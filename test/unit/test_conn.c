@@ -4,6 +4,7 @@
 #include "test/unit/pki.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -795,6 +796,20 @@ static void listens_on_a_unix_socket_again(void)
 	CU_ASSERT_EQUAL(listener_open("localhost:80"), -1);
 }
 
+static void takes_no_file_of_others_for_a_socket_left_over(void)
+{
+	char path[64], address[80];
+	int fd;
+
+	snprintf(path, sizeof(path), "/tmp/provbox-test-%d.txt", (int)getpid());
+	snprintf(address, sizeof(address), "unix:%s", path);
+	fd = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+	CU_ASSERT_FATAL(fd >= 0);
+	close(fd);
+	CU_ASSERT_EQUAL(listener_open(address), -1);
+	CU_ASSERT_EQUAL(unlink(path), 0);
+}
+
 /* How many of @p n connections to a port wait at a socket. */
 static size_t count_waiting(int fd, size_t n)
 {
@@ -891,4 +906,5 @@ TEST_MAIN("conn", TEST(echoes_plain), TEST(echoes_tls),
 	  TEST(rejects_a_server_of_another_name), TEST(names_every_failure),
 	  TEST(pauses_when_descriptors_run_out), TEST(a_held_listener_accepts_nothing),
 	  TEST(a_held_listener_finishes), TEST(listens_on_a_unix_socket_again),
+	  TEST(takes_no_file_of_others_for_a_socket_left_over),
 	  TEST(shares_a_port_only_on_purpose), TEST(reads_addresses_without_look_up))
