@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +29,8 @@ static struct {
 	enum log_level level;
 	pid_t pid;
 	bool is_journal;
-	char *error; /* the last one is left here, too */
+	uint64_t n_lost; /* lines since the last that was written */
+	char *error;     /* the last one is left here, too */
 	size_t error_size;
 } sink = { .program = "provbox", .level = LOG_LEVEL_INFO };
 
@@ -189,6 +191,14 @@ static void keep_error(struct slice text)
 	sink.error[text.n] = '\0';
 }
 
+/* A reader of the log that has stopped, stops nobody else. */
+static bool has_room(void)
+{
+	struct pollfd out = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+	return poll(&out, 1, 0) != 0;
+}
+
 static void write_line(struct line *line)
 {
 	size_t done = 0;
@@ -203,6 +213,29 @@ static void write_line(struct line *line)
 	}
 }
 
+static void put_origin(struct line *line, enum log_level level)
+{
+	line->n = 0;
+	if (!sink.is_journal) {
+		char now[25];
+		time_format(time_now_ms(), now);
+		put_format(line, "%s ", now);
+	}
+	if (sink.pid == 0)
+		sink.pid = getpid();
+	put_format(line, "%s %s[%d] ", level_names[level], sink.program, (int)sink.pid);
+}
+
+static void write_loss(void)
+{
+	struct line line;
+
+	put_origin(&line, LOG_LEVEL_WARN);
+	put_format(&line, "ev=%s lines=%" PRIu64, "log_lost", sink.n_lost);
+	sink.n_lost = 0;
+	write_line(&line);
+}
+
 void log_write(enum log_level level, const char *event, const struct log_field *fields,
 	       size_t n_fields)
 {
@@ -211,23 +244,19 @@ void log_write(enum log_level level, const char *event, const struct log_field *
 
 	if (!log_is_enabled(level))
 		return;
-	line.n = 0;
-	if (!sink.is_journal) {
-		char now[25];
-		time_format(time_now_ms(), now);
-		put_format(&line, "%s ", now);
-	}
-	if (sink.pid == 0)
-		sink.pid = getpid();
-	put_format(&line, "%s %s[%d] ", level_names[level], sink.program,
-		   (int)sink.pid);
+	put_origin(&line, level);
 	size_t start = line.n;
 	put_format(&line, "ev=%s", event);
 	for (size_t i = 0; i < n_fields; i++)
 		put_field(&line, &fields[i]);
 	if (level == LOG_LEVEL_ERROR)
 		keep_error(slice_make(line.p + start, line.n - start));
-	write_line(&line);
+	if (sink.n_lost > 0 && has_room())
+		write_loss();
+	if (has_room())
+		write_line(&line);
+	else
+		sink.n_lost++;
 	errno = saved_errno;
 }
 

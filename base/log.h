@@ -2,7 +2,8 @@
  * Logging: one line per fact on stderr, `time LEVEL program[pid] ev=... key=value`.
  * Values are escaped here, so that nothing from outside can forge a line or reach
  * a terminal. ERROR: a person must act. WARN: degraded, coped. INFO: one line
- * per request and per change of a link. Under a journal the time is left out.
+ * per request and per change of a link. Under a journal the time is left out. Who
+ * stops reading is not waited for: lines are lost, and the next tells how many.
  *
  *     log_info("session_end", log_str("sid", sid), log_num("ms", elapsed_ms));
  */

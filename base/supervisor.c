@@ -1,5 +1,7 @@
 #include "base/supervisor.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -7,6 +9,17 @@
 #include "base/check.h"
 #include "base/command.h"
 #include "base/daemon.h"
+
+/* Whoever starts us with them closed gets no log; what is opened next would be taken
+ * for stderr otherwise, and the log written into it. */
+static bool open_standard_files(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
+		    open("/dev/null", O_RDWR) != fd)
+			return false;
+	return true;
+}
 
 /* The soft limit is low for the sake of select(2), which nobody here calls. */
 static void raise_limits(void)
@@ -62,6 +75,8 @@ int supervisor_main(const struct supervisor_spec *spec, int argc, char **argv)
 		.title_size = count_title_bytes(argc, argv),
 	};
 
+	if (!open_standard_files())
+		return SUPERVISOR_EXIT_FAILED;
 	signal(SIGPIPE, SIG_IGN);
 	raise_limits();
 	struct command command = command_parse(spec, argc, argv);

@@ -1,5 +1,6 @@
 """Listening sockets: all workers of a daemon share them, and nobody else."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -53,3 +54,41 @@ def test_a_restart_gets_the_port_while_old_connections_end(site):
         client.connect()
         site.gateway.restart()
     assert_served(site)
+
+
+def test_a_daemon_that_is_started_without_standard_files_has_none_of_its_own_there(site):
+    """What it opens first would be its log otherwise: a socket, or a key that is kept."""
+    gateway = site.gateway
+    site.start("database", "server", "gateway")
+    gateway.stop()
+    argv = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh",
+            paths.program("provbox-gateway"), "-c", site.directory / "provbox-gateway.conf"]
+    bare = process.Process("bare", argv, site.directory)
+    site.watch(bare)
+    bare.wait_port(site.airnet_port)
+    for fd in range(3):
+        assert os.readlink(f"/proc/{bare.pid}/fd/{fd}") == "/dev/null"
+    assert_served(site)
+    assert bare.stop() == 0
+
+
+def test_who_stops_reading_the_log_stops_nobody(site):
+    gateway = site.gateway
+    site.start("database", "server", "gateway")
+    gateway.stop()
+    reader, writer = os.pipe()
+    config = site.directory / "provbox-gateway.conf"
+    with subprocess.Popen([paths.program("provbox-gateway"), "-c", config],
+                          stderr=writer) as unread:
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+        os.close(writer)
+        wait.until(lambda: wait.is_listening(site.airnet_port), "the gateway to listen")
+        assert_served(site, times=20)
+        with os.fdopen(reader, errors="replace") as log:
+            assert "ev=starting" in log.readline()
+            lines = (line for line in log if "ev=log_lost" in line)
+            # It is told by the next line that there is.
+            unread.terminate()
+            assert int(next(lines).partition("lines=")[2]) > 0
+            log.read()
+        assert unread.wait(process.STOP_TIMEOUT_S) == 0

@@ -201,8 +201,34 @@ static void a_bug_is_logged_and_aborts(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(captured, "ev=bug what=\"1 + 1 == 2\" file="));
 }
 
+/* The pipe has a slot for each packet. */
+static void a_reader_that_stopped_stops_nobody(void)
+{
+	char bytes[8192];
+	int fds[2];
+	size_t n_lines = 0;
+
+	log_open("provbox-test", LOG_LEVEL_INFO);
+	CU_ASSERT_EQUAL_FATAL(pipe2(fds, O_DIRECT | O_NONBLOCK), 0);
+	fcntl(fds[1], F_SETPIPE_SZ, 4096);
+	saved_stderr = dup(STDERR_FILENO);
+	dup2(fds[1], STDERR_FILENO);
+	close(fds[1]);
+	for (int i = 0; i < 200; i++)
+		log_info("flood", log_num("i", i));
+	while (read(fds[0], bytes, sizeof(bytes)) > 0)
+		n_lines++;
+	CU_ASSERT(n_lines > 0 && n_lines < 200);
+	fcntl(STDERR_FILENO, F_SETPIPE_SZ, 65536);
+	log_info("again");
+	CU_ASSERT(read(fds[0], captured, sizeof(captured)) > 0);
+	CU_ASSERT_EQUAL(strtoul(tail("ev=log_lost lines="), NULL, 10), 200 - n_lines);
+	CU_ASSERT_EQUAL(capture_end(fds[0]), 1);
+	CU_ASSERT_STRING_EQUAL(tail("ev=again"), "\n");
+}
+
 TEST_MAIN("log", TEST(writes_one_line_with_time_level_and_process),
 	  TEST(an_event_may_stand_alone), TEST(quotes_what_could_forge_a_line),
 	  TEST(masks_all_but_three_characters), TEST(long_values_are_cut),
 	  TEST(levels_hold_back), TEST(under_a_journal_the_time_is_left_out),
-	  TEST(a_bug_is_logged_and_aborts))
+	  TEST(a_reader_that_stopped_stops_nobody), TEST(a_bug_is_logged_and_aborts))
