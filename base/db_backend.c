@@ -153,8 +153,7 @@ static void backend_take(struct backend *b, PGresult *result)
 	}
 }
 
-/* ---- Whether the server is one to work with: its schema, and that it takes work ----
- */
+/* ---- Whether the server is one to work with ---- */
 
 /* What libpq says is lines with indents, the last one ended too; a log value is one. */
 static const char *one_line(const char *message, char *out, size_t size)
