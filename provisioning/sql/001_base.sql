@@ -1,6 +1,7 @@
 -- Schema, versions, settings, reason codes, and the small helpers that the rest stands on.
 
--- What is created here from now on can be executed by its owner only; rights are granted by name in the last file.
+-- What is created here from now on can be executed by its owner only; rights are granted by name, in 013_rights.sql and
+-- at the end of each later file.
 alter default privileges revoke execute on functions from public;
 
 create schema provbox;

@@ -1,4 +1,5 @@
--- Who may call what. No role but the owner has a right on a table, a view or a sequence.
+-- Who may call what of the files before this one; each later file ends with the rights on its own functions. No role but
+-- the owner has a right on a table, a view or a sequence.
 set local search_path = provbox, pg_temp;
 
 do $$
@@ -17,9 +18,9 @@ begin
 	end loop;
 	foreach f in array array['device_import', 'device_show', 'device_events', 'device_block', 'device_limit',
 			'device_unblock', 'device_trust', 'catalogue_begin', 'content_begin', 'content_chunk_put',
-			'content_finish', 'catalogue_publish', 'catalogue_list', 'catalogue_show', 'request_list', 'request_show', 'agreement_read', 'notice_list', 'setting_list',
-			'setting_put', 'policy_list', 'policy_put', 'reason_list', 'status_read', 'schema_list',
-			'schema_version_read'] loop
+			'content_finish', 'catalogue_publish', 'catalogue_list', 'catalogue_show', 'request_list', 'request_show',
+			'agreement_read', 'notice_list', 'setting_list', 'setting_put', 'policy_list', 'policy_put', 'reason_list',
+			'status_read', 'schema_list', 'schema_version_read'] loop
 		execute format('grant execute on function %I to provbox_operator', f);
 	end loop;
 end

@@ -127,6 +127,67 @@ begin
 end
 $$;
 
+-- Whether and when -----------------------------------------------------------------------------------------------
+
+-- Quiet hours: until when they last now, by the wall clock of quiet_zone; null when it is not quiet. Where clocks are
+-- put forward, a time that does not exist is the one an hour later.
+create function quiet_until(p_now timestamptz) returns timestamptz
+language plpgsql stable set search_path = provbox, pg_temp as $$
+declare
+	hours text[] := string_to_array(setting_text('quiet_hours'), '-');
+	zone text := setting_text('quiet_zone');
+	here timestamp := p_now at time zone zone;
+	from_time time;
+	to_time time;
+begin
+	if cardinality(hours) <> 2 then
+		return null;
+	end if;
+	from_time := hours[1];
+	to_time := hours[2];
+	if from_time <= to_time and here::time >= from_time and here::time < to_time
+			or from_time > to_time and here::time < to_time then
+		return (here::date + to_time) at time zone zone;
+	elsif from_time > to_time and here::time >= from_time then
+		return (here::date + 1 + to_time) at time zone zone;
+	end if;
+	return null;
+end
+$$;
+
+-- Should this notice be sent now? Null: yes. Else why not; outbox and notice then say so.
+create function notice_hindrance(p_notice notice) returns text
+language plpgsql stable set search_path = provbox, pg_temp as $$
+begin
+	return case
+		when p_notice.useful_until <= clock_timestamp() then 'notice_expired'
+		when p_notice.kind = 'terms'
+			and (select state from request where rid = p_notice.request) <> 'offered' then 'notice_not_needed'
+		when is_stopped(p_notice.msisdn, p_notice.kind) then 'number_stopped'
+		when p_notice.state = 'queued' and is_kind_in('quiet_kinds', p_notice.kind)
+			and quiet_until(clock_timestamp()) is not null then 'quiet_hours'
+	end;
+end
+$$;
+
+-- Do with a due notice what its hindrance demands: let it wait for the end of the quiet hours, or end it.
+create function notice_hinder(p_notice notice, p_reason text) returns void
+language plpgsql set search_path = provbox, pg_temp as $$
+declare
+	quiet_end timestamptz := quiet_until(clock_timestamp());
+begin
+	if p_reason = 'quiet_hours' then
+		update outbox set due_at = least(coalesce(quiet_end, clock_timestamp()), p_notice.useful_until)
+		where notice = p_notice.id;
+		perform event_put(p_notice.dev, p_notice.request, 'notice_waits', 'smsc', p_reason, jsonb_build_object(
+			'notice', p_notice.id, 'notice_kind', p_notice.kind, 'until', rfc3339(quiet_end)));
+		return;
+	end if;
+	perform notice_end(p_notice.id, case p_reason when 'number_stopped' then 'stopped' else 'expired' end, 'smsc',
+		p_reason);
+end
+$$;
+
 -- Texts with secrets ----------------------------------------------------------------------------------------------
 -- Whoever writes one seals it with a key that the database does not have, for this notice and this number
 -- (base/seal.h); provbox-smsc opens it when it sends. The text itself is nowhere in the database.
