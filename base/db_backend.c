@@ -188,6 +188,15 @@ static void backend_ask(struct backend *b)
 		backend_break(b);
 }
 
+/* The server went while it was asked, or has no time: the schema may be right. */
+static bool is_passing(const PGresult *result)
+{
+	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+	ExecStatusType type = PQresultStatus(result);
+	return type == PGRES_FATAL_ERROR &&
+	       (!sqlstate || status_of_error(sqlstate) != DB_FAILED);
+}
+
 /* What is wrong with the schema, and what to do; NULL: nothing. */
 static const char *schema_fault(const PGresult *result)
 {
@@ -237,7 +246,9 @@ static void backend_hear(struct backend *b)
 		const char *fault = NULL;
 		if (result && type != PGRES_PIPELINE_SYNC)
 			fault = schema_fault(result);
-		if (fault) {
+		if (fault && is_passing(result)) {
+			backend_down(b, fault);
+		} else if (fault) {
 			log_refusal(b->db, fault);
 			backend_down(b, "schema_refused");
 		} else if (is_read_only(result)) {

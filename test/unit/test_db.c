@@ -418,6 +418,28 @@ static void waits_while_it_is_read_only(void)
 	schema_version = 0;
 }
 
+/* Who goes while he is asked has refused nothing: no person must act. */
+static void is_not_refused_by_a_server_that_goes(void)
+{
+	char error[128] = "";
+	schema_version = 7;
+	execute("create or replace function provbox.schema_serves(int) returns boolean "
+		"language plpgsql as $$ begin raise 'the database system is shutting "
+		"down' using errcode = '57P01'; end $$");
+	log_keep_error(error, sizeof(error));
+	open_db(1, 10, 300);
+	CU_ASSERT_EQUAL(ask_and_run(ADD_ONE, "1"), DB_UNAVAILABLE);
+	CU_ASSERT_STRING_EQUAL(error, "");
+	serve_schema(8);
+	enum db_status status = DB_UNAVAILABLE;
+	for (int i = 0; i < 20 && status != DB_OK; i++)
+		status = ask_and_run(ADD_ONE, "1");
+	CU_ASSERT_EQUAL(status, DB_OK);
+	close_db();
+	log_keep_error(NULL, 0);
+	schema_version = 0;
+}
+
 int main(void)
 {
 	static const struct test_case cases[] = {
@@ -436,6 +458,7 @@ int main(void)
 		TEST(drops_open_calls_when_closed),
 		TEST(waits_for_a_schema_that_serves_it),
 		TEST(waits_while_it_is_read_only),
+		TEST(is_not_refused_by_a_server_that_goes),
 	};
 	if (!cluster_open(&cluster)) {
 		cluster_close(&cluster);
