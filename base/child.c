@@ -165,9 +165,10 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	for (int i = 0; i < FRAMES_PER_TURN && !caller->is_freed; i++) {
 		ssize_t n = frame_receive(fd, &frame);
-		if (n < 0 && errno == 0)
+		const int error = errno;
+		if (n < 0 && error == 0)
 			caller_close(caller);
-		if (n < 0 && !may_go_on(errno))
+		if (n < 0 && !may_go_on(error))
 			return;
 		struct question *question =
 			n < 0 ? NULL : question_find(caller, frame.number);

@@ -119,7 +119,7 @@ static void free_ended(void)
 
 /* ---- Reloads ---- */
 
-static void log_level_changes(void)
+static void use_log_level(void)
 {
 	log_open(self.spec->program, process_log_level(settings()));
 }
@@ -262,7 +262,7 @@ static void succeed(struct generation *generation)
 	self.current = generation;
 	__atomic_store_n(&self.board->current, generation_place(generation),
 			 __ATOMIC_RELEASE);
-	log_level_changes();
+	use_log_level();
 	generation_drain(before);
 	reload_end(self.board, generation_number(generation), RELOAD_DONE, "");
 }

@@ -131,10 +131,10 @@ static void on_exchange(struct exchange *exchange, enum exchange_event event, vo
 		return;
 	if (event == EXCHANGE_FAILED && session->end == REASON_NONE)
 		session->end = REASON_CLIENT_FAILED;
-	if (transaction->authentication)
-		authentication_cancel(transaction->authentication);
 	if (transaction->authentication || transaction->is_gathering)
 		transaction_log(transaction, 0, auth_reason_name(session->end));
+	if (transaction->authentication)
+		authentication_cancel(transaction->authentication);
 	transaction_free(transaction);
 }
 
