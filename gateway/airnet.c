@@ -124,18 +124,36 @@ static void on_control(void *arg, const struct route *route,
 		 log_num("epoch", line->epoch), log_num("sessions", (int64_t)n));
 }
 
+/* Of no use to any device is a gateway that no route's servers list. One that some list
+ * stays ready: no server may take it from the devices of another. */
+static void on_refused(void *arg, bool is_refused)
+{
+	struct airnet *airnet = arg;
+	bool is_useful = !is_refused;
+
+	for (size_t i = 0; i < airnet->config->routes.n; i++)
+		is_useful |= !control_is_refused(airnet->controls[i]);
+	worker_set_ready(airnet->worker, is_useful);
+}
+
 static struct control *open_control(struct airnet *airnet, const struct route *route)
 {
 	const struct gateway_config *config = airnet->config;
-	const struct link_settings link = {
-		.conn = { .tls = airnet->landnet_tls,
-			  .server_name = route->host,
-			  .handshake_timeout_ms = config->handshake_timeout_ms,
-			  .write_timeout_ms = config->write_timeout_ms },
-		.head_timeout_ms = config->head_timeout_ms,
+	const struct control_settings settings = {
+		.route = route,
+		.link = { .conn = { .tls = airnet->landnet_tls,
+				    .server_name = route->host,
+				    .handshake_timeout_ms =
+					    config->handshake_timeout_ms,
+				    .write_timeout_ms = config->write_timeout_ms },
+			  .head_timeout_ms = config->head_timeout_ms },
+		.gw = airnet->gw,
+		.fn = on_control,
+		.refused_fn = on_refused,
+		.arg = airnet,
 	};
 
-	return control_new(airnet->loop, route, &link, on_control, airnet);
+	return control_new(airnet->loop, &settings);
 }
 
 static void open_routes(struct airnet *airnet)
@@ -241,6 +259,7 @@ bool airnet_start(struct worker *worker)
 	struct airnet *airnet = worker->secrets;
 
 	own = airnet;
+	airnet->worker = worker;
 	airnet->loop = worker->loop;
 	signer_open(airnet->signer, worker->channels[0]);
 	TAILQ_INIT(&airnet->proxied);

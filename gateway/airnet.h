@@ -19,6 +19,7 @@ struct proxied;
 struct session;
 
 struct airnet {
+	struct worker *worker;
 	struct loop *loop;
 	const struct gateway_config *config;
 	struct signer *signer;           /* has the keys of both */

@@ -3,12 +3,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/json.h"
 #include "base/log.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/landnet.h"
 
+#define NOT_LISTED   "gateway_unknown" /* what a server says of such a gateway */
 #define RETRY_MIN_MS 200
 #define RETRY_MAX_MS 5000
+/* Of a refusal, as much as is read. */
+#define PROBLEM_BYTES 4096
+#define REASON_CHARS  63
+/* So often in a row a server refuses a gateway that it does not list: who is told so
+ * once may have met one that is just being reloaded. */
+#define REFUSALS 3
 
 /** One address. */
 struct stream {
@@ -20,20 +28,25 @@ struct stream {
 	struct exchange *exchange; /* NULL: before and after */
 	struct timer timer;        /* to the next attempt, or to silence */
 	int64_t retry_ms;
-	bool is_live;    /* a heartbeat came, and nothing was lost since */
-	bool is_down;    /* so it was logged */
-	int64_t open_ms; /* of the first heartbeat */
-	int64_t last_ms; /* of the last */
+	bool is_live;        /* a heartbeat came, and nothing was lost since */
+	bool is_down;        /* so it was logged */
+	unsigned status;     /* of an answer that is no stream; 0: none, or it is one */
+	unsigned n_refusals; /* in a row, as a gateway that is not listed */
+	int64_t open_ms;     /* of the first heartbeat */
+	int64_t last_ms;     /* of the last */
 };
 
 struct control {
 	struct loop *loop;
 	const struct route *route;
 	struct link_settings link;
+	uint8_t gw[SHA256_BYTES];
 	struct stream *streams;
 	size_t n_streams;
 	uint64_t watch;
+	bool is_refused; /* as it was told last */
 	control_fn *fn;
+	control_refused_fn *refused_fn;
 	void *arg;
 };
 
@@ -52,17 +65,38 @@ static int64_t stream_next_retry(struct stream *stream)
 	return half_ms + (int64_t)(chance % (uint32_t)half_ms);
 }
 
-/* One line when it goes, and one when it comes back. */
+/* A person has to do something, at the server. */
+static void stream_log_stranger(const struct stream *stream)
+{
+	char pin[BASE64URL_CHARS(SHA256_BYTES) + 1];
+
+	base64url_encode(slice_make(stream->control->gw, SHA256_BYTES), pin);
+	log_error("control_down", log_str("srv", stream->control->route->srv),
+		  log_str("address", stream->text),
+		  log_str("reason", control_loss_name(CONTROL_LOSS_REFUSED)),
+		  log_str("detail", NOT_LISTED), log_str("pin", pin),
+		  log_str("hint",
+			  "the server does not list this gateway: add a gateway "
+			  "section with this pin to its configuration, and "
+			  "reload it"));
+}
+
+/* One line when it goes, and one when it comes back; one more when what is wrong turns
+ * out to be us. */
 static void stream_log_loss(struct stream *stream, enum control_loss loss,
 			    const char *detail)
 {
+	const bool is_down = stream->is_down;
+
 	metrics_add(GATEWAY_CONTROL_LOSSES + loss, 1);
-	if (stream->is_down)
-		return;
 	stream->is_down = true;
-	log_warn("control_down", log_str("srv", stream->control->route->srv),
-		 log_str("address", stream->text),
-		 log_str("reason", control_loss_name(loss)), log_str("detail", detail));
+	if (loss == CONTROL_LOSS_REFUSED && stream->n_refusals == 1)
+		stream_log_stranger(stream);
+	else if (!is_down)
+		log_warn("control_down", log_str("srv", stream->control->route->srv),
+			 log_str("address", stream->text),
+			 log_str("reason", control_loss_name(loss)),
+			 log_str("detail", detail));
 }
 
 static void stream_stop(struct stream *stream)
@@ -71,6 +105,7 @@ static void stream_stop(struct stream *stream)
 	if (stream->is_live)
 		metrics_add(GATEWAY_CONTROL_STREAMS, -1);
 	stream->is_live = false;
+	stream->status = 0;
 	stream->exchange = NULL;
 	if (stream->link)
 		link_hang_up(stream->link);
@@ -93,6 +128,71 @@ static void stream_lose(struct stream *stream, enum control_loss loss,
 	timer_start(&stream->timer, stream_next_retry(stream));
 }
 
+/* ---- Refusals ---- */
+
+/* Whom a server does not list it serves nothing: so one refuses, and none is heard. */
+static bool is_refused(const struct control *control)
+{
+	bool is_refused = false;
+
+	for (size_t i = 0; i < control->n_streams; i++) {
+		if (control->streams[i].is_live)
+			return false;
+		is_refused |= control->streams[i].n_refusals >= REFUSALS;
+	}
+	return is_refused;
+}
+
+static void control_tell_refused(struct control *control)
+{
+	const bool was_refused = control->is_refused;
+
+	control->is_refused = is_refused(control);
+	if (control->is_refused != was_refused)
+		control->refused_fn(control->arg, control->is_refused);
+}
+
+/* The `reason` of a problem document, when it is a word as ours are.
+ * @return false: it has none that could be shown */
+static bool read_reason(struct evbuffer *body, char out[REASON_CHARS + 1])
+{
+	const size_t n = evbuffer_get_length(body);
+	char why[128];
+	json_t *problem =
+		json_parse(slice_make(evbuffer_pullup(body, -1), n), why, sizeof(why));
+	const char *said = json_string_value(json_object_get(problem, "reason"));
+	const size_t length =
+		said ? strspn(said, "abcdefghijklmnopqrstuvwxyz0123456789_") : 0;
+	const bool is_word = length > 0 && length <= REASON_CHARS && !said[length];
+
+	snprintf(out, REASON_CHARS + 1, "%s", is_word ? said : "");
+	json_decref(problem);
+	return is_word;
+}
+
+static bool has_problem(const struct http_head *head)
+{
+	const struct http_field *type = http_field(head, "content-type");
+
+	return type &&
+	       slice_eq_nocase(type->value, SLICE("application/problem+json")) &&
+	       head->framing == HTTP_LENGTH && head->content_length <= PROBLEM_BYTES;
+}
+
+/* As much of the answer as there is says why. */
+static void stream_refuse(struct stream *stream)
+{
+	char said[REASON_CHARS + 1];
+	bool is_stranger;
+
+	if (!read_reason(exchange_body(stream->exchange), said))
+		snprintf(said, sizeof(said), "%u", stream->status);
+	is_stranger = stream->status == 403 && !strcmp(said, NOT_LISTED);
+	stream->n_refusals = is_stranger ? stream->n_refusals + 1 : 0;
+	stream_lose(stream, CONTROL_LOSS_REFUSED, said);
+	control_tell_refused(stream->control);
+}
+
 /* ---- Lines ---- */
 
 /* What was changed before its first heartbeat was not heard. */
@@ -103,10 +203,12 @@ static void stream_go_live(struct stream *stream, int64_t now_ms)
 	control->watch++;
 	stream->is_live = true;
 	stream->is_down = false;
+	stream->n_refusals = 0;
 	stream->open_ms = now_ms;
 	metrics_add(GATEWAY_CONTROL_STREAMS, 1);
 	log_info("control_up", log_str("srv", control->route->srv),
 		 log_str("address", stream->text));
+	control_tell_refused(control);
 }
 
 static bool stream_is_silent(const struct stream *stream, int64_t now_ms)
@@ -169,18 +271,23 @@ static void stream_read(struct stream *stream)
 
 /* ---- Exchange ---- */
 
+static void on_refusal(struct stream *stream, const struct http_head *head)
+{
+	stream->status = head->status;
+	if (!has_problem(head))
+		stream_refuse(stream);
+}
+
 static void on_head(struct stream *stream)
 {
 	const struct http_head *head = exchange_head(stream->exchange);
 	const struct http_field *type = http_field(head, "content-type");
-	char status[16];
 
-	snprintf(status, sizeof(status), "%u", head->status);
 	if (!landnet_check_exchange(stream->exchange))
 		stream_lose(stream, CONTROL_LOSS_REFUSED,
 			    auth_reason_name(REASON_LANDNET_DESYNC));
 	else if (head->status != 200)
-		stream_lose(stream, CONTROL_LOSS_REFUSED, status);
+		on_refusal(stream, head);
 	else if (!type || !slice_eq(type->value, SLICE("application/x-ndjson")))
 		stream_lose(stream, CONTROL_LOSS_REFUSED, "media_type");
 }
@@ -189,11 +296,20 @@ static void on_exchange(struct exchange *exchange, enum exchange_event event, vo
 {
 	struct stream *stream = arg;
 
-	(void)exchange;
 	switch (event) {
 	case EXCHANGE_HEAD: on_head(stream); break;
-	case EXCHANGE_BODY: stream_read(stream); break;
-	case EXCHANGE_END: stream_lose(stream, CONTROL_LOSS_ENDED, NULL); break;
+	case EXCHANGE_BODY:
+		if (stream->status)
+			exchange_resume(exchange);
+		else
+			stream_read(stream);
+		break;
+	case EXCHANGE_END:
+		if (stream->status)
+			stream_refuse(stream);
+		else
+			stream_lose(stream, CONTROL_LOSS_ENDED, NULL);
+		break;
 	case EXCHANGE_FAILED: stream->exchange = NULL; break;
 	case EXCHANGE_WRITABLE:
 	case EXCHANGE_DONE: break;
@@ -263,19 +379,25 @@ uint64_t control_watch(const struct control *control)
 	return 0;
 }
 
-struct control *control_new(struct loop *loop, const struct route *route,
-			    const struct link_settings *link, control_fn *fn, void *arg)
+bool control_is_refused(const struct control *control)
 {
-	const struct config_list *addresses = &route->config->addresses;
+	return control->is_refused;
+}
+
+struct control *control_new(struct loop *loop, const struct control_settings *settings)
+{
+	const struct config_list *addresses = &settings->route->config->addresses;
 	struct control *control = calloc(1, sizeof(*control));
 
 	BUG_ON(!control);
 	*control = (struct control){ .loop = loop,
-				     .route = route,
-				     .link = *link,
+				     .route = settings->route,
+				     .link = settings->link,
 				     .n_streams = addresses->n,
-				     .fn = fn,
-				     .arg = arg };
+				     .fn = settings->fn,
+				     .refused_fn = settings->refused_fn,
+				     .arg = settings->arg };
+	memcpy(control->gw, settings->gw, SHA256_BYTES);
 	control->streams = calloc(addresses->n, sizeof(*control->streams));
 	BUG_ON(!control->streams);
 	for (size_t i = 0; i < addresses->n; i++) {

@@ -35,6 +35,16 @@ static const struct gateway *find_gateway(const struct landnet *landnet,
 	return NULL;
 }
 
+/* Whose certificate is verified, and not listed: what to list is in the line. */
+static void peer_log_unknown(const struct peer *peer)
+{
+	char pin[BASE64URL_CHARS(SHA256_BYTES) + 1];
+
+	base64url_encode(slice_make(peer->gw, sizeof(peer->gw)), pin);
+	log_warn("gateway_unknown", log_str("peer", conn_peer(link_conn(peer->link))),
+		 log_str("pin", pin));
+}
+
 /* The certificate is verified; now whose it is. */
 static void peer_open(struct peer *peer)
 {
@@ -50,8 +60,7 @@ static void peer_open(struct peer *peer)
 		return;
 	}
 	metrics_add(SERVER_GATEWAYS_UNKNOWN, 1);
-	log_warn("gateway_unknown", log_str("peer", conn_peer(conn)),
-		 log_hex("spki", slice_make(peer->gw, sizeof(peer->gw))));
+	peer_log_unknown(peer);
 }
 
 static void peer_end(struct peer *peer, const char *reason)

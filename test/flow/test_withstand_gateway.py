@@ -253,7 +253,7 @@ def test_a_gateway_that_is_not_configured_opens_nothing(edge):
         for grant, method, target, body in calls:
             answer = caller.link.request(method, target, body, {"Provbox-Grant": grant})
             assert (answer.status, answer.json()["reason"]) == (403, "gateway_unknown"), target
-    edge.server.wait_event("gateway_unknown", spki=stranger.spki_hash())
+    edge.server.wait_event("gateway_unknown", pin=stranger.pin())
     edge.server.wait_event("link_closed", gateway="-", requests="5")
 
 

@@ -3,7 +3,8 @@
 It runs in threads of the test, records every request with its time, and honestly
 returns the exchange number; everything else is up to `answer`, which may give the bytes
 of a whole response, or of a part of one. The control stream is honest, too, and not
-recorded, unless `control` is set: a function that is given what writes a line.
+recorded, unless `control` is set: a function that is given what writes a line; or unless
+`has_control` is false: then it is asked for like anything else.
 """
 
 import http.server
@@ -93,7 +94,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _handle(self):
         owner = self.server.owner
-        if self.path == "/v1/control":
+        if self.path == "/v1/control" and owner.has_control:
             self._control()
             return
         request = Request(self.command, self.path, self.headers, self._body(),
@@ -169,6 +170,7 @@ class RogueServer:
         self.answer = answer
         self.take = lambda read, size: read(size)
         self.control = None
+        self.has_control = True
         self.greet = None
         self.connections = set()
         self.is_closed = threading.Event()

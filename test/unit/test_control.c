@@ -1,5 +1,6 @@
 #include "gateway/control.h"
 
+#include "test/unit/caught.h"
 #include "test/unit/gateway_stage.h"
 
 #define DEV       "urn:gsma:imei:35209900-176148-0"
@@ -19,11 +20,14 @@ struct play {
 	/* How it answers. */
 	unsigned status; /* 0: 200 */
 	const char *media_type;
-	const char *number; /* NULL: the right one */
+	const char *number;  /* NULL: the right one */
+	const char *problem; /* the whole body of an answer; NULL: a stream */
 	/* What was heard. */
 	size_t n_changes;
 	struct control_line last;
+	size_t n_verdicts;                /* of refused_fn */
 	int64_t losses[CONTROL_N_LOSSES]; /* metrics at the beginning */
+	struct caught caught;
 };
 
 static void on_stream(struct exchange *exchange, enum exchange_event event, void *arg)
@@ -36,6 +40,16 @@ static void on_stream(struct exchange *exchange, enum exchange_event event, void
 		if (play->streams[i] == exchange)
 			play->streams[i] = NULL;
 	}
+}
+
+static void say(struct play *play, size_t stream, const char *text, size_t n)
+{
+	struct evbuffer *data = evbuffer_new();
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(play->streams[stream]);
+	evbuffer_add(data, text, n);
+	exchange_send_body(play->streams[stream], data);
+	evbuffer_free(data);
 }
 
 static void answer(struct stage *stage, struct exchange *exchange)
@@ -54,6 +68,20 @@ static void answer(struct stage *stage, struct exchange *exchange)
 	CU_ASSERT_FATAL(play->n_streams < STREAMS);
 	play->streams[play->n_streams++] = exchange;
 	exchange_on(exchange, on_stream, play);
+	if (play->problem) {
+		exchange_send_head(
+			exchange,
+			&(struct http_head){ .status = play->status,
+					     .fields = fields,
+					     .n_fields = 2,
+					     .framing = HTTP_LENGTH,
+					     .content_length =
+						     (int64_t)strlen(play->problem),
+					     .keep_alive = true });
+		say(play, play->n_streams - 1, play->problem, strlen(play->problem));
+		exchange_send_end(exchange);
+		return;
+	}
 	exchange_send_head(
 		exchange,
 		&(struct http_head){ .status = play->status ? play->status : 200,
@@ -74,14 +102,29 @@ static void on_change(void *arg, const struct route *route,
 	play->last = *line;
 }
 
+static void on_refused(void *arg, bool is_refused)
+{
+	struct play *play = arg;
+
+	CU_ASSERT_EQUAL(control_is_refused(play->control), is_refused);
+	play->n_verdicts++;
+}
+
 static void play_begin(struct play *play, size_t n_addresses)
 {
-	struct link_settings link = stage_link_settings();
+	static const uint8_t gw[SHA256_BYTES] = { 0xff, 0xff, 0xff };
+	const struct control_settings settings = {
+		.route = &play->route,
+		.link = stage_link_settings(),
+		.gw = gw,
+		.fn = on_change,
+		.refused_fn = on_refused,
+		.arg = play,
+	};
 
 	play->config.addresses =
 		(struct config_list){ .items = play->addresses, .n = n_addresses };
-	play->control =
-		control_new(play->stage.loop, &play->route, &link, on_change, play);
+	play->control = control_new(play->stage.loop, &settings);
 }
 
 static void play_prepare(struct play *play)
@@ -114,16 +157,6 @@ static int64_t losses(const struct play *play, enum control_loss loss)
 static uint64_t watch(const struct play *play)
 {
 	return control_watch(play->control);
-}
-
-static void say(struct play *play, size_t stream, const char *text, size_t n)
-{
-	struct evbuffer *data = evbuffer_new();
-
-	CU_ASSERT_PTR_NOT_NULL_FATAL(play->streams[stream]);
-	evbuffer_add(data, text, n);
-	exchange_send_body(play->streams[stream], data);
-	evbuffer_free(data);
 }
 
 /* One stream, of which a heartbeat was heard. */
@@ -353,6 +386,121 @@ static void an_answer_that_is_no_stream_is_refused(void)
 	}
 }
 
+#define PROBLEM(reason) "{\"status\":403,\"reason\":\"" reason "\"}"
+
+/* A play whose server answers every stream with a problem. */
+static void play_refuse(struct play *play, unsigned status, const char *problem)
+{
+	play_prepare(play);
+	play->status = status;
+	play->media_type = "application/problem+json";
+	play->problem = problem;
+	play_begin(play, 1);
+	play->caught = caught_begin(stderr);
+}
+
+static void a_gateway_that_no_server_lists_says_so_once(void)
+{
+	struct play play;
+
+	play_refuse(&play, 403, PROBLEM("gateway_unknown"));
+	STAGE_RUN_UNTIL(&play.stage, losses(&play, CONTROL_LOSS_REFUSED) == 1);
+	/* It may pass: the server may just be reloaded. */
+	CU_ASSERT_FALSE(control_is_refused(play.control));
+	STAGE_RUN_UNTIL(&play.stage, control_is_refused(play.control));
+	CU_ASSERT_EQUAL(losses(&play, CONTROL_LOSS_REFUSED), 3);
+	CU_ASSERT_EQUAL(play.n_verdicts, 1);
+	const char *text = caught_end(play.caught);
+	const char *line = strstr(text, "ERROR");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(line);
+	CU_ASSERT_PTR_NOT_NULL(strstr(line, "detail=gateway_unknown pin=____AAAAA"));
+	CU_ASSERT_PTR_NULL(strstr(line + 1, "ERROR"));
+	CU_ASSERT_PTR_NULL(strstr(text, "WARN"));
+	/* Until it is listed. */
+	play.status = 0;
+	play.problem = NULL;
+	play.media_type = "application/x-ndjson";
+	STAGE_RUN_UNTIL(&play.stage, play.n_streams == 4);
+	CU_ASSERT_TRUE(control_is_refused(play.control));
+	say(&play, 3, HEARTBEAT, strlen(HEARTBEAT));
+	STAGE_RUN_UNTIL(&play.stage, !control_is_refused(play.control));
+	CU_ASSERT_EQUAL(play.n_verdicts, 2);
+	play_close(&play);
+}
+
+/* What a server says is shown when it is a word, and only a 403 of the one reason makes
+ * a gateway a stranger. */
+static void a_refusal_gives_its_reason(void)
+{
+	static const struct {
+		unsigned status;
+		const char *problem, *shown;
+	} rows[] = {
+		{ 403, PROBLEM("grant_unexpected"), "detail=grant_unexpected\n" },
+		{ 500, PROBLEM("gateway_unknown"), "detail=gateway_unknown\n" },
+		{ 403, PROBLEM("Not a word"), "detail=403\n" },
+		{ 403, PROBLEM(""), "detail=403\n" },
+		{ 403,
+		  PROBLEM("a_very_long_word_a_very_long_word_a_very_long_word_"
+			  "a_very_long_w"),
+		  "detail=403\n" },
+		{ 404, "{\"reason\":7}", "detail=404\n" },
+		{ 404, "no document", "detail=404\n" },
+		{ 404, "", "detail=404\n" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct play play;
+
+		play_refuse(&play, rows[i].status, rows[i].problem);
+		STAGE_RUN_UNTIL(&play.stage, losses(&play, CONTROL_LOSS_REFUSED) == 3);
+		CU_ASSERT_FALSE(control_is_refused(play.control));
+		const char *text = caught_end(play.caught);
+		CU_ASSERT_PTR_NOT_NULL(strstr(text, rows[i].shown));
+		CU_ASSERT_PTR_NULL(strstr(text, "ERROR"));
+		play_close(&play);
+	}
+}
+
+/* More than a reason needs is not read. */
+static void a_long_refusal_is_not_gathered(void)
+{
+	static char problem[5000] = PROBLEM("gateway_unknown");
+	struct play play;
+
+	memset(problem + strlen(problem), ' ', sizeof(problem) - 1 - strlen(problem));
+	play_refuse(&play, 403, problem);
+	STAGE_RUN_UNTIL(&play.stage, losses(&play, CONTROL_LOSS_REFUSED) == 1);
+	CU_ASSERT_PTR_NOT_NULL(strstr(caught_end(play.caught), "detail=403\n"));
+	play_close(&play);
+}
+
+/* Of two servers one that serves it is enough. */
+static void one_that_lists_it_is_enough(void)
+{
+	struct play play;
+
+	play_prepare(&play);
+	play_begin(&play, 2);
+	STAGE_RUN_UNTIL(&play.stage, play.n_streams == 2);
+	say(&play, 0, HEARTBEAT, strlen(HEARTBEAT));
+	STAGE_RUN_UNTIL(&play.stage, watch(&play));
+	play.status = 403;
+	play.media_type = "application/problem+json";
+	play.problem = PROBLEM("gateway_unknown");
+	exchange_send_end(play.streams[1]);
+	for (int64_t i = 1; i <= 3; i++) {
+		say(&play, 0, HEARTBEAT, strlen(HEARTBEAT));
+		STAGE_RUN_UNTIL(&play.stage, losses(&play, CONTROL_LOSS_REFUSED) == i);
+	}
+	CU_ASSERT_FALSE(control_is_refused(play.control));
+	CU_ASSERT_EQUAL(play.n_verdicts, 0);
+	exchange_send_end(play.streams[0]);
+	STAGE_RUN_UNTIL(&play.stage, losses(&play, CONTROL_LOSS_ENDED) == 2);
+	STAGE_RUN_UNTIL(&play.stage, control_is_refused(play.control));
+	play_close(&play);
+}
+
 static void nobody_there_is_asked_later_and_later(void)
 {
 	struct play play;
@@ -400,4 +548,7 @@ TEST_MAIN("control", TEST(nothing_holds_before_the_first_heartbeat),
 	  TEST(nothing_after_a_bad_line_is_heard), TEST(the_server_may_end_it),
 	  TEST(a_connection_that_breaks_ends_it),
 	  TEST(an_answer_that_is_no_stream_is_refused),
+	  TEST(a_gateway_that_no_server_lists_says_so_once),
+	  TEST(a_refusal_gives_its_reason), TEST(a_long_refusal_is_not_gathered),
+	  TEST(one_that_lists_it_is_enough),
 	  TEST(nobody_there_is_asked_later_and_later), TEST(one_of_two_is_enough))

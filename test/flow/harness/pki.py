@@ -5,6 +5,7 @@ without extended key usage, two identifiers, another subject. Every file is PEM;
 have mode 0600.
 """
 
+import base64
 import datetime
 import ipaddress
 import os
@@ -82,6 +83,10 @@ class Certificate:
         digest.update(self.certificate.public_key().public_bytes(
             serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo))
         return digest.finalize().hex()
+
+    def pin(self):
+        """The same as configurations have it."""
+        return base64.urlsafe_b64encode(bytes.fromhex(self.spki_hash())).decode().rstrip("=")
 
 
 class Authority(Certificate):
