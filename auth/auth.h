@@ -8,6 +8,7 @@
 #define AUTH_AUTH_H
 
 #include <openssl/ssl.h>
+#include <stdio.h>
 
 #include "base/child.h"
 #include "base/codec.h"
@@ -152,6 +153,17 @@ struct authority {
 /** Whether it is 1 to 14 decimal digits (IMEI) or lower-case hex digits (MEID), or
  * "all". */
 bool authority_prefix_is_valid(enum authority_kind kind, struct slice prefix);
+/**
+ * Check the prefixes of a block of a configuration.
+ * @param block   'gateway "g1"'
+ * @param errors  a line with the key for each that is not valid
+ */
+bool authority_check_prefixes(const char *block,
+			      const struct authority_prefixes may[AUTHORITY_N_KINDS],
+			      FILE *errors);
+/** Whether an identifier, canonical, begins with one of its kind. */
+bool authority_covers(const struct authority_prefixes may[AUTHORITY_N_KINDS],
+		      const char *dev);
 /**
  * Whether those who vouch for a device may do so for this identifier: each of them that
  * has a rule allows it, and at least one has a rule.

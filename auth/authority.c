@@ -43,17 +43,42 @@ static bool has_prefix(struct slice digits, struct slice prefix)
 	return n == prefix.n;
 }
 
-static bool may_assert(const struct authority *authority, struct slice dev)
+bool authority_check_prefixes(const char *block,
+			      const struct authority_prefixes may[AUTHORITY_N_KINDS],
+			      FILE *errors)
 {
+	static const struct {
+		const char *key, *digits;
+	} names[AUTHORITY_N_KINDS] = {
+		[AUTHORITY_IMEI] = { "imei", "digits" },
+		[AUTHORITY_MEID] = { "meid", "lower-case hex digits" },
+	};
+	bool is_good = true;
+
+	for (size_t k = 0; k < AUTHORITY_N_KINDS; k++)
+		for (size_t i = 0; i < may[k].n; i++) {
+			if (authority_prefix_is_valid(k, slice_of(may[k].items[i])))
+				continue;
+			fprintf(errors, "%s: %s: %s is neither 1 to 14 %s nor all\n",
+				block, names[k].key, may[k].items[i], names[k].digits);
+			is_good = false;
+		}
+	return is_good;
+}
+
+bool authority_covers(const struct authority_prefixes may[AUTHORITY_N_KINDS],
+		      const char *dev)
+{
+	struct slice text = slice_of(dev);
+
 	for (size_t k = 0; k < AUTHORITY_N_KINDS; k++) {
-		const struct authority_prefixes *prefixes = &authority->may[k];
 		size_t n = kinds[k].urn.n;
 
-		if (!slice_starts(dev, kinds[k].urn))
+		if (!slice_starts(text, kinds[k].urn))
 			continue;
-		for (size_t i = 0; i < prefixes->n; i++)
-			if (has_prefix(slice_make(dev.p + n, dev.n - n),
-				       slice_of(prefixes->items[i])))
+		for (size_t i = 0; i < may[k].n; i++)
+			if (has_prefix(slice_make(text.p + n, text.n - n),
+				       slice_of(may[k].items[i])))
 				return true;
 	}
 	return false;
@@ -75,7 +100,7 @@ enum auth_reason authority_check(const struct authority *authorities, size_t n,
 	for (size_t i = 0; i < n; i++) {
 		if (!vouches(&authorities[i], chain))
 			continue;
-		if (!may_assert(&authorities[i], slice_of(dev)))
+		if (!authority_covers(authorities[i].may, dev))
 			return REASON_IDENTIFIER_NOT_ALLOWED;
 		is_ruled = true;
 	}

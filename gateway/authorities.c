@@ -17,28 +17,6 @@ static bool read_section(const struct authority_config *section, struct authorit
 	return tls_spki_hash_of_file(section->certificate, out->spki);
 }
 
-static bool check_prefixes(const char *title, enum authority_kind kind,
-			   const struct authority_prefixes *prefixes, FILE *errors)
-{
-	static const struct {
-		const char *key, *digits;
-	} kinds[AUTHORITY_N_KINDS] = {
-		[AUTHORITY_IMEI] = { "imei", "digits" },
-		[AUTHORITY_MEID] = { "meid", "lower-case hex digits" },
-	};
-	bool is_good = true;
-
-	for (size_t i = 0; i < prefixes->n; i++) {
-		if (authority_prefix_is_valid(kind, slice_of(prefixes->items[i])))
-			continue;
-		fprintf(errors,
-			"authority \"%s\": %s: %s is neither 1 to 14 %s nor all\n",
-			title, kinds[kind].key, prefixes->items[i], kinds[kind].digits);
-		is_good = false;
-	}
-	return is_good;
-}
-
 static bool check_section(const struct authority_config *section,
 			  struct authority *authority, FILE *errors)
 {
@@ -54,10 +32,9 @@ static bool check_section(const struct authority_config *section,
 			section->title);
 		return false;
 	}
-	return check_prefixes(section->title, AUTHORITY_IMEI,
-			      &authority->may[AUTHORITY_IMEI], errors) &
-	       check_prefixes(section->title, AUTHORITY_MEID,
-			      &authority->may[AUTHORITY_MEID], errors);
+	char block[512];
+	snprintf(block, sizeof(block), "authority \"%s\"", section->title);
+	return authority_check_prefixes(block, authority->may, errors);
 }
 
 /* Two rules for one CA would both have to allow what is asserted: nobody means that. */

@@ -22,6 +22,7 @@ static const struct {
 	[API_PATH_UNKNOWN] = { 404, SLICE("path_unknown") },
 	[API_METHOD_NOT_ALLOWED] = { 405, SLICE("method_not_allowed") },
 	[API_METHOD_NOT_PERMITTED] = { 403, SLICE("method_not_permitted") },
+	[API_GATEWAY_NOT_FOR_DEVICE] = { 403, SLICE("gateway_not_for_device") },
 	[API_MEDIA_TYPE] = { 415, SLICE("media_type_unsupported") },
 	[API_BODY_UNEXPECTED] = { 400, SLICE("body_unexpected") },
 	[API_BODY_TOO_LARGE] = { 413, SLICE("body_too_large") },

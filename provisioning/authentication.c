@@ -30,6 +30,10 @@ bool authentication_fill(struct api_call *call, struct db_param *params, size_t 
 		api_refuse(call, API_METHOD_NOT_PERMITTED, NULL);
 		return false;
 	}
+	if (!authority_covers(call->peer->gateway->devices, call->claims.dev)) {
+		api_refuse(call, API_GATEWAY_NOT_FOR_DEVICE, NULL);
+		return false;
+	}
 	set_own_claims(call);
 	params[(*n)++] = db_text(call->claims.dev);
 	params[(*n)++] = db_bytes(call->claims.cred, SHA256_BYTES);

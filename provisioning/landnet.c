@@ -139,6 +139,7 @@ static bool load_gateways(struct landnet *landnet)
 		gateway->name = block[i].title;
 		if (!server_config_gateway(&block[i], gateway->gw))
 			return fail("gateway", block[i].title);
+		server_config_devices(&block[i], gateway->devices);
 		landnet->n_gateways++;
 	}
 	return true;

@@ -19,6 +19,8 @@
 struct gateway {
 	const char *name;
 	uint8_t gw[SHA256_BYTES];
+	struct authority_prefixes
+		devices[AUTHORITY_N_KINDS]; /* that it may speak for */
 };
 
 /** A worker. */

@@ -206,6 +206,12 @@ static const struct config_key gateway_keys[] = {
 	{ .name = "pin", .type = CONFIG_STRING, .offset = AT_GATEWAY(pin),
 	  .fallback = "",
 	  .help = "Or base64url of the SHA-256 of its SubjectPublicKeyInfo." },
+	{ .name = "imei", .type = CONFIG_LIST, .offset = AT_GATEWAY(imei),
+	  .fallback = "{\"all\"}",
+	  .help = "IMEIs of the devices that it may speak for, by their first digits." },
+	{ .name = "meid", .type = CONFIG_LIST, .offset = AT_GATEWAY(meid),
+	  .fallback = "{\"all\"}",
+	  .help = "The same for MEIDs, by their first hex digits." },
 };
 /* clang-format on */
 
@@ -248,6 +254,28 @@ bool server_config_gateway(const struct gateway_config *gateway,
 	return tls_spki_hash_of_file(gateway->certificate, out);
 }
 
+void server_config_devices(const struct gateway_config *gateway,
+			   struct authority_prefixes out[AUTHORITY_N_KINDS])
+{
+	const struct config_list *lists[] = {
+		[AUTHORITY_IMEI] = &gateway->imei,
+		[AUTHORITY_MEID] = &gateway->meid,
+	};
+	for (size_t k = 0; k < AUTHORITY_N_KINDS; k++)
+		out[k] = (struct authority_prefixes){
+			(const char *const *)lists[k]->items, lists[k]->n
+		};
+}
+
+static bool check_devices(const struct gateway_config *gateway, FILE *errors)
+{
+	struct authority_prefixes may[AUTHORITY_N_KINDS];
+	char block[512];
+	snprintf(block, sizeof(block), "gateway \"%s\"", gateway->title);
+	server_config_devices(gateway, may);
+	return authority_check_prefixes(block, may, errors);
+}
+
 static bool check_gateways(const struct server_config *config, FILE *errors)
 {
 	bool is_good = true;
@@ -263,7 +291,7 @@ static bool check_gateways(const struct server_config *config, FILE *errors)
 					  : "certificate is no PEM certificate";
 		if (problem)
 			fprintf(errors, "gateway \"%s\": %s\n", g->title, problem);
-		is_good &= !problem;
+		is_good &= !problem && check_devices(g, errors);
 	}
 	return is_good;
 }

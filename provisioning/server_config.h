@@ -14,8 +14,9 @@
 /** A gateway that may use this server: by its certificate, or by its key alone. */
 struct gateway_config {
 	char *title;
-	char *certificate; /* NULL or PEM */
-	char *pin;         /* "" or base64url of the SHA-256 of its SPKI */
+	char *certificate;             /* NULL or PEM */
+	char *pin;                     /* "" or base64url of the SHA-256 of its SPKI */
+	struct config_list imei, meid; /* of devices: prefixes, or "all" */
 };
 
 /** The server that mail is brought to, and as whom. */
@@ -74,5 +75,8 @@ bool server_config_srv(const struct server_config *config,
 /** What a gateway is known by: the SHA-256 of its SPKI. */
 bool server_config_gateway(const struct gateway_config *gateway,
 			   uint8_t out[SHA256_BYTES]);
+/** Which devices it may speak for; borrowed from the configuration. */
+void server_config_devices(const struct gateway_config *gateway,
+			   struct authority_prefixes out[AUTHORITY_N_KINDS]);
 
 #endif

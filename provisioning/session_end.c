@@ -15,6 +15,10 @@ bool session_end_fill(struct api_call *call, struct db_param *params, size_t *n)
 			   "member `sid`: not that of the path");
 		return false;
 	}
+	if (!authority_covers(call->peer->gateway->devices, call->claims.dev)) {
+		api_refuse(call, API_GATEWAY_NOT_FOR_DEVICE, NULL);
+		return false;
+	}
 	params[(*n)++] = db_bytes(call->claims.sid, AUTH_SID_BYTES);
 	params[(*n)++] = db_text(call->claims.dev);
 	params[(*n)++] = db_text(AUTH_METHOD);

@@ -14,6 +14,7 @@ insert into reason (code, meaning, advice) values
 ('standing_limited', 'The device may reach customer care only.', 'Its standing must change before it can be provisioned.'),
 ('account_opened', 'The first request of the device was done.', 'Nothing to do.'),
 ('operator_decision', 'An operator decided so.', 'The detail of the event may say why.'),
+('gateway_not_for_device', 'The gateway may not speak for such a device.', 'Name the first digits of its identifiers in imei or meid of the gateway''s block in server.conf, or look why it spoke for a foreign one.'),
 ('method_not_permitted', 'The device may not authenticate by this method.', 'See its record.'),
 ('gateway_unknown', 'The key of the gateway is not that of a listed one.', 'Add its landnet certificate to the configuration of the server, in a gateway section, and reload it.'),
 ('grant_missing', 'What needs a grant came without one.', 'Compare the versions of gateway and server.'),

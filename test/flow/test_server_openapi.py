@@ -18,6 +18,8 @@ LONG = b'{"a": "' + b"x" * 20000 + b'"}'
 def served(site):
     site.start("database")
     site.server.config["database_timeout"] = "200ms"
+    site.narrow = site.pki.landnet.issue("narrow", usages=[pki.CLIENT])
+    site.server.config["gateway", "narrow"] = {"certificate": site.narrow.path, "imei": ["99"]}
     site.start("server")
     return site
 
@@ -127,6 +129,16 @@ def provoke_other_methods(caller):
             caller.leaf, caller.dev, method=method), reason=reason)
 
 
+def provoke_foreign_device(site, api):
+    """The gateway "narrow" speaks for other devices."""
+    with Caller(site, api, gateway=site.narrow) as caller:
+        caller.ask("POST", "/v1/authentication", 403,
+                   caller.link.authentication(caller.leaf, caller.dev),
+                   reason="gateway_not_for_device")
+        caller.ask("POST", caller.end_path(), 403, caller.end_body(),
+                   reason="gateway_not_for_device")
+
+
 def provoke_strange_gateway(site, api, path):
     stranger = site.pki.landnet.issue("stranger", usages=[pki.CLIENT])
     with Caller(site, api, gateway=stranger) as caller:
@@ -161,6 +173,7 @@ def test_every_documented_status_occurs(served):
         provoke_limits(caller, path)
         provoke_wrong_heads(caller, path)
         provoke_other_methods(caller)
+        provoke_foreign_device(served, api)
         provoke_strange_gateway(served, api, path)
         served.db.query("update provbox.catalogue set is_current = false")
         caller.ask("GET", "/v1/catalogue", 404, reason="catalogue_empty")

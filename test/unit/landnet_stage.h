@@ -40,6 +40,7 @@ struct stage {
 
 static inline void stage_open(struct stage *stage)
 {
+	static const char *const all[] = { "all" };
 	struct directory directory;
 	struct auth_claims claims;
 	char why[256];
@@ -49,6 +50,8 @@ static inline void stage_open(struct stage *stage)
 	claims_fill(&claims);
 	stage->gateway.name = "a";
 	memcpy(stage->gateway.gw, claims.gw, SHA256_BYTES);
+	for (size_t k = 0; k < AUTHORITY_N_KINDS; k++)
+		stage->gateway.devices[k] = (struct authority_prefixes){ all, 1 };
 	memcpy(stage->landnet.srv, claims.srv, sizeof(stage->landnet.srv));
 	stage->loop = stage->landnet.loop = loop_new();
 	directory_open(&directory);

@@ -18,7 +18,8 @@
  * the test put into `answer`, and notes what it was asked. */
 static const char schema[] =
 	"create schema provbox; set search_path = provbox;"
-	"create type api_result as (status int, reason text, etag text, body text);"
+	"create type api_result as (status int, reason text, etag text, body text, "
+	"retry_s int);"
 	"create table answer of api_result;"
 	"create table asked (dev text, epoch bigint, permission text, sha256 bytea);"
 	"create table content_chunk (n int, bytes bytea);"

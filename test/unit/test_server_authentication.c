@@ -214,6 +214,24 @@ static void another_method_is_not_permitted(void)
 	}
 }
 
+static void a_gateway_speaks_for_its_own_devices(void)
+{
+	static const char *const theirs[] = { "99", "3520990" };
+	struct authority_prefixes *imei = &stage.gateway.devices[AUTHORITY_IMEI];
+	const struct authority_prefixes all = *imei;
+
+	for (size_t n = 1; n <= 2; n++) {
+		begin(false);
+		n_params = 0;
+		*imei = (struct authority_prefixes){ theirs, n };
+		CU_ASSERT_EQUAL(authentication_fill(&call, params, &n_params), n == 2);
+		if (n == 1)
+			CU_ASSERT_EQUAL(heard.refusal, API_GATEWAY_NOT_FOR_DEVICE);
+		*imei = all;
+		end();
+	}
+}
+
 static void asks_for_the_device_under_its_own_name_of_the_gateway(void)
 {
 	struct auth_claims claims;
@@ -400,6 +418,7 @@ int main(void)
 {
 	const struct test_case cases[] = {
 		TEST(opens),
+		TEST(a_gateway_speaks_for_its_own_devices),
 		TEST(another_method_is_not_permitted),
 		TEST(asks_for_the_device_under_its_own_name_of_the_gateway),
 		TEST(refuses_what_is_no_request),

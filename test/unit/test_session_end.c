@@ -7,7 +7,9 @@
 #include "test/unit/test.h"
 
 static struct arena *arena;
-static struct peer peer;
+static const char *const all[] = { "all" };
+static struct gateway gateway = { .devices = { { all, 1 }, { all, 1 } } };
+static struct peer peer = { .gateway = &gateway };
 static struct api_call call;
 static struct db_param params[DB_PARAMS_MAX];
 static size_t n_params;
