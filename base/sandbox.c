@@ -96,7 +96,8 @@ static bool limit(unsigned rights)
 		bool is_limited;
 	} table[] = {
 		{ RLIMIT_CORE, true },
-		{ RLIMIT_FSIZE, !may_grow && !(rights & SANDBOX_SUPERVISE) },
+		{ RLIMIT_FSIZE,
+		  !may_grow && !(rights & (SANDBOX_MAKE_FILES | SANDBOX_SUPERVISE)) },
 		{ RLIMIT_NPROC, !(rights & (SANDBOX_RESOLVE | SANDBOX_SUPERVISE)) },
 		{ RLIMIT_MEMLOCK, !(rights & SANDBOX_SUPERVISE) },
 		{ RLIMIT_MSGQUEUE, !(rights & SANDBOX_SUPERVISE) },

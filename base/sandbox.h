@@ -21,7 +21,9 @@ enum sandbox_right {
 	SANDBOX_FILES = 1 << 3,     /* read files */
 	SANDBOX_RESOLVE = 1 << 4, /* look up names as the C library does: threads, UDP,
 				     netlink, modules */
-	SANDBOX_SUPERVISE = 1 << 5, /* anything but what only an attack does; alone */
+	SANDBOX_MAKE_FILES = 1 << 5, /* new ones, with another name when they are whole
+				      */
+	SANDBOX_SUPERVISE = 1 << 6,  /* anything but what only an attack does; alone */
 };
 
 /** What libpq needs, with a passfile, a CA file, and a socket folder. */

@@ -204,6 +204,17 @@ static const struct call calls_files[] = {
 	{ "statfs" },
 };
 
+/* What is there already is never opened for writing, nor by way of a link. */
+#define MAKES (O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW)
+
+static const struct call calls_make_files[] = {
+	{ "openat", { ARG(2, MAKES | O_ACCMODE | O_TRUNC | __O_TMPFILE, MAKES) } },
+	{ "renameat" },
+	{ "renameat2", { ARG(4, INT, 0) } }, /* of the C library, on some machines */
+	{ "unlinkat", { ARG(2, INT, 0) } },
+	{ "fsync" },
+};
+
 static const struct call calls_resolve[] = {
 	/* a thread and nothing else, as the C library makes it */
 	{ "clone", { ARG(0, CLONE_THREAD | CLONE_VM, CLONE_THREAD | CLONE_VM) } },
@@ -329,6 +340,7 @@ static const struct {
 	{ SANDBOX_DIAL_IP, CALLS(calls_dial_ip) },
 	{ SANDBOX_DIAL_FILE, CALLS(calls_dial_file) },
 	{ SANDBOX_FILES, CALLS(calls_files) },
+	{ SANDBOX_MAKE_FILES, CALLS(calls_make_files) },
 	{ SANDBOX_RESOLVE, CALLS(calls_resolve) },
 };
 

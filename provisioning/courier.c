@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/schema.h"
 #include "provisioning/billing.h"
+#include "provisioning/billing_file.h"
 #include "provisioning/effect.h"
 #include "provisioning/fetch.h"
 #include "provisioning/hook.h"
@@ -21,15 +22,36 @@
 #define LEASE_SPARE_MS 10000 /* beyond one attempt, for the answer to be stored */
 #define QUEUE_LIMIT    256   /* calls of the database under way or waiting */
 
-static const struct effect_kind *const kinds[] = {
-	&billing_kind, &fetch_kind, &mail_kind, &hook_kind, &verification_kind,
-};
-#define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
+#define KINDS_MAX  8
+#define CHORES_MAX 4
 
-/* What is done for one request at a time, and says whether there may be more. */
-static const enum statement chores[] = { STATEMENT_ITEMS_SETTLE,
-					 STATEMENT_STATUS_NOTICE };
-#define N_CHORES (sizeof(chores) / sizeof(chores[0]))
+/* What a process of the role does. */
+struct duty {
+	const char *name, *application;
+	bool is_sweeping; /* ends what is over, and counts the queues */
+	const struct effect_kind *kinds[KINDS_MAX]; /* NULL past the end */
+	/* What is done for one thing at a time, and says whether there may be more. */
+	enum statement chores[CHORES_MAX];
+	size_t n_chores;
+};
+
+static const struct duty duty_of_calls = {
+	.name = "courier",
+	.application = "provbox-server/courier",
+	.is_sweeping = true,
+	.kinds = { &billing_kind, &fetch_kind, &mail_kind, &hook_kind,
+		   &verification_kind },
+	.chores = { STATEMENT_ITEMS_SETTLE, STATEMENT_STATUS_NOTICE },
+	.n_chores = 2,
+};
+
+static const struct duty duty_of_files = {
+	.name = "files",
+	.application = "provbox-server/files",
+	.kinds = { &billing_file_kind },
+	.chores = { STATEMENT_BILLING_FILE_CUT },
+	.n_chores = 1,
+};
 
 struct chore {
 	struct courier *courier;
@@ -51,14 +73,16 @@ struct lane {
 
 struct courier {
 	const struct server_config *config;
+	const struct duty *duty;
 	struct worker *worker;
 	struct loop *loop;
 	struct db *db;
 	char name[32];
 	struct transfers *transfers;
-	struct lane lanes[N_KINDS];
+	struct lane lanes[KINDS_MAX];
+	size_t n_lanes;
 	struct timer sweep;
-	struct chore chores[N_CHORES];
+	struct chore chores[CHORES_MAX];
 	bool is_stopping;
 	int64_t due, dead; /* as last counted into the gauges */
 };
@@ -66,7 +90,7 @@ struct courier {
 static size_t count_effects(const struct courier *courier)
 {
 	size_t n = 0;
-	for (size_t i = 0; i < N_KINDS; i++)
+	for (size_t i = 0; i < courier->n_lanes; i++)
 		n += courier->lanes[i].n_effects;
 	return n;
 }
@@ -76,7 +100,7 @@ static void courier_rest(const struct courier *courier)
 {
 	if (!courier->is_stopping || count_effects(courier) > 0)
 		return;
-	for (size_t i = 0; i < N_KINDS; i++)
+	for (size_t i = 0; i < courier->n_lanes; i++)
 		if (courier->lanes[i].is_leasing)
 			return;
 	loop_stop(courier->loop);
@@ -239,14 +263,14 @@ static void on_sweep(void *arg)
 	snprintf(limit, sizeof(limit), "%d", SWEEP_LIMIT);
 	struct db_param params[] = { db_text(limit) };
 	struct db_param forget[] = { db_text(FORGET_LIMIT) };
-	if (db_is_ready(courier->db) &&
+	if (courier->duty->is_sweeping && db_is_ready(courier->db) &&
 	    (!db_call(courier->db, STATEMENT_REQUESTS_EXPIRE, params, 1, on_expired,
 		      courier) ||
 	     !db_call(courier->db, STATEMENT_CONTROL_FORGET, forget, 1, on_swept,
 		      courier) ||
 	     !db_call(courier->db, STATEMENT_QUEUE_READ, NULL, 0, on_queues, courier)))
 		log_warn("sweep_skipped", log_str("why", "queue of calls is full"));
-	for (size_t i = 0; i < N_CHORES; i++)
+	for (size_t i = 0; i < courier->duty->n_chores; i++)
 		if (db_is_ready(courier->db) && !courier->chores[i].is_under_way)
 			chore_do(&courier->chores[i]);
 	timer_start(&courier->sweep, SWEEP_MS);
@@ -266,7 +290,7 @@ static bool open_database(struct courier *courier)
 	const struct server_config *config = courier->config;
 	struct db_settings settings = {
 		.dsn = config->dsn,
-		.application_name = "provbox-server/courier",
+		.application_name = courier->duty->application,
 		.statements = statements,
 		.n_statements = STATEMENT_N,
 		.connections = 2, /* so that a sweep does not hold up an effect */
@@ -285,18 +309,30 @@ static bool open_database(struct courier *courier)
 	return true;
 }
 
-bool courier_load(const void *config, void **secrets)
+static bool load(const struct duty *duty, const void *config, void **secrets)
 {
 	struct courier *courier = calloc(1, sizeof(*courier));
 	BUG_ON(!courier);
 	courier->config = config;
+	courier->duty = duty;
 	*secrets = courier;
-	for (size_t i = 0; i < N_KINDS; i++)
-		if (!kinds[i]->load(config, &courier->lanes[i].secrets)) {
+	for (const struct effect_kind *const *kind = duty->kinds; *kind; kind++)
+		if (!(*kind)->load(config,
+				   &courier->lanes[courier->n_lanes++].secrets)) {
 			free(courier);
 			return false;
 		}
 	return true;
+}
+
+bool courier_load(const void *config, void **secrets)
+{
+	return load(&duty_of_calls, config, secrets);
+}
+
+bool courier_load_files(const void *config, void **secrets)
+{
+	return load(&duty_of_files, config, secrets);
 }
 
 static void open_lane(struct courier *courier, struct lane *lane,
@@ -317,17 +353,19 @@ bool courier_start(struct worker *worker)
 	struct courier *courier = worker->secrets;
 	courier->worker = worker;
 	courier->loop = worker->loop;
-	snprintf(courier->name, sizeof(courier->name), "courier-%d", (int)getpid());
+	snprintf(courier->name, sizeof(courier->name), "%s-%d", courier->duty->name,
+		 (int)getpid());
 	timer_init(&courier->sweep, courier->loop, on_sweep, courier);
-	for (size_t i = 0; i < N_CHORES; i++)
+	for (size_t i = 0; i < courier->duty->n_chores; i++)
 		courier->chores[i] =
-			(struct chore){ .courier = courier, .statement = chores[i] };
+			(struct chore){ .courier = courier,
+					.statement = courier->duty->chores[i] };
 	if (!open_database(courier))
 		return false;
 	on_sweep(courier);
 	courier->transfers = transfers_new(courier->loop);
-	for (size_t i = 0; i < N_KINDS; i++)
-		open_lane(courier, &courier->lanes[i], kinds[i]);
+	for (size_t i = 0; i < courier->n_lanes; i++)
+		open_lane(courier, &courier->lanes[i], courier->duty->kinds[i]);
 	return true;
 }
 
@@ -336,7 +374,7 @@ void courier_stop(struct worker *worker)
 {
 	struct courier *courier = worker->secrets;
 	courier->is_stopping = true;
-	for (size_t i = 0; i < N_KINDS; i++)
+	for (size_t i = 0; i < courier->n_lanes; i++)
 		timer_cancel(&courier->lanes[i].poll);
 	timer_cancel(&courier->sweep);
 	courier_rest(courier);

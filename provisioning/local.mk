@@ -6,6 +6,7 @@ provisioning_libprovisioning_a_SOURCES = \
 	provisioning/api.c provisioning/api.h \
 	provisioning/authentication.c provisioning/authentication.h \
 	provisioning/billing.c provisioning/billing.h \
+	provisioning/billing_file.c provisioning/billing_file.h \
 	provisioning/fetch.c provisioning/fetch.h \
 	provisioning/content.c provisioning/content.h \
 	provisioning/control.c provisioning/control.h \
@@ -36,7 +37,7 @@ provbox_server_SOURCES = provisioning/main.c
 provbox_server_LDADD = $(SERVER_LIBS)
 
 check_PROGRAMS += test/unit/test_admission test/unit/test_content \
-	test/unit/test_courier test/unit/test_device_api test/unit/test_fetch \
+	test/unit/test_billing_file test/unit/test_courier test/unit/test_device_api test/unit/test_fetch \
 	test/unit/test_mail_text \
 	test/unit/test_poster \
 	test/unit/test_server_authentication test/unit/test_server_config \
@@ -44,6 +45,7 @@ check_PROGRAMS += test/unit/test_admission test/unit/test_content \
 	test/unit/test_service \
 	test/unit/test_session_end test/unit/test_verification test/unit/test_wait
 test_unit_test_admission_LDADD = $(SERVER_LIBS)
+test_unit_test_billing_file_LDADD = $(SERVER_LIBS)
 test_unit_test_content_LDADD = $(SERVER_LIBS)
 test_unit_test_courier_LDADD = $(SERVER_LIBS)
 test_unit_test_device_api_SOURCES = test/unit/test_device_api.c \
@@ -105,4 +107,5 @@ nobase_dist_pkgdata_DATA += \
 	provisioning/sql/016_fetch.sql \
 	provisioning/sql/017_copy.sql \
 	provisioning/sql/018_wording.sql \
-	provisioning/sql/019_verification.sql
+	provisioning/sql/019_verification.sql \
+	provisioning/sql/020_billing_file.sql

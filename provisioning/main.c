@@ -66,6 +66,13 @@ static bool start_keys(struct worker *worker)
 	return true;
 }
 
+/* ---- files: a courier of files, where there is a folder for them ---- */
+
+static size_t count_files(const void *config)
+{
+	return *settings(config)->billing_folder ? 1 : 0;
+}
+
 static const struct supervisor_role roles[] = {
 	{ .name = "landnet",
 	  .count = count_workers,
@@ -82,6 +89,13 @@ static const struct supervisor_role roles[] = {
 	  .stop = courier_stop,
 	  .cut = courier_cut,
 	  .rights = SANDBOX_DATABASE | SANDBOX_RESOLVE },
+	{ .name = "files",
+	  .count = count_files,
+	  .load = courier_load_files,
+	  .start = courier_start,
+	  .stop = courier_stop,
+	  .cut = courier_cut,
+	  .rights = SANDBOX_DATABASE | SANDBOX_MAKE_FILES },
 	{ .name = "zone",
 	  .load = load_zone,
 	  .start = start_zone,

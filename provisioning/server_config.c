@@ -47,6 +47,15 @@ static bool is_billing_url(const void *section, char *why, size_t why_size)
 	return is_service_url(&AS(section)->billing, why, why_size);
 }
 
+static bool is_billing_folder(const void *section, char *why, size_t why_size)
+{
+	const char *folder = AS(section)->billing_folder;
+	if (!*folder || *folder == '/')
+		return true;
+	snprintf(why, why_size, "is no absolute path");
+	return false;
+}
+
 static bool is_hook_url(const void *section, char *why, size_t why_size)
 {
 	return is_service_url(&AS(section)->hook, why, why_size);
@@ -146,6 +155,10 @@ static const struct config_key top_keys[] = {
 	SERVICE(billing, is_billing_url,
 		"Where billing events are posted; empty: they wait in the outbox.",
 		"One attempt at a billing event."),
+	{ .name = "billing_folder", .type = CONFIG_STRING,
+	  .offset = AT(billing_folder), .fallback = "", .check = is_billing_folder,
+	  .help = "Folder, writable by the user, that files of billing events go to; "
+		  "empty: they wait in the outbox." },
 	{ .name = "fetch_trust", .type = CONFIG_PATH, .offset = AT(fetch_trust),
 	  .fallback = "",
 	  .help = "PEM anchors of the servers that content is fetched from; empty: it "

@@ -43,7 +43,8 @@ struct server_config {
 	int64_t database_timeout_ms;
 
 	struct service_config billing;
-	char *fetch_trust; /* NULL: nothing is fetched */
+	char *billing_folder; /* "": no files are written */
+	char *fetch_trust;    /* NULL: nothing is fetched */
 	int64_t fetch_timeout_ms, fetch_limit_ms;
 	struct mail_config mail;
 	struct service_config hook, verification;

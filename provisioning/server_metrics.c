@@ -74,6 +74,7 @@ const struct metric server_metrics[SERVER_N_METRICS] = {
 	[SERVER_DATABASE_UP] = GAUGE("provbox_server_database_up", NULL,
 		"Processes that have a database connection."),
 	EFFECTS("billing", SERVER_BILLING_DONE),
+	EFFECTS("file", SERVER_FILE_DONE),
 	EFFECTS("fetch", SERVER_FETCH_DONE),
 	EFFECTS("mail", SERVER_MAIL_DONE),
 	EFFECTS("hook", SERVER_HOOK_DONE),

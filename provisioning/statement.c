@@ -49,6 +49,8 @@ const struct db_statement statements[STATEMENT_N] = {
 		"items_settle", "select provbox.items_settle()", 0 },
 	[STATEMENT_STATUS_NOTICE] = {
 		"status_notice", "select provbox.status_notice()", 0 },
+	[STATEMENT_BILLING_FILE_CUT] = {
+		"billing_file_cut", "select provbox.billing_file_cut()", 0 },
 	[STATEMENT_OUTBOX_LEASE] = {
 		"outbox_lease",
 		"select id, kind, key, attempt, payload, token "

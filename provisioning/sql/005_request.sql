@@ -139,6 +139,19 @@ create table acceptance (
 	check ((channel = 'wide_band') = (how = 'online'))
 );
 
+-- The head of the keys under which effects of a request leave: the same whenever the device asks for the same, and
+-- never that of another request. Numbers of rows are neither, once a database has been restored. The digest tells two
+-- devices apart that have drawn the same id, and names neither.
+create function request_key(p_rid bigint) returns text
+language plpgsql stable set search_path = provbox, pg_temp as $$
+begin
+	return (
+		select 'request/' || id || '/' || left(hex(sha256(convert_to(dev || ' ' || id, 'UTF8'))), 16)
+		from request where rid = p_rid
+	);
+end
+$$;
+
 create function on_record_change() returns trigger
 language plpgsql set search_path = provbox, pg_temp as $$
 begin

@@ -5,7 +5,7 @@ set local search_path = provbox, pg_temp;
 -- back by doing nothing. token names the lease. key is stable over all attempts.
 create table outbox (
 	id bigint generated always as identity primary key,
-	kind text not null check (kind in ('sms', 'mail', 'billing', 'service', 'verify', 'fetch', 'hook')),
+	kind text not null check (kind in ('sms', 'mail', 'billing', 'file', 'service', 'verify', 'fetch', 'hook')),
 	key text not null unique check (length(key) between 1 and 200),
 	request bigint references request,
 	notice bigint,
@@ -153,5 +153,5 @@ language sql stable security definer set search_path = provbox, pg_temp as $$
 		(select count(*) from outbox o where o.kind = k.kind and o.state = 'dead'),
 		coalesce(extract(epoch from clock_timestamp() -
 			(select min(o.created) from outbox o where o.kind = k.kind and o.state = 'due')), 0)::float8
-	from (values ('sms'), ('mail'), ('billing'), ('service'), ('verify'), ('fetch'), ('hook')) k (kind)
+	from (values ('sms'), ('mail'), ('billing'), ('file'), ('service'), ('verify'), ('fetch'), ('hook')) k (kind)
 $$;

@@ -392,7 +392,6 @@ create function request_confirm(p_rid bigint, p_actor text) returns void
 language plpgsql set search_path = provbox, pg_temp as $$
 declare
 	o offer;
-	key text := 'request/' || p_rid || '/done';
 begin
 	if exists (select from item join item_state using (state) where request = p_rid and is_open) then
 		return;
@@ -401,7 +400,7 @@ begin
 	if exists (select from item where request = p_rid and state = 'installed') then
 		perform request_move(p_rid, 'complete', p_actor, null, null);
 		perform account_open(p_rid);
-		perform outbox_put('billing', key, p_rid, null, billing_event(p_rid, key));
+		perform billing_put(p_rid);
 		perform items_notice(p_rid, o.msisdn, 'status', 'completed', request_language(p_rid), '{installed}');
 	else
 		perform request_move(p_rid, 'fail', p_actor, case when exists (

@@ -24,12 +24,11 @@ begin
 end
 $$;
 
--- Send copies of offered terms to the addresses of the device record. The id of the request is in the keys, so that no
--- other database makes the same ones.
+-- Send copies of offered terms to the addresses of the device record.
 create function terms_copy(p_request request, p_device device, p_terms terms) returns void
 language plpgsql set search_path = provbox, pg_temp as $$
 declare
-	head text := 'request/' || p_request.rid || '/' || p_request.id || '/terms/';
+	head text := request_key(p_request.rid) || '/terms/';
 begin
 	if p_device.email is not null then
 		perform outbox_put('mail', head || 'mail', p_request.rid, null, terms_mail(p_device.email, p_terms));

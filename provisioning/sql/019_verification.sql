@@ -33,7 +33,7 @@ create function verification_ask(p_rid bigint) returns void
 language plpgsql set search_path = provbox, pg_temp as $$
 declare
 	r request;
-	key text := 'request/' || p_rid || '/verify';
+	key text := request_key(p_rid) || '/verify';
 begin
 	select * into strict r from request where rid = p_rid;
 	perform outbox_put('verify', key, p_rid, null, jsonb_build_object('id', key,

@@ -5,7 +5,7 @@ import json
 
 import psycopg2
 import pytest
-from harness.schema import DEV, NUMBER, TERMS, device, digest
+from harness.schema import DEV, NUMBER, TERMS, device, digest, request_key
 
 EMAIL, FAX = "ada.lovelace@example.com", "+447700900321"
 
@@ -19,8 +19,7 @@ def test_terms_go_to_the_addresses_of_the_record(schema):
     schema.import_devices(device(email=EMAIL, fax=FAX))
     request = schema.offered()
     hook, mail = copies(schema)
-    (rid,) = schema.table("select rid from request")
-    head = f"request/{rid['rid']}/{request}/terms/"
+    head = f"{request_key(request)}/terms/"
     assert (hook["key"], mail["key"]) == (head + "fax", head + "mail")
     sha256 = digest(TERMS["en"].encode()).hex()
     assert hook["payload"].pop("made").endswith("Z")

@@ -8,7 +8,7 @@ import uuid
 import psycopg2
 import pytest
 from harness.postgres import Database
-from harness.schema import DEV, DEV2, Schema, device
+from harness.schema import DEV, DEV2, Schema, device, request_key
 
 
 @pytest.fixture
@@ -65,8 +65,7 @@ NOT_CHECKED = ("status", "queued", "Your details could not be checked in time")
 def test_a_first_request_waits_for_the_service_and_nothing_is_offered_before(schema):
     request = verifying(schema)
     row = lease(schema)
-    (rid,) = schema.table("select rid from request")
-    assert row["key"] == f"request/{rid['rid']}/verify"
+    assert row["key"] == f"{request_key(request)}/verify"
     assert row["payload"] == {
         "id": row["key"], "accounting": {"reference": "acct-0123456789"},
         "user": {"given_name": "Ada", "family_name": "Lovelace", "postcode": "SW1A 1AA"},

@@ -47,6 +47,45 @@ static int make_file(void)
 	return result(open("/tmp", O_TMPFILE | O_RDWR, 0600));
 }
 
+/* As billing_file.c makes one. */
+static int make_new_file(void)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "/tmp/provbox-attempt-%d", (int)getpid());
+	return result(openat(AT_FDCWD, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
+			     0600)) == WORKED
+		       ? result(unlinkat(AT_FDCWD, name, 0))
+		       : errno;
+}
+
+/* The same without one of its flags: what is there already, or elsewhere. */
+static int open_for_writing(void)
+{
+	return result(
+		openat(AT_FDCWD, "/dev/null", O_WRONLY | O_CREAT | O_NOFOLLOW, 0600));
+}
+
+static int follow_a_link(void)
+{
+	return result(openat(AT_FDCWD, "/dev/null", O_WRONLY | O_CREAT | O_EXCL, 0600));
+}
+
+static int rename_file(void)
+{
+	return renameat(AT_FDCWD, "/nonexistent", AT_FDCWD, "/nonexistent") != 0 &&
+			       errno != ENOENT
+		       ? errno
+		       : WORKED;
+}
+
+static int remove_folder(void)
+{
+	return unlinkat(AT_FDCWD, "/nonexistent", AT_REMOVEDIR) != 0 && errno != ENOENT
+		       ? errno
+		       : WORKED;
+}
+
 static int stat_file(void)
 {
 	struct stat st;
@@ -296,59 +335,66 @@ static const struct {
 	const char *expected;
 	int number; /* of the call it dies of */
 } attempts[] = {
-	{ "read a file", read_file, "KK+++", SYS_openat },
-	{ "write a file", write_file, "KKPP+", SYS_openat },
-	{ "make a file", make_file, "KKPP-", SYS_openat },
-	{ "look at a file", stat_file, "KK+++", SYS_newfstatat },
-	{ "remove a file", remove_file, "KKPP+", -1 },
-	{ "TCP socket", socket_tcp, "K++++", SYS_socket },
-	{ "TCP socket, IPv6", socket_tcp6, "K++++", SYS_socket },
-	{ "Unix socket", socket_file, "KK+++", SYS_socket },
-	{ "UDP socket", socket_udp, "KKP++", SYS_socket },
-	{ "netlink socket", socket_netlink, "KKP++", SYS_socket },
-	{ "netfilter socket", socket_netfilter, "KKPP-", SYS_socket },
-	{ "SCTP socket", socket_sctp, "KKPP-", SYS_socket },
-	{ "packet socket", socket_packet, "KKPP-", SYS_socket },
-	{ "option of a socket", set_option_of_socket, "+++++", -1 },
-	{ "option of IP", set_option_of_ip, "KKP++", SYS_setsockopt },
-	{ "socket pair", make_pair, "KKP++", SYS_socketpair },
-	{ "accept", accept_nothing, "K++P+", SYS_accept4 },
-	{ "connect", connect_nothing, "K++++", SYS_connect },
-	{ "bind", bind_nothing, "KKP++", SYS_bind },
-	{ "execute", execute, "KKKKK", SYS_execve },
-	{ "execute a descriptor", call_execveat, "KKKKK", SYS_execveat },
-	{ "fork", make_process, "KKPP+", SYS_clone },
-	{ "thread", make_thread, "KKP++", -1 },
-	{ "clone3", clone_by_flags_in_memory, "KKNNN", SYS_clone3 },
-	{ "be traced", be_traced, "KKKKK", SYS_ptrace },
-	{ "read a process", read_parent, "KKKKK", SYS_process_vm_readv },
-	{ "write a process", call_process_vm_writev, "KKKKK", SYS_process_vm_writev },
-	{ "signal a process", signal_parent, "KKPP+", SYS_kill },
-	{ "signal a thread", signal_thread_of_parent, "KKPP+", SYS_tgkill },
-	{ "map code", map_code, "KKP++", SYS_mmap },
-	{ "make code of data", make_code_of_data, "KKPP+", SYS_mprotect },
-	{ "survive", survive_the_end, "KKPP+", SYS_rt_sigaction },
-	{ "survive by a trick", survive_the_end_by_a_trick, "KKPP-", SYS_rt_sigaction },
-	{ "set a limit", raise_a_limit, "KKPP+", SYS_prlimit64 },
-	{ "be dumpable", be_dumpable, "KKPP+", SYS_prctl },
-	{ "change root", leave_the_root, "KKPP-", SYS_chroot },
-	{ "push into a terminal", push_into_terminal, "KKKKK", SYS_ioctl },
-	{ "user namespace", make_user_namespace, "KKKKK", SYS_unshare },
-	{ "clone into one", clone_into_namespace, "KKKKK", SYS_clone },
-	{ "mount", call_mount, "KKKKK", SYS_mount },
-	{ "setns", call_setns, "KKKKK", SYS_setns },
-	{ "bpf", call_bpf, "KKKKK", SYS_bpf },
-	{ "keyctl", call_keyctl, "KKKKK", SYS_keyctl },
-	{ "add_key", call_add_key, "KKKKK", SYS_add_key },
-	{ "init_module", call_init_module, "KKKKK", SYS_init_module },
-	{ "finit_module", call_finit_module, "KKKKK", SYS_finit_module },
-	{ "perf_event_open", call_perf_event_open, "KKKKK", SYS_perf_event_open },
-	{ "userfaultfd", call_userfaultfd, "KKKKK", SYS_userfaultfd },
-	{ "io_uring_setup", call_io_uring_setup, "KKKKK", SYS_io_uring_setup },
-	{ "memfd_create", call_memfd_create, "KKKK-", SYS_memfd_create },
-	{ "open_by_handle_at", call_open_by_handle_at, "KKKKK", SYS_open_by_handle_at },
-	{ "kexec_load", call_kexec_load, "KKKKK", SYS_kexec_load },
-	{ "clock_settime", call_clock_settime, "KKKKK", SYS_clock_settime },
+	{ "read a file", read_file, "KK++++", SYS_openat },
+	{ "write a file", write_file, "KKPP+P", SYS_openat },
+	{ "make a file", make_file, "KKPP-P", SYS_openat },
+	{ "make a new file", make_new_file, "KKPP++", SYS_openat },
+	{ "open for writing", open_for_writing, "KKPP-P", SYS_openat },
+	{ "follow a link", follow_a_link, "KKPP-P", SYS_openat },
+	{ "rename a file", rename_file, "KKPP++", SYS_renameat },
+	{ "remove a folder", remove_folder, "KKPP+P", SYS_unlinkat },
+	{ "look at a file", stat_file, "KK++++", SYS_newfstatat },
+	{ "remove a file", remove_file, "KKPP+P", -1 },
+	{ "TCP socket", socket_tcp, "K+++++", SYS_socket },
+	{ "TCP socket, IPv6", socket_tcp6, "K+++++", SYS_socket },
+	{ "Unix socket", socket_file, "KK++++", SYS_socket },
+	{ "UDP socket", socket_udp, "KKP++P", SYS_socket },
+	{ "netlink socket", socket_netlink, "KKP++P", SYS_socket },
+	{ "netfilter socket", socket_netfilter, "KKPP-P", SYS_socket },
+	{ "SCTP socket", socket_sctp, "KKPP-P", SYS_socket },
+	{ "packet socket", socket_packet, "KKPP-P", SYS_socket },
+	{ "option of a socket", set_option_of_socket, "++++++", -1 },
+	{ "option of IP", set_option_of_ip, "KKP++P", SYS_setsockopt },
+	{ "socket pair", make_pair, "KKP++P", SYS_socketpair },
+	{ "accept", accept_nothing, "K++P+P", SYS_accept4 },
+	{ "connect", connect_nothing, "K+++++", SYS_connect },
+	{ "bind", bind_nothing, "KKP++P", SYS_bind },
+	{ "execute", execute, "KKKKKK", SYS_execve },
+	{ "execute a descriptor", call_execveat, "KKKKKK", SYS_execveat },
+	{ "fork", make_process, "KKPP+P", SYS_clone },
+	{ "thread", make_thread, "KKP++P", -1 },
+	{ "clone3", clone_by_flags_in_memory, "KKNNNN", SYS_clone3 },
+	{ "be traced", be_traced, "KKKKKK", SYS_ptrace },
+	{ "read a process", read_parent, "KKKKKK", SYS_process_vm_readv },
+	{ "write a process", call_process_vm_writev, "KKKKKK", SYS_process_vm_writev },
+	{ "signal a process", signal_parent, "KKPP+P", SYS_kill },
+	{ "signal a thread", signal_thread_of_parent, "KKPP+P", SYS_tgkill },
+	{ "map code", map_code, "KKP++P", SYS_mmap },
+	{ "make code of data", make_code_of_data, "KKPP+P", SYS_mprotect },
+	{ "survive", survive_the_end, "KKPP+P", SYS_rt_sigaction },
+	{ "survive by a trick", survive_the_end_by_a_trick, "KKPP-P",
+	  SYS_rt_sigaction },
+	{ "set a limit", raise_a_limit, "KKPP+P", SYS_prlimit64 },
+	{ "be dumpable", be_dumpable, "KKPP+P", SYS_prctl },
+	{ "change root", leave_the_root, "KKPP-P", SYS_chroot },
+	{ "push into a terminal", push_into_terminal, "KKKKKK", SYS_ioctl },
+	{ "user namespace", make_user_namespace, "KKKKKK", SYS_unshare },
+	{ "clone into one", clone_into_namespace, "KKKKKK", SYS_clone },
+	{ "mount", call_mount, "KKKKKK", SYS_mount },
+	{ "setns", call_setns, "KKKKKK", SYS_setns },
+	{ "bpf", call_bpf, "KKKKKK", SYS_bpf },
+	{ "keyctl", call_keyctl, "KKKKKK", SYS_keyctl },
+	{ "add_key", call_add_key, "KKKKKK", SYS_add_key },
+	{ "init_module", call_init_module, "KKKKKK", SYS_init_module },
+	{ "finit_module", call_finit_module, "KKKKKK", SYS_finit_module },
+	{ "perf_event_open", call_perf_event_open, "KKKKKK", SYS_perf_event_open },
+	{ "userfaultfd", call_userfaultfd, "KKKKKK", SYS_userfaultfd },
+	{ "io_uring_setup", call_io_uring_setup, "KKKKKK", SYS_io_uring_setup },
+	{ "memfd_create", call_memfd_create, "KKKK-K", SYS_memfd_create },
+	{ "open_by_handle_at", call_open_by_handle_at, "KKKKKK",
+	  SYS_open_by_handle_at },
+	{ "kexec_load", call_kexec_load, "KKKKKK", SYS_kexec_load },
+	{ "clock_settime", call_clock_settime, "KKKKKK", SYS_clock_settime },
 };
 
 #endif

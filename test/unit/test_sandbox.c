@@ -32,6 +32,7 @@ static const struct {
 	{ "landnet", SANDBOX_ACCEPT | SANDBOX_DATABASE },
 	{ "courier", SANDBOX_DATABASE | SANDBOX_RESOLVE },
 	{ "supervisor", SANDBOX_SUPERVISE },
+	{ "files", SANDBOX_DATABASE | SANDBOX_MAKE_FILES },
 };
 #define N_PROFILES (sizeof(profiles) / sizeof(profiles[0]))
 

@@ -22,6 +22,11 @@ def digest(content):
     return hashlib.sha256(content).digest()
 
 
+def request_key(request, dev=DEV):
+    """The head of the keys of a request's effects (doc/billing.md)."""
+    return f"request/{request}/{digest(f'{dev} {request}'.encode()).hex()[:16]}"
+
+
 def feature(name, content=MODULE, **knobs):
     return {"id": name, "version": "1.4.0", "name": name.title(), "description": "",
             "kind": "module", "uri": f"https://prov.example.com:8443/{name}",
