@@ -80,6 +80,7 @@ struct board {
 	/* Processes started again, by role and index, over all generations. */
 	uint64_t n_restarts[BOARD_ROLES][BOARD_PROCESSES];
 	uint64_t n_cut; /* exchanges cut at the end of a drain; all processes add */
+	uint64_t n_lines_lost; /* of the log; all processes add */
 };
 
 /** Map one. Never NULL: a daemon that cannot have it aborts. */

@@ -398,6 +398,7 @@ static void open_board(void)
 	self.board = board_new();
 	self.board->started_ms = time_now_ms();
 	self.common.board = self.board;
+	log_count_lost(&self.board->n_lines_lost);
 	status_open(self.spec, self.board);
 	if (self.spec->n_metrics > 0)
 		metrics_open(self.spec->metrics, self.spec->n_metrics,

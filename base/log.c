@@ -30,7 +30,9 @@ static struct {
 	pid_t pid;
 	bool is_journal;
 	uint64_t n_lost; /* lines since the last that was written */
-	char *error;     /* the last one is left here, too */
+	bool is_torn;    /* what was written last has no end */
+	uint64_t *n_lost_of_all;
+	char *error; /* the last one is left here, too */
 	size_t error_size;
 } sink = { .program = "provbox", .level = LOG_LEVEL_INFO };
 
@@ -59,6 +61,8 @@ void log_open(const char *program, enum log_level level)
 	sink.program = program;
 	sink.level = level;
 	sink.pid = getpid();
+	sink.n_lost = 0; /* those of a parent are for it to tell */
+	sink.is_torn = false;
 	sink.is_journal = stderr_is_journal();
 }
 
@@ -199,20 +203,6 @@ static bool has_room(void)
 	return poll(&out, 1, 0) != 0;
 }
 
-static void write_line(struct line *line)
-{
-	size_t done = 0;
-
-	line->p[line->n++] = '\n';
-	while (done < line->n) {
-		ssize_t n = write(STDERR_FILENO, line->p + done, line->n - done);
-		if (n < 0 && errno != EINTR)
-			return; /* nowhere left to say it */
-		if (n > 0)
-			done += (size_t)n;
-	}
-}
-
 static void put_origin(struct line *line, enum log_level level)
 {
 	line->n = 0;
@@ -226,14 +216,51 @@ static void put_origin(struct line *line, enum log_level level)
 	put_format(line, "%s %s[%d] ", level_names[level], sink.program, (int)sink.pid);
 }
 
-static void write_loss(void)
+/* With a full disk, nothing or a part may be all that can be written. */
+static bool write_text(struct slice text)
+{
+	while (text.n > 0) {
+		ssize_t n = has_room() ? write(STDERR_FILENO, text.p, text.n) : -1;
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		text = slice_make(text.p + n, text.n - (size_t)n);
+		sink.is_torn = text.n > 0;
+	}
+	return true;
+}
+
+/* What is missing is told first, on a line of its own even behind half of one. */
+static bool write_loss(void)
 {
 	struct line line;
 
+	if (sink.n_lost == 0)
+		return true;
+	if (sink.is_torn && !write_text(SLICE("\n")))
+		return false;
 	put_origin(&line, LOG_LEVEL_WARN);
-	put_format(&line, "ev=%s lines=%" PRIu64, "log_lost", sink.n_lost);
+	put_format(&line, "ev=%s lines=%" PRIu64 "\n", "log_lost", sink.n_lost);
+	if (!write_text(slice_make(line.p, line.n)))
+		return false;
 	sink.n_lost = 0;
-	write_line(&line);
+	return true;
+}
+
+static void write_line(struct line *line)
+{
+	line->p[line->n++] = '\n';
+	if (write_loss() && write_text(slice_make(line->p, line->n)))
+		return;
+	sink.n_lost++;
+	if (sink.n_lost_of_all)
+		__atomic_fetch_add(sink.n_lost_of_all, 1, __ATOMIC_RELAXED);
+}
+
+void log_count_lost(uint64_t *n_lost)
+{
+	sink.n_lost_of_all = n_lost;
 }
 
 void log_write(enum log_level level, const char *event, const struct log_field *fields,
@@ -251,12 +278,7 @@ void log_write(enum log_level level, const char *event, const struct log_field *
 		put_field(&line, &fields[i]);
 	if (level == LOG_LEVEL_ERROR)
 		keep_error(slice_make(line.p + start, line.n - start));
-	if (sink.n_lost > 0 && has_room())
-		write_loss();
-	if (has_room())
-		write_line(&line);
-	else
-		sink.n_lost++;
+	write_line(&line);
 	errno = saved_errno;
 }
 

@@ -3,7 +3,8 @@
  * Values are escaped here, so that nothing from outside can forge a line or reach
  * a terminal. ERROR: a person must act. WARN: degraded, coped. INFO: one line
  * per request and per change of a link. Under a journal the time is left out. Who
- * stops reading is not waited for: lines are lost, and the next tells how many.
+ * stops reading is not waited for, and a full disk ends nothing: lines are lost, and
+ * the next tells how many.
  *
  *     log_info("session_end", log_str("sid", sid), log_num("ms", elapsed_ms));
  */
@@ -94,6 +95,9 @@ static inline struct log_field log_masked(const char *key, struct slice value)
  * @param out  borrowed for ever; NULL: no longer
  */
 void log_keep_error(char *out, size_t size);
+/** From now on also count lost lines at @p n_lost, which processes may share: borrowed
+ * for ever; NULL: no longer. */
+void log_count_lost(uint64_t *n_lost);
 _Noreturn void log_bug(const char *what, const char *file, int line);
 
 #endif

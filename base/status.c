@@ -177,6 +177,10 @@ static void render_metrics(struct evbuffer *out)
 		   "Exchanges that were not through by drain_timeout.");
 	evbuffer_add_printf(out, "%s_exchanges_cut_total %" PRIu64 "\n", prefix,
 			    __atomic_load_n(&board->n_cut, __ATOMIC_RELAXED));
+	put_header(out, prefix, "log_lines_lost_total", "counter",
+		   "Lines of the log that could not be written.");
+	evbuffer_add_printf(out, "%s_log_lines_lost_total %" PRIu64 "\n", prefix,
+			    __atomic_load_n(&board->n_lines_lost, __ATOMIC_RELAXED));
 	put_reloads(out, prefix);
 	put_restarts(out, prefix);
 	put_expiries(out, prefix);

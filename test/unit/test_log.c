@@ -1,7 +1,9 @@
 #include "base/log.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -227,8 +229,52 @@ static void a_reader_that_stopped_stops_nobody(void)
 	CU_ASSERT_STRING_EQUAL(tail("ev=again"), "\n");
 }
 
+/* How large files may become, by which a disk is full. */
+static void make_room(rlim_t bytes)
+{
+	struct rlimit room;
+
+	CU_ASSERT_EQUAL_FATAL(getrlimit(RLIMIT_FSIZE, &room), 0);
+	room.rlim_cur = bytes;
+	CU_ASSERT_EQUAL_FATAL(setrlimit(RLIMIT_FSIZE, &room), 0);
+}
+
+/* Half a line fits, then nothing, then all again. */
+static void a_full_disk_is_told_when_there_is_room(void)
+{
+	char path[] = "/tmp/provbox-log-XXXXXX";
+	uint64_t n_lost = 0;
+	int fd = mkstemp(path);
+
+	CU_ASSERT_FATAL(fd >= 0 && unlink(path) == 0);
+	signal(SIGXFSZ, SIG_IGN);
+	log_open("provbox-test", LOG_LEVEL_INFO);
+	log_count_lost(&n_lost);
+	saved_stderr = dup(STDERR_FILENO);
+	dup2(fd, STDERR_FILENO);
+	make_room(30);
+	for (int i = 0; i < 5; i++)
+		log_info("lost");
+	make_room(RLIM_INFINITY);
+	log_info("again");
+	dup2(saved_stderr, STDERR_FILENO);
+	close(saved_stderr);
+	CU_ASSERT_EQUAL(n_lost, 5);
+	ssize_t n = pread(fd, captured, sizeof(captured) - 1, 0);
+	CU_ASSERT_FATAL(n > 30);
+	captured[n] = '\0';
+	CU_ASSERT_EQUAL(captured[30], '\n');
+	CU_ASSERT_PTR_NULL(strstr(captured, "ev=lost"));
+	CU_ASSERT_EQUAL(strncmp(tail("ev=log_lost"), " lines=5\n", 9), 0);
+	CU_ASSERT_STRING_EQUAL(tail("ev=again"), "\n");
+	log_count_lost(NULL);
+	close(fd);
+}
+
 TEST_MAIN("log", TEST(writes_one_line_with_time_level_and_process),
 	  TEST(an_event_may_stand_alone), TEST(quotes_what_could_forge_a_line),
 	  TEST(masks_all_but_three_characters), TEST(long_values_are_cut),
 	  TEST(levels_hold_back), TEST(under_a_journal_the_time_is_left_out),
-	  TEST(a_reader_that_stopped_stops_nobody), TEST(a_bug_is_logged_and_aborts))
+	  TEST(a_reader_that_stopped_stops_nobody),
+	  TEST(a_full_disk_is_told_when_there_is_room),
+	  TEST(a_bug_is_logged_and_aborts))
