@@ -276,7 +276,8 @@ struct auth_claims {
 	uint8_t cred[SHA256_BYTES];    /* leaf certificate of the device */
 	uint8_t binding[SHA256_BYTES]; /* cbA */
 };
-#define AUTH_METHOD "certificate"
+#define AUTH_METHOD  "certificate"
+#define AUTH_VERSION 1 /* of the messages, `v`; decision 020 */
 
 /*
  * Encoders return a text in the arena, or NULL when that is full. Decoders take exactly
@@ -289,8 +290,9 @@ char *auth_request_encode(const struct auth_claims *claims, bool wants_proof,
 			  struct arena *arena);
 enum auth_fault {
 	AUTH_FAULT_NONE,
-	AUTH_FAULT_FORM,   /* not exactly the members, or one is not what it must be */
-	AUTH_FAULT_METHOD, /* well formed, but by a method that there is not */
+	AUTH_FAULT_FORM,    /* not exactly the members, or one is not what it must be */
+	AUTH_FAULT_METHOD,  /* well formed, but by a method that there is not */
+	AUTH_FAULT_VERSION, /* of a later version, whatever its other members are */
 };
 
 /** Fills all of @p out but gw and srv, unless there is a fault. */
@@ -324,9 +326,10 @@ bool auth_session_decode(struct slice json, struct arena *arena,
 /** Body of POST /v1/sessions/{sid}/end. */
 char *auth_end_encode(const struct auth_claims *claims, enum auth_reason reason,
 		      struct arena *arena);
-/** Fills sid, dev and cred. */
-bool auth_end_decode(struct slice json, struct auth_claims *out,
-		     enum auth_reason *reason, char *why, size_t why_size);
+/** Fills sid, dev and cred, unless there is a fault; never AUTH_FAULT_METHOD. */
+enum auth_fault auth_end_decode(struct slice json, struct auth_claims *out,
+				enum auth_reason *reason, char *why, size_t why_size)
+	__attribute__((warn_unused_result));
 
 /* ---- Grant (grant.c) ---- */
 

@@ -20,7 +20,7 @@ struct members {
 
 /* doc/landnet.md, Authentication */
 static const struct json_member request_members[] = {
-	{ "v", JSON_INT, AT(v), 1, 1 },
+	{ "v", JSON_INT, AT(v), AUTH_VERSION, AUTH_VERSION },
 	{ "sid", JSON_BYTES, AT(sid), 0, AUTH_SID_BYTES },
 	{ "nG", JSON_BYTES, AT(nonce), 0, AUTH_NONCE_BYTES },
 	{ "dev", JSON_TEXT, AT(dev), 1, AUTH_DEV_CHARS },
@@ -31,7 +31,7 @@ static const struct json_member request_members[] = {
 };
 
 static const struct json_member information_members[] = {
-	{ "v", JSON_INT, AT(v), 1, 1 },
+	{ "v", JSON_INT, AT(v), AUTH_VERSION, AUTH_VERSION },
 	{ "sid", JSON_BYTES, AT(sid), 0, AUTH_SID_BYTES },
 	{ "nG", JSON_BYTES, AT(nonce), 0, AUTH_NONCE_BYTES },
 	{ "standing", JSON_TEXT, AT(standing), 1, NAME_CHARS },
@@ -40,7 +40,7 @@ static const struct json_member information_members[] = {
 };
 
 static const struct json_member session_members[] = {
-	{ "v", JSON_INT, AT(v), 1, 1 },
+	{ "v", JSON_INT, AT(v), AUTH_VERSION, AUTH_VERSION },
 	{ "sid", JSON_BYTES, AT(sid), 0, AUTH_SID_BYTES },
 	{ "gw", JSON_BYTES, AT(gw), 0, SHA256_BYTES },
 	{ "nG", JSON_BYTES, AT(nonce), 0, AUTH_NONCE_BYTES },
@@ -49,7 +49,7 @@ static const struct json_member session_members[] = {
 };
 
 static const struct json_member end_members[] = {
-	{ "v", JSON_INT, AT(v), 1, 1 },
+	{ "v", JSON_INT, AT(v), AUTH_VERSION, AUTH_VERSION },
 	{ "sid", JSON_BYTES, AT(sid), 0, AUTH_SID_BYTES },
 	{ "dev", JSON_TEXT, AT(dev), 1, AUTH_DEV_CHARS },
 	{ "method", JSON_TEXT, AT(method), 1, NAME_CHARS },
@@ -58,6 +58,16 @@ static const struct json_member end_members[] = {
 };
 
 /* ---- Reading ---- */
+
+/* What else is in a message of a later version cannot be known. */
+static enum auth_fault fault_of_form(const json_t *object)
+{
+	const json_t *v = json_object_get(object, "v");
+
+	return json_is_integer(v) && json_integer_value(v) > AUTH_VERSION
+		       ? AUTH_FAULT_VERSION
+		       : AUTH_FAULT_FORM;
+}
 
 /* One reading of one message: fails once, with one text. */
 struct reading {
@@ -170,7 +180,7 @@ enum auth_fault auth_request_decode(struct slice json, struct auth_claims *out,
 	if (!reading_open(&reading, json, request_members, COUNT(request_members), why,
 			  why_size) ||
 	    !take_dev(&reading, out->dev)) {
-		fault = AUTH_FAULT_FORM;
+		fault = fault_of_form(reading.object);
 	} else if (!take_method(&reading)) {
 		fault = is_method_name(m->method) ? AUTH_FAULT_METHOD : AUTH_FAULT_FORM;
 	} else {
@@ -226,8 +236,8 @@ bool auth_session_decode(struct slice json, struct arena *arena,
 	return ok;
 }
 
-bool auth_end_decode(struct slice json, struct auth_claims *out,
-		     enum auth_reason *reason, char *why, size_t why_size)
+enum auth_fault auth_end_decode(struct slice json, struct auth_claims *out,
+				enum auth_reason *reason, char *why, size_t why_size)
 {
 	struct reading reading;
 	const struct members *m = &reading.members;
@@ -237,12 +247,13 @@ bool auth_end_decode(struct slice json, struct auth_claims *out,
 			       why_size) &&
 		  take_dev(&reading, out->dev) && take_method(&reading) &&
 		  take_reason(&reading, reason);
+	enum auth_fault fault = ok ? AUTH_FAULT_NONE : fault_of_form(reading.object);
 	if (ok) {
 		memcpy(out->sid, m->sid.p, sizeof(out->sid));
 		memcpy(out->cred, m->cred.p, sizeof(out->cred));
 	}
 	reading_close(&reading);
-	return ok;
+	return fault;
 }
 
 /* ---- Writing ---- */

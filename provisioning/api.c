@@ -23,6 +23,7 @@ static const struct {
 	[API_METHOD_NOT_ALLOWED] = { 405, SLICE("method_not_allowed") },
 	[API_METHOD_NOT_PERMITTED] = { 403, SLICE("method_not_permitted") },
 	[API_GATEWAY_NOT_FOR_DEVICE] = { 403, SLICE("gateway_not_for_device") },
+	[API_VERSION_UNSUPPORTED] = { 400, SLICE("version_unsupported") },
 	[API_MEDIA_TYPE] = { 415, SLICE("media_type_unsupported") },
 	[API_BODY_UNEXPECTED] = { 400, SLICE("body_unexpected") },
 	[API_BODY_TOO_LARGE] = { 413, SLICE("body_too_large") },
@@ -156,13 +157,15 @@ void api_reply(struct api_call *call, unsigned status, const struct http_field *
 		       add_own_fields(call, status, fields, n_fields, all), body);
 }
 
+/* @p versions: those that are spoken; NULL where that is not the question. Taken. */
 static void reply_problem(struct api_call *call, unsigned status, struct slice reason,
-			  const char *detail, const struct http_field *field)
+			  const char *detail, const struct http_field *field,
+			  json_t *versions)
 {
-	json_t *problem =
-		json_pack("{s:s, s:s, s:i, s:s%, s:s*}", "type", "about:blank", "title",
-			  http_status_phrase(status), "status", (int)status, "reason",
-			  reason.p, reason.n, "detail", detail);
+	json_t *problem = json_pack("{s:s, s:s, s:i, s:s%, s:s*, s:o*}", "type",
+				    "about:blank", "title", http_status_phrase(status),
+				    "status", (int)status, "reason", reason.p, reason.n,
+				    "detail", detail, "versions", versions);
 	char *text = json_dumps(problem, JSON_COMPACT);
 	BUG_ON(!text);
 	struct http_field fields[2] = {
@@ -181,7 +184,7 @@ void api_problem(struct api_call *call, unsigned status, struct slice reason,
 {
 	if (slice_eq(reason, SLICE("grant_epoch")))
 		metrics_add(SERVER_GRANTS_EPOCH, 1);
-	reply_problem(call, status, reason, detail, NULL);
+	reply_problem(call, status, reason, detail, NULL, NULL);
 }
 
 void api_refuse(struct api_call *call, enum api_refusal refusal, const char *detail)
@@ -192,8 +195,11 @@ void api_refuse(struct api_call *call, enum api_refusal refusal, const char *det
 void api_refuse_with(struct api_call *call, enum api_refusal refusal,
 		     const char *detail, const struct http_field *field)
 {
+	json_t *versions = refusal == API_VERSION_UNSUPPORTED
+				   ? json_pack("[i]", AUTH_VERSION)
+				   : NULL;
 	reply_problem(call, refusals[refusal].status, refusals[refusal].reason, detail,
-		      field);
+		      field, versions);
 }
 
 /* ---- The database ---- */

@@ -24,6 +24,7 @@ enum api_refusal {
 	API_METHOD_NOT_ALLOWED,
 	API_METHOD_NOT_PERMITTED, /* of authentication */
 	API_GATEWAY_NOT_FOR_DEVICE,
+	API_VERSION_UNSUPPORTED, /* the refusal says which are not */
 	API_MEDIA_TYPE,
 	API_BODY_UNEXPECTED,
 	API_BODY_TOO_LARGE,

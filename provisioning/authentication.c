@@ -29,6 +29,9 @@ bool authentication_fill(struct api_call *call, struct db_param *params, size_t 
 	case AUTH_FAULT_METHOD:
 		api_refuse(call, API_METHOD_NOT_PERMITTED, NULL);
 		return false;
+	case AUTH_FAULT_VERSION:
+		api_refuse(call, API_VERSION_UNSUPPORTED, NULL);
+		return false;
 	}
 	if (!authority_covers(call->peer->gateway->devices, call->claims.dev)) {
 		api_refuse(call, API_GATEWAY_NOT_FOR_DEVICE, NULL);

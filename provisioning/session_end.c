@@ -5,7 +5,13 @@ bool session_end_fill(struct api_call *call, struct db_param *params, size_t *n)
 	enum auth_reason reason;
 	char why[128];
 	uint8_t sid[AUTH_SID_BYTES];
-	if (!auth_end_decode(call->body, &call->claims, &reason, why, sizeof(why))) {
+	enum auth_fault fault =
+		auth_end_decode(call->body, &call->claims, &reason, why, sizeof(why));
+	if (fault == AUTH_FAULT_VERSION) {
+		api_refuse(call, API_VERSION_UNSUPPORTED, NULL);
+		return false;
+	}
+	if (fault != AUTH_FAULT_NONE) {
 		api_refuse(call, API_BODY_INVALID, why);
 		return false;
 	}

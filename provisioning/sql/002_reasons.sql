@@ -110,6 +110,7 @@ insert into reason (code, meaning, advice) values
 ('storage_full', 'The device has no room for the item.', 'Free storage on the device.'),
 ('download_failed', 'The device could not fetch the content.', 'Try again.'),
 -- messages and other effects
+('version_unsupported', 'The gateway speaks another version of the protocol than the server.', 'It should fall back by itself; else upgrade the server.'),
 ('message_refused', 'Kannel refused the message for good.', 'See the log of bearerbox; the number may not be routable.'),
 ('message_rejected', 'The message centre rejected the message.', 'The detail of the event has its answer.'),
 ('message_undelivered', 'The message could not be delivered to the handset.', 'The detail of the event has the report.'),

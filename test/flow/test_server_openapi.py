@@ -139,6 +139,14 @@ def provoke_foreign_device(site, api):
                    reason="gateway_not_for_device")
 
 
+def provoke_later_versions(caller):
+    """Whatever else a later version has to say."""
+    request = {**caller.link.authentication(caller.leaf, caller.dev), "v": 2, "more": {}}
+    for target in ("/v1/authentication", f"/v1/sessions/{request['sid']}/end"):
+        answer = caller.ask("POST", target, 400, request, reason="version_unsupported")
+        assert answer.json()["versions"] == [1]
+
+
 def provoke_strange_gateway(site, api, path):
     stranger = site.pki.landnet.issue("stranger", usages=[pki.CLIENT])
     with Caller(site, api, gateway=stranger) as caller:
@@ -174,6 +182,7 @@ def test_every_documented_status_occurs(served):
         provoke_wrong_heads(caller, path)
         provoke_other_methods(caller)
         provoke_foreign_device(served, api)
+        provoke_later_versions(caller)
         provoke_strange_gateway(served, api, path)
         served.db.query("update provbox.catalogue set is_current = false")
         caller.ask("GET", "/v1/catalogue", 404, reason="catalogue_empty")

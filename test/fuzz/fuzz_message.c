@@ -52,7 +52,8 @@ static char *end(struct slice json)
 	struct auth_claims claims;
 	enum auth_reason reason;
 
-	if (!auth_end_decode(json, &claims, &reason, why, sizeof(why)))
+	if (auth_end_decode(json, &claims, &reason, why, sizeof(why)) !=
+	    AUTH_FAULT_NONE)
 		return NULL;
 	return auth_end_encode(&claims, reason, arena);
 }

@@ -36,8 +36,9 @@ static void note_end(struct play *play)
 	struct auth_claims claims;
 	enum auth_reason reason;
 
-	CU_ASSERT_FATAL(auth_end_decode(slice_of(stage->last_body), &claims, &reason,
-					why, sizeof(why)));
+	CU_ASSERT_EQUAL_FATAL(auth_end_decode(slice_of(stage->last_body), &claims,
+					      &reason, why, sizeof(why)),
+			      AUTH_FAULT_NONE);
 	base64url_encode(slice_make(claims.sid, AUTH_SID_BYTES), sid);
 	snprintf(path, sizeof(path), "POST /v1/sessions/%s/end\n", sid);
 	CU_ASSERT_EQUAL(strncmp(stage->last_head, path, strlen(path)), 0);

@@ -255,14 +255,16 @@ static void asks_for_the_device_under_its_own_name_of_the_gateway(void)
 
 static void refuses_what_is_no_request(void)
 {
-	static const char *const bodies[] = { "", "[]", "{}", "{\"v\":1}" };
+	static const char *const bodies[] = { "", "[]", "{}", "{\"v\":1}",
+					      "{\"v\":2}" };
 
 	for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
 		begin(false);
 		n_params = 0;
 		call.body = slice_of(bodies[i]);
 		CU_ASSERT_FALSE(authentication_fill(&call, params, &n_params));
-		CU_ASSERT_EQUAL(heard.refusal, API_BODY_INVALID);
+		CU_ASSERT_EQUAL(heard.refusal,
+				i == 4 ? API_VERSION_UNSUPPORTED : API_BODY_INVALID);
 		CU_ASSERT_EQUAL(n_params, 0);
 		end();
 	}
