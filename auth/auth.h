@@ -336,9 +336,8 @@ enum auth_fault auth_end_decode(struct slice json, struct auth_claims *out,
 struct grant_keys;
 
 /**
- * Read the MAC keys of one srv: lines `kid key` of 16 and 64 hex digits, one or two;
- * the first makes new grants, both are accepted. Empty lines and lines that begin with
- * # are passed over. The file must be readable by its owner alone.
+ * Read the MAC keys of one srv (base/keyfile.h): the first makes new grants, both are
+ * accepted.
  * @return NULL with @p why, which names file, line and remedy, and holds no key
  */
 struct grant_keys *grant_keys_load(const char *path, char *why, size_t why_size);

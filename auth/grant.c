@@ -6,13 +6,10 @@
 #include <stdlib.h>
 
 #include "auth/field.h"
+#include "base/keyfile.h"
 #include "base/log.h"
-#include "base/secret.h"
 
-#define KID_BYTES      8
-#define KEY_BYTES      32
-#define KEYS_MAX       2
-#define KEY_FILE_BYTES 4096
+#define KID_BYTES KEYFILE_KID_BYTES
 
 struct grant_key {
 	uint8_t kid[KID_BYTES];
@@ -20,13 +17,13 @@ struct grant_key {
 };
 
 struct grant_keys {
-	struct grant_key keys[KEYS_MAX];
+	struct grant_key keys[KEYFILE_KEYS_MAX];
 	size_t n;
 };
 
 /* ---- Keys ---- */
 
-static EVP_MAC_CTX *mac_new(const uint8_t key[KEY_BYTES])
+static EVP_MAC_CTX *mac_new(const uint8_t key[KEYFILE_KEY_BYTES])
 {
 	OSSL_PARAM params[] = { OSSL_PARAM_construct_utf8_string(
 					OSSL_MAC_PARAM_DIGEST, (char[]){ "SHA256" }, 0),
@@ -34,7 +31,7 @@ static EVP_MAC_CTX *mac_new(const uint8_t key[KEY_BYTES])
 	EVP_MAC *algorithm = EVP_MAC_fetch(NULL, "HMAC", NULL);
 	EVP_MAC_CTX *mac = algorithm ? EVP_MAC_CTX_new(algorithm) : NULL;
 
-	BUG_ON(!mac || EVP_MAC_init(mac, key, KEY_BYTES, params) != 1);
+	BUG_ON(!mac || EVP_MAC_init(mac, key, KEYFILE_KEY_BYTES, params) != 1);
 	EVP_MAC_free(algorithm);
 	return mac;
 }
@@ -47,69 +44,25 @@ static const struct grant_key *key_find(const struct grant_keys *keys, const voi
 	return NULL;
 }
 
-static void key_add(struct grant_keys *keys, const uint8_t kid[KID_BYTES],
-		    const uint8_t bytes[KEY_BYTES])
+static void key_add(struct grant_keys *keys, const struct keyfile_key *from)
 {
 	struct grant_key *key = &keys->keys[keys->n++];
 
-	memcpy(key->kid, kid, KID_BYTES);
-	key->mac = mac_new(bytes);
-}
-
-/* `kid key`, both hex. NULL when taken, else what is wrong with the line. */
-static const char *take_line(struct grant_keys *keys, struct slice line)
-{
-	struct slice kid, rest = line;
-	uint8_t kid_bytes[KID_BYTES], bytes[KEY_BYTES];
-	const char *problem = NULL;
-
-	if (!slice_next(&rest, ' ', &kid) || !rest.p ||
-	    !hex_decode(kid, kid_bytes, KID_BYTES) ||
-	    !hex_decode(rest, bytes, KEY_BYTES))
-		problem = "not `KID KEY`, 16 and 64 hex digits; a line is made with: "
-			  "echo $(openssl rand -hex 8) $(openssl rand -hex 32)";
-	else if (keys->n == KEYS_MAX)
-		problem = "more than two keys";
-	else if (key_find(keys, kid_bytes))
-		problem = "the same KID twice";
-	else
-		key_add(keys, kid_bytes, bytes);
-	OPENSSL_cleanse(bytes, sizeof(bytes));
-	return problem;
-}
-
-static bool take_lines(struct grant_keys *keys, struct slice text, const char *path,
-		       char *why, size_t why_size)
-{
-	struct slice line;
-
-	for (unsigned number = 1; slice_next(&text, '\n', &line); number++) {
-		line = slice_trim(line);
-		if (line.n == 0 || line.p[0] == '#')
-			continue;
-		const char *problem = take_line(keys, line);
-		if (!problem)
-			continue;
-		snprintf(why, why_size, "%s:%u: %s", path, number, problem);
-		return false;
-	}
-	if (keys->n == 0)
-		snprintf(why, why_size, "%s: holds no key", path);
-	return keys->n > 0;
+	memcpy(key->kid, from->kid, KID_BYTES);
+	key->mac = mac_new(from->bytes);
 }
 
 struct grant_keys *grant_keys_load(const char *path, char *why, size_t why_size)
 {
-	struct secret text;
-	struct grant_keys *keys = calloc(1, sizeof(*keys));
+	struct keyfile file;
 
+	if (!keyfile_load(path, &file, why, why_size))
+		return NULL;
+	struct grant_keys *keys = calloc(1, sizeof(*keys));
 	BUG_ON(!keys);
-	if (!secret_read(path, KEY_FILE_BYTES, &text, why, why_size) ||
-	    !take_lines(keys, slice_make(text.p, text.n), path, why, why_size)) {
-		grant_keys_free(keys);
-		keys = NULL;
-	}
-	secret_free(&text);
+	for (size_t i = 0; i < file.n; i++)
+		key_add(keys, &file.keys[i]);
+	keyfile_wipe(&file);
 	return keys;
 }
 

@@ -31,6 +31,7 @@ base_libbase_a_SOURCES = \
 	base/http_head.c base/http_target.c base/http_write.c \
 	base/json.c base/json.h \
 	base/keyed_hash.c base/keyed_hash.h \
+	base/keyfile.c base/keyfile.h \
 	base/linger.c base/linger.h \
 	base/link.c base/link_read.c base/link_wait.c \
 	base/listener.c \
@@ -45,8 +46,8 @@ base_libbase_a_SOURCES = \
 	base/roster.c base/roster.h \
 	base/sandbox.c base/sandbox.h \
 	base/sandbox_filter.c base/sandbox_filter.h \
-	base/seal.c base/seal.h \
 	base/schema.h \
+	base/seal.c base/seal.h \
 	base/seats.c base/seats.h \
 	base/secret.c base/secret.h \
 	base/slice.c base/slice.h \
@@ -78,6 +79,7 @@ check_PROGRAMS += \
 	test/unit/test_http \
 	test/unit/test_json \
 	test/unit/test_keyed_hash \
+	test/unit/test_keyfile \
 	test/unit/test_linger \
 	test/unit/test_link \
 	test/unit/test_log \
@@ -89,7 +91,8 @@ check_PROGRAMS += \
 	test/unit/test_reload \
 	test/unit/test_roster \
 	test/unit/test_sandbox \
-	test/unit/test_seal test/unit/test_seats \
+	test/unit/test_seal \
+	test/unit/test_seats \
 	test/unit/test_slice \
 	test/unit/test_sockets \
 	test/unit/test_supervisor \

@@ -1,8 +1,7 @@
 /*
  * Short texts sealed for a place: AES-256-GCM under a key that only writer and reader
  * have, with associated data that name the place, so that a sealed text opens nowhere
- * else. Keys are lines `KID KEY` of a file that only its owner can read. Knows nothing
- * of what is sealed.
+ * else. Knows nothing of what is sealed.
  */
 #ifndef BASE_SEAL_H
 #define BASE_SEAL_H
@@ -17,8 +16,7 @@
 struct seal_keys;
 
 /**
- * Read one or two keys: the first seals, all open. To change the key, put the new one
- * before the old one, for the readers first.
+ * Read one or two keys (base/keyfile.h): the first seals, all open.
  *
  * @return the keys, or NULL with @p why, which names file, line and remedy
  */

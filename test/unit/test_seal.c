@@ -108,26 +108,14 @@ static void keys_change_one_after_the_other(void)
 	seal_keys_free(NULL);
 }
 
-static void says_what_is_wrong_with_a_file(void)
+static void has_no_keys_of_a_file_that_is_wrong(void)
 {
-	static const struct {
-		const char *text, *why;
-	} cases[] = {
-		{ "", "holds no key" },
-		{ "# none\n\n", "holds no key" },
-		{ "0011223344556677\n", ":1: not `KID KEY`" },
-		{ KEY_A "0011223344556677 00\n", ":2: not `KID KEY`" },
-		{ KEY_A KEY_A, ":2: the same KID twice" },
-		{ KEY_A KEY_B "0000000000000000 " KEY_BYTES_A, ":3: more than two" },
-	};
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		CU_ASSERT_PTR_NULL(keys_of(cases[i].text));
-		CU_ASSERT_PTR_NOT_NULL(strstr(why, cases[i].why));
-	}
+	CU_ASSERT_PTR_NULL(keys_of("# none\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(why, "holds no key"));
 	CU_ASSERT_PTR_NULL(load(KEY_A, 0640));
 	CU_ASSERT_PTR_NOT_NULL(strstr(why, "chmod 600"));
 }
 
 TEST_MAIN("seal", TEST(opens_at_its_place), TEST(opens_nothing_that_was_changed),
 	  TEST(is_aes_256_gcm), TEST(keys_change_one_after_the_other),
-	  TEST(says_what_is_wrong_with_a_file))
+	  TEST(has_no_keys_of_a_file_that_is_wrong))
