@@ -158,10 +158,12 @@ static void begin_generation(struct config *config)
 
 	warn_of_unchanged(own);
 	log_keep_error(why, sizeof(why));
+	log_demote_errors(true);
 	if (find_user(own, &user))
 		generation = add_generation(config, &user);
 	else
 		config_free(config);
+	log_demote_errors(false);
 	log_keep_error(NULL, 0);
 	if (!generation) {
 		reload_end(self.board, self.last_number, RELOAD_FAILED, why);
@@ -276,6 +278,7 @@ static void judge_start(void)
 		return;
 	int failure = generation_failure(newest, &why);
 	if (failure && newest == self.current) {
+		log_error("start_failed", log_str("why", why));
 		stop(failure);
 	} else if (failure) {
 		generation_drain(newest);

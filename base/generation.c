@@ -49,6 +49,8 @@ static void fail(struct generation *generation, int exit_status, const char *rol
 	generation->exit_status = exit_status;
 	snprintf(generation->why, sizeof(generation->why), "%s %zu: %s", role, index,
 		 why);
+	for (size_t i = 0; i < generation->roster.n; i++)
+		timer_cancel(&generation->roster.processes[i].restart);
 }
 
 /* ---- Making ---- */
@@ -153,6 +155,7 @@ static void start(struct process *process)
 {
 	const struct generation *generation = process->owner;
 
+	process->is_judged = generation->board->phase == GENERATION_STARTING;
 	if (process_start(process, &generation->common))
 		return;
 	log_error("fork_failed", log_str("role", process->role->name),
@@ -266,10 +269,13 @@ static void on_deadline(void *arg)
 	generation->fn(generation, generation->arg);
 }
 
-/* Whether a process that has died is started again. */
+/* Whether a process that has died is started again: of a generation that has failed
+ * none is, for nobody will ever need it. */
 static bool is_replaced(const struct generation *generation,
 			const struct process *process)
 {
+	if (generation->exit_status)
+		return false;
 	switch (generation->board->phase) {
 	case GENERATION_STARTING: return true;
 	case GENERATION_SERVING: return true;
@@ -303,20 +309,19 @@ static void bury(struct generation *generation, struct process *process, int sta
 	metrics_retire_slot(process->worker.slot);
 	if (process->role->bury)
 		process->role->bury(process->worker.slot);
-	bool is_wanted = is_replaced(generation, process);
 	bool is_hopeless = has_given_up(generation, status);
+	if (is_hopeless)
+		fail(generation, WEXITSTATUS(status), process->role->name,
+		     process->worker.index,
+		     process->state->why[0] ? process->state->why : "has given up");
+	bool is_wanted = is_replaced(generation, process);
 	if (is_wanted)
 		schedule(process);
 	if (!is_wanted && is_clean(status))
 		return;
 	process_log_end(process, pid, status,
-			is_hopeless || process->quick_deaths >= ERROR_AT_DEATHS
-				? LOG_LEVEL_ERROR
-				: LOG_LEVEL_WARN);
-	if (is_hopeless)
-		fail(generation, WEXITSTATUS(status), process->role->name,
-		     process->worker.index,
-		     process->state->why[0] ? process->state->why : "has given up");
+			process->quick_deaths >= ERROR_AT_DEATHS ? LOG_LEVEL_ERROR
+								 : LOG_LEVEL_WARN);
 }
 
 bool generation_bury(struct generation *generation, pid_t pid, int status)

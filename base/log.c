@@ -34,6 +34,7 @@ static struct {
 	uint64_t *n_lost_of_all;
 	char *error; /* the last one is left here, too */
 	size_t error_size;
+	bool is_demoting;
 } sink = { .program = "provbox", .level = LOG_LEVEL_INFO };
 
 struct line {
@@ -185,6 +186,11 @@ void log_keep_error(char *out, size_t size)
 	sink.error_size = size;
 }
 
+void log_demote_errors(bool is_demoted)
+{
+	sink.is_demoting = is_demoted;
+}
+
 static void keep_error(struct slice text)
 {
 	if (!sink.error || sink.error_size == 0)
@@ -268,17 +274,20 @@ void log_write(enum log_level level, const char *event, const struct log_field *
 {
 	struct line line;
 	int saved_errno = errno;
+	enum log_level shown =
+		level == LOG_LEVEL_ERROR && sink.is_demoting ? LOG_LEVEL_WARN : level;
 
 	if (!log_is_enabled(level))
 		return;
-	put_origin(&line, level);
+	put_origin(&line, shown);
 	size_t start = line.n;
 	put_format(&line, "ev=%s", event);
 	for (size_t i = 0; i < n_fields; i++)
 		put_field(&line, &fields[i]);
 	if (level == LOG_LEVEL_ERROR)
 		keep_error(slice_make(line.p + start, line.n - start));
-	write_line(&line);
+	if (log_is_enabled(shown))
+		write_line(&line);
 	errno = saved_errno;
 }
 

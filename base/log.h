@@ -98,6 +98,9 @@ void log_keep_error(char *out, size_t size);
 /** From now on also count lost lines at @p n_lost, which processes may share: borrowed
  * for ever; NULL: no longer. */
 void log_count_lost(uint64_t *n_lost);
+/** From now on, or no longer, write ERROR as WARN: who reads what log_keep_error()
+ * keeps judges what it means, and says so once. */
+void log_demote_errors(bool is_demoted);
 _Noreturn void log_bug(const char *what, const char *file, int line);
 
 #endif

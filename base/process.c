@@ -172,6 +172,7 @@ static int run_loop(struct process *process)
 
 	if (!process->role->start(worker))
 		return SUPERVISOR_EXIT_FAILED;
+	log_demote_errors(false);
 	orders_begin();
 	/* The loop is not freed: what it alone knows of is not lost memory. */
 	loop_run(worker->loop);
@@ -192,6 +193,7 @@ static _Noreturn void run(struct process *process, const struct process_common *
 	set_title(process, common);
 	log_open(self.program, process_log_level(worker->config));
 	log_keep_error(process->state->why, sizeof(process->state->why));
+	log_demote_errors(process->is_judged);
 	close_others(process, common);
 	metrics_use_slot(process->worker.slot);
 	files_use(common->files);
@@ -205,6 +207,7 @@ static _Noreturn void run(struct process *process, const struct process_common *
 	confine(process, supervisor);
 	if (!role->is_blocking)
 		exit(run_loop(process));
+	log_demote_errors(false);
 	exit(role->start(worker) ? 0 : SUPERVISOR_EXIT_FAILED);
 }
 

@@ -28,7 +28,8 @@ struct process {
 	int64_t started_ms;    /* monotonic */
 	unsigned quick_deaths; /* in a row */
 	struct timer restart;
-	void *owner; /* the generation that it is of */
+	bool is_judged; /* while it starts, its errors are told by who started it */
+	void *owner;    /* the generation that it is of */
 };
 
 /** What all processes of a generation have in common. */

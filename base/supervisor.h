@@ -154,6 +154,9 @@ struct supervisor_spec {
  * Be the daemon: parse the command line (-c FILE, -t, --dump-config, --help,
  * --help-config, --version), run, and return the exit code for main().
  *
+ * Until all processes have started, what one of them logs as an ERROR is a WARN: the
+ * failure is told once, as ERROR ev=start_failed or ev=reload_failed with the reason.
+ *
  * Logs ev=ready when every process is ready, ev=not_ready and ev=ready as that
  * changes, ev=child_exit when a process ends, ev=stopped at the end. Until the first
  * ev=ready a process that exits with an error ends the daemon with its status; after

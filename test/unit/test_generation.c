@@ -1,5 +1,6 @@
 #include "base/generation.h"
 
+#include "test/unit/caught.h"
 #include "test/unit/testd.h"
 
 static char admin[128]; /* its row in the configuration */
@@ -226,6 +227,8 @@ static void a_generation_that_does_not_start_changes_nothing(void)
 		rewrite(rows[i].more);
 		hang_up();
 		CU_ASSERT_TRUE(wait_output("ev=reload_failed", i + 1));
+		/* One failure, one ERROR. */
+		CU_ASSERT_EQUAL(caught_count(output, "ERROR testd"), i + 1);
 		CU_ASSERT_TRUE(wait_admin("/status", rows[i].why));
 		CU_ASSERT_TRUE(wait_admin("/metrics", "\ntestd_generations 1\n"));
 		CU_ASSERT_PTR_NOT_NULL(strstr(ask_worker("a"), "open sesame"));
@@ -236,6 +239,19 @@ static void a_generation_that_does_not_start_changes_nothing(void)
 	CU_ASSERT_EQUAL(find_process("testd: echo 0"), worker);
 	reload("", 1);
 	CU_ASSERT_EQUAL(stop(), 0);
+}
+
+/* Nobody will need it: it is not started to fail once more. */
+static void what_has_failed_is_not_started_again(void)
+{
+	begin("");
+	rewrite("behaviour = unloadable");
+	hang_up();
+	CU_ASSERT_TRUE(wait_output("ev=reload_failed", 1));
+	CU_ASSERT_TRUE(wait_admin("/metrics", "\ntestd_generations 1\n"));
+	reload("", 1);
+	CU_ASSERT_EQUAL(stop(), 0);
+	CU_ASSERT_EQUAL(caught_count(output, "role=oracle"), 1);
 }
 
 static void there_are_four_generations_at_most(void)
@@ -428,6 +444,7 @@ int main(int argc, char **argv)
 		TEST(what_takes_too_long_is_cut_and_counted),
 		TEST(a_wrong_configuration_changes_nothing),
 		TEST(a_generation_that_does_not_start_changes_nothing),
+		TEST(what_has_failed_is_not_started_again),
 		TEST(there_are_four_generations_at_most),
 		TEST(some_things_are_done_by_one_generation_at_a_time),
 		TEST(a_death_in_a_reload_is_made_good),
