@@ -277,7 +277,7 @@ struct auth_claims {
 	uint8_t binding[SHA256_BYTES]; /* cbA */
 };
 #define AUTH_METHOD  "certificate"
-#define AUTH_VERSION 1 /* of the messages, `v`; decision 020 */
+#define AUTH_VERSION 1 /* of the messages, `v`; decision 021 */
 
 /*
  * Encoders return a text in the arena, or NULL when that is full. Decoders take exactly

@@ -179,6 +179,14 @@ CHECKS = (wrong_links, wrong_files, wrong_functions, wrong_tables, wrong_options
           wrong_targets, wrong_commands, wrong_events)
 
 
+def test_a_decision_has_a_number_of_its_own_and_stands_under_it():
+    pages = sorted((tree.TOP / "doc" / "decisions").glob("*.md"))
+    assert [path.name[:3] for path in pages] == [
+        f"{number:03}" for number in range(1, len(pages) + 1)]
+    for path in pages:
+        assert path.read_text().startswith(f"# {path.name[:3]}: "), path.name
+
+
 @pytest.mark.parametrize("page", PAGES, ids=tree.name)
 def test_a_page_names_what_exists(page):
     found = [f"{tree.name(page)}: {wrong}" for check in CHECKS
