@@ -196,6 +196,9 @@ static void set_server(CURL *easy, const struct mail *mail)
 	TRANSFER_SET(easy, USE_SSL, (long)CURLUSESSL_ALL);
 	TRANSFER_SET(easy, URL, mail->url);
 	TRANSFER_SET(easy, TIMEOUT_MS, (long)mail->service->timeout_ms);
+	/* Of QUIT after a refusal, too, whose answer libcurl does not go on without. */
+	TRANSFER_SET(easy, SERVER_RESPONSE_TIMEOUT,
+		     (long)(mail->service->timeout_ms + 999) / 1000);
 	if (mail->user) {
 		TRANSFER_SET(easy, USERNAME, mail->user);
 		TRANSFER_SET(easy, PASSWORD, mail->password);

@@ -5,6 +5,14 @@
 
 #include "base/log.h"
 
+/*
+ * Idle connections are kept, far more than there can be: to make room in its pool,
+ * libcurl takes leave of the oldest one, and of a mail server it does that by QUIT, for
+ * whose answer it waits without coming back to the loop, two minutes if need be. One
+ * that has grown old is closed without a word.
+ */
+#define POOL_CONNECTIONS 1000L
+
 struct transfers {
 	struct loop *loop;
 	CURLM *multi;
@@ -101,6 +109,7 @@ struct transfers *transfers_new(struct loop *loop)
 	curl_multi_setopt(transfers->multi, CURLMOPT_SOCKETDATA, transfers);
 	curl_multi_setopt(transfers->multi, CURLMOPT_TIMERFUNCTION, on_timeout);
 	curl_multi_setopt(transfers->multi, CURLMOPT_TIMERDATA, transfers);
+	curl_multi_setopt(transfers->multi, CURLMOPT_MAXCONNECTS, POOL_CONNECTIONS);
 	return transfers;
 }
 

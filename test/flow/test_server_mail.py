@@ -160,6 +160,17 @@ def test_a_slow_server_is_left_in_time(mailing):
     assert mailing.mail.messages == []
 
 
+def test_a_server_that_takes_no_leave_holds_up_nothing_else(mailing):
+    mailing.mail.reply["rcpt"], mailing.mail.leave_s = "451 4.2.0 Later", 60
+    mailing.schema.finished("compass")
+    mailing.start("mail", "billing")
+    mailing.schema.table("update outbox set due_at = now() + interval '2 seconds'"
+                         " where kind = 'billing'")
+    mailing.start("server")
+    mailing.server.wait_event("effect_failed", kind="mail")
+    wait.until(mailing.billing.records, "the billing event", 20)
+
+
 def test_nothing_is_sent_in_the_clear(mailing):
     """Whoever sits between could take the offer of STARTTLS away."""
     mailing.mail.has_starttls = False

@@ -14,11 +14,12 @@ CHUNK_BYTES = 64 * 1024
 
 
 class Relay:
-    """Listens on a loopback port of its own and connects each client to the target."""
+    """Listens on a loopback port of its own, or a given one, and connects each client to the
+    target."""
 
-    def __init__(self, target_port, host="127.0.0.1"):
+    def __init__(self, target_port, host="127.0.0.1", port=0):
         self.target = (host, target_port)
-        self.listener = socket.create_server((host, 0))
+        self.listener = socket.create_server((host, port))
         self.port = self.listener.getsockname()[1]
         self.lock = threading.Lock()
         self.to_server_bytes = 0

@@ -146,6 +146,7 @@ class Device:
             order.acknowledged[what] = time.time()
 
         put("request", path, body)
+        self._await(path, deadline, lambda state: state != "verifying")
         self._answer(order, path, since, deadline, put)
         request = self._await(path, deadline, lambda state: state != "offered")
         if request["state"] in ("accepted", "delivering"):

@@ -10,7 +10,8 @@ and no daemon of its own, as a mail transfer agent would.
 It wants TLS (STARTTLS, or from the first byte) and the user's password before it takes a
 message, and keeps what it took in `messages`. `reply` is what it says instead at a step
 (mail, rcpt, data), as often as `times` says; `speak` are bytes that it sends in place of
-a greeting; `delay_s` is how long it waits before it takes a message.
+a greeting; `delay_s` is how long it waits before it takes a message, `leave_s` before it
+answers to QUIT.
 """
 
 import asyncio
@@ -63,7 +64,7 @@ class Mail:
         self.messages, self.attempts = [], 0
         self.reply, self.times = {}, 1000
         self.speak = None
-        self.delay_s = 0
+        self.delay_s = self.leave_s = 0
         self.loop = asyncio.new_event_loop()
         self.server = self.thread = None
 
@@ -130,6 +131,10 @@ class Mail:
             return said
         envelope.rcpt_tos.append(address)
         return "250 OK"
+
+    async def handle_QUIT(self, _server, _session, _envelope):
+        await asyncio.sleep(self.leave_s)
+        return "221 Bye"
 
     async def handle_DATA(self, _server, session, envelope):
         await asyncio.sleep(self.delay_s)
