@@ -140,6 +140,7 @@ static const struct row {
 	{ "authentication_malformed", OUTCOME_NOT_PROVEN, NOT_PROVEN CARE },
 	{ "authentication_mismatch", OUTCOME_NOT_PROVEN, NOT_PROVEN CARE },
 	{ "gateway_unknown", OUTCOME_FAILED, FAULTY },
+	{ "gateway_not_for_device", OUTCOME_FAILED, FAULTY },
 	{ "grant_missing", OUTCOME_FAILED, FAULTY },
 	{ "grant_invalid", OUTCOME_FAILED, FAULTY },
 	{ "grant_expired", OUTCOME_FAILED, FAULTY },

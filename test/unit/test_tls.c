@@ -179,7 +179,7 @@ static void connects_with_either_version(void)
 	SSL_set_max_proto_version(old, TLS1_2_VERSION);
 	pair = pair_new(tls_new(s, NULL), old);
 	CU_ASSERT_EQUAL(pair.server_failure, TLS_FAILURE_PROTOCOL);
-	CU_ASSERT_EQUAL(pair.client_failure, TLS_FAILURE_ALERT);
+	CU_ASSERT_EQUAL(pair.client_failure, TLS_FAILURE_PROTOCOL);
 	pair_free(&pair);
 	tls_context_free(s);
 	tls_context_free(c);
