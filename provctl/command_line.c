@@ -23,6 +23,13 @@ static const struct option_row {
 	[OPTION_REASON] = { "reason", "TEXT", "a reason code, or words", 0, "reason" },
 	[OPTION_REQUEST] = { "request", "ID", "only of this request", 0, "request" },
 	[OPTION_LIMIT] = { "limit", "N", "at most so many", 0, "limit" },
+	[OPTION_FOLLOW] = { "follow", NULL, "go on with what comes, until Ctrl-C", 'f',
+			    NULL },
+	[OPTION_NUMBER] = { "number", NULL,
+			    "the whole number; an event tells who asked", 0, NULL },
+	[OPTION_CANCEL] = { "cancel", NULL, "cancel the requests that are open", 0,
+			    NULL },
+	[OPTION_YES] = { "yes", NULL, "do not ask first", 'y', NULL },
 };
 
 #define OPTIONS_OF_ALL \

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/log.h"
 #include "provctl/pg_type.h"
 #include "provctl/plain.h"
 
@@ -65,32 +66,41 @@ static void print_cell(const char *text, int width, bool is_last, bool is_right)
 	fputs(is_last ? "\n" : "  ", stdout);
 }
 
-void grid_print(struct arena *arena, const PGresult *rows)
+static void widen(int *width, const char *text)
 {
-	int n_rows = PQntuples(rows), n = PQnfields(rows);
-	int *widths = arena_alloc(arena, (size_t)n * sizeof(*widths));
+	if (width_of(text) > *width)
+		*width = width_of(text);
+}
 
-	if (n_rows == 0) {
-		puts("(none)");
+void grid_print_more(struct grid *grid, struct arena *arena, const PGresult *rows)
+{
+	int n_rows = PQntuples(rows), n = PQnfields(rows), *widths = grid->widths;
+
+	BUG_ON(n > GRID_COLUMNS_MAX);
+	if (n_rows == 0)
 		return;
+	for (int column = grid->first; column < n; column++) {
+		widen(&widths[column], PQfname(rows, column));
+		for (int row = 0; row < n_rows; row++)
+			widen(&widths[column], cell(arena, rows, row, column));
 	}
-	if (!widths)
-		return;
-	for (int column = 0; column < n; column++) {
-		widths[column] = width_of(PQfname(rows, column));
-		for (int row = 0; row < n_rows; row++) {
-			int width = width_of(cell(arena, rows, row, column));
-			if (width > widths[column])
-				widths[column] = width;
-		}
-	}
-	for (int column = 0; column < n; column++)
+	for (int column = grid->first; column < n && !grid->is_begun; column++)
 		print_cell(PQfname(rows, column), widths[column], column == n - 1,
 			   is_number(PQftype(rows, column)));
+	grid->is_begun = true;
 	for (int row = 0; row < n_rows; row++)
-		for (int column = 0; column < n; column++)
+		for (int column = grid->first; column < n; column++)
 			print_cell(cell(arena, rows, row, column), widths[column],
 				   column == n - 1, is_number(PQftype(rows, column)));
+}
+
+void grid_print(struct arena *arena, const PGresult *rows)
+{
+	struct grid grid = { .first = 0 };
+
+	grid_print_more(&grid, arena, rows);
+	if (PQntuples(rows) == 0)
+		puts("(none)");
 }
 
 void grid_print_record(struct arena *arena, const PGresult *rows, int row)

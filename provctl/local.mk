@@ -22,7 +22,10 @@ provctl_provctl_SOURCES = \
 	provctl/progress.c provctl/progress.h \
 	provctl/provctl.h \
 	provctl/request.c \
-	provctl/rows.c provctl/rows.h
+	provctl/rows.c provctl/rows.h \
+	provctl/trace.c \
+	provctl/user.c \
+	provctl/who.c provctl/who.h
 
 EXTRA_DIST += contrib/catalogue
 
@@ -34,7 +37,8 @@ check_PROGRAMS += \
 	test/unit/test_grid \
 	test/unit/test_manifest \
 	test/unit/test_migrate \
-	test/unit/test_rows
+	test/unit/test_rows \
+	test/unit/test_who
 test_unit_test_csv_SOURCES = test/unit/test_csv.c provctl/csv.c provctl/csv.h
 test_unit_test_command_line_SOURCES = test/unit/test_command_line.c \
 	provctl/command_line.c provctl/command_line.h
@@ -49,6 +53,7 @@ test_unit_test_manifest_SOURCES = test/unit/test_manifest.c provctl/manifest.c \
 test_unit_test_migrate_SOURCES = test/unit/test_migrate.c provctl/migrate.c \
 	provctl/migrate.h provctl/database.c provctl/database.h provctl/file.c \
 	provctl/file.h
+test_unit_test_who_SOURCES = test/unit/test_who.c provctl/who.c provctl/who.h
 test_unit_test_rows_SOURCES = test/unit/test_rows.c provctl/rows.c provctl/rows.h
 
 EXTRA_DIST += test/unit/caught.h test/unit/operator.h

@@ -6,7 +6,9 @@
 #include "base/utf8.h"
 #include "provctl/database.h"
 #include "provctl/file.h"
+#include "provctl/grid.h"
 #include "provctl/rows.h"
+#include "provctl/who.h"
 
 /* What 20 parts hold of the smallest characters. */
 #define TEXT_LIMIT 3060
@@ -103,5 +105,108 @@ enum result notice_send(struct context *ctx)
 		result = send_text(ctx, keys, text);
 	OPENSSL_cleanse((void *)text.p, text.n);
 	seal_keys_free(keys);
+	return result;
+}
+
+/* ---- One notice ---- */
+
+static bool is_id(struct context *ctx)
+{
+	uint64_t id;
+
+	if (slice_to_u64(slice_of(ctx->words[0]), INT64_MAX, &id))
+		return true;
+	complain("%s is no id of a notice; see provctl notice list", ctx->words[0]);
+	return false;
+}
+
+static enum result no_such_notice(const struct context *ctx)
+{
+	complain("no such notice: %s", ctx->words[0]);
+	return RESULT_FAILED;
+}
+
+enum result notice_show(struct context *ctx)
+{
+	PGresult *found = NULL, *parts = NULL;
+
+	if (!is_id(ctx))
+		return RESULT_USAGE;
+	enum result result = database_open(ctx, ctx->dsn, NULL);
+	if (result == RESULT_OK)
+		result = database_query(
+			ctx, "select * from provbox.notice_show($1::bigint, $2, $3)",
+			PARAMS(TEXT(ctx->words[0]),
+			       TEXT(ctx->options[OPTION_NUMBER] ? "t" : "f"),
+			       TEXT(who_runs(ctx->arena))),
+			&found);
+	if (result == RESULT_OK && PQntuples(found) != 1)
+		result = no_such_notice(ctx);
+	if (result == RESULT_OK)
+		result = database_query(
+			ctx, "select * from provbox.notice_parts($1::bigint)",
+			PARAMS(TEXT(ctx->words[0])), &parts);
+	if (result == RESULT_OK && ctx->options[OPTION_JSON]) {
+		rows_print(json_pack("{so so}", "notice", rows_object(found, 0),
+				     "parts", rows_array(parts)));
+	} else if (result == RESULT_OK) {
+		grid_print_record(ctx->arena, found, 0);
+		puts("");
+		grid_print(ctx->arena, parts);
+	}
+	PQclear(found);
+	PQclear(parts);
+	return result;
+}
+
+/* Why a notice is not sent once more. */
+static const struct {
+	const char *outcome, *said;
+} refusals[] = {
+	{ "in_work", "it is being sent; see provctl notice show" },
+	{ "ended",
+	  "its terms cannot be answered any more; the subscriber orders anew" },
+	{ "wiped", "its text was a secret and was wiped; write it again with provctl "
+		   "notice send" },
+	{ "erased", "the subscriber was erased, and the text with it" },
+	{ "moved",
+	  "the device has another number now; this one may be somebody else's" },
+};
+
+static enum result report_resent(struct context *ctx, const PGresult *done)
+{
+	const char *outcome = PQgetvalue(done, 0, 0), *notice = PQgetvalue(done, 0, 1);
+
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+		if (strcmp(refusals[i].outcome, outcome) != 0)
+			continue;
+		complain("notice %s is not sent again: %s", ctx->words[0],
+			 refusals[i].said);
+		return RESULT_FAILED;
+	}
+	if (ctx->options[OPTION_JSON])
+		rows_print(json_pack("{ss ss}", "notice", notice, "state", outcome));
+	else
+		printf("notice %s is %s\n", notice, outcome);
+	return RESULT_OK;
+}
+
+enum result notice_resend(struct context *ctx)
+{
+	PGresult *done = NULL;
+
+	if (!is_id(ctx))
+		return RESULT_USAGE;
+	enum result result = database_open(ctx, ctx->dsn, NULL);
+	if (result == RESULT_OK)
+		result = database_query(
+			ctx, "select * from provbox.notice_resend($1::bigint, $2, $3)",
+			PARAMS(TEXT(ctx->words[0]), TEXT(ctx->options[OPTION_REASON]),
+			       TEXT(who_runs(ctx->arena))),
+			&done);
+	if (result == RESULT_OK)
+		result = PQgetisnull(done, 0, 0) ? no_such_notice(ctx)
+						 : report_resent(ctx, done);
+	PQclear(done);
 	return result;
 }

@@ -30,6 +30,10 @@ enum option_id {
 	OPTION_REASON,
 	OPTION_REQUEST,
 	OPTION_LIMIT,
+	OPTION_FOLLOW,
+	OPTION_NUMBER,
+	OPTION_CANCEL,
+	OPTION_YES,
 	OPTION_N,
 };
 
@@ -79,13 +83,19 @@ enum result device_block(struct context *ctx);
 enum result device_unblock(struct context *ctx);
 enum result device_limit(struct context *ctx);
 enum result device_trust(struct context *ctx);
+enum result device_trace(struct context *ctx);
 enum result catalogue_load(struct context *ctx);
 enum result request_show(struct context *ctx);
 enum result request_cancel(struct context *ctx);
+enum result request_retry(struct context *ctx);
 enum result outbox_retry(struct context *ctx);
 enum result outbox_drop(struct context *ctx);
 enum result notice_send(struct context *ctx);
+enum result notice_show(struct context *ctx);
+enum result notice_resend(struct context *ctx);
 enum result number_stop(struct context *ctx);
 enum result number_allow(struct context *ctx);
+enum result user_export(struct context *ctx);
+enum result user_erase(struct context *ctx);
 
 #endif

@@ -108,3 +108,72 @@ enum result request_cancel(struct context *ctx)
 		rows_print_done();
 	return RESULT_OK;
 }
+
+/* What becomes of a request after its dead work was put back. */
+static const struct {
+	const char *outlook, *said;
+} outlooks[] = {
+	{ "open", "the request goes on by itself" },
+	{ "done", "the request is done" },
+	{ "ended",
+	  "the request has ended and stays so: what it ordered must be ordered "
+	  "anew" },
+};
+
+static const char *outlook_said(const char *outlook)
+{
+	for (size_t i = 0; outlook && i < sizeof(outlooks) / sizeof(outlooks[0]); i++)
+		if (strcmp(outlooks[i].outlook, outlook) == 0)
+			return outlooks[i].said;
+	return "the request is gone";
+}
+
+/* Tell what was put back; a failure when nothing was. */
+static enum result report_retry(struct context *ctx, const PGresult *tried,
+				const char *outlook)
+{
+	int n_changed = 0;
+
+	for (int row = 0; row < PQntuples(tried); row++)
+		n_changed += strcmp(PQgetvalue(tried, row, PQfnumber(tried, "outcome")),
+				    "changed") == 0;
+	if (ctx->options[OPTION_JSON]) {
+		rows_print(json_pack("{ss? so ss}", "outlook", outlook, "tried",
+				     rows_array(tried), "advice",
+				     outlook_said(outlook)));
+	} else if (PQntuples(tried) > 0) {
+		grid_print(ctx->arena, tried);
+		printf("\n%s\n", outlook_said(outlook));
+	}
+	if (n_changed > 0)
+		return RESULT_OK;
+	complain("nothing was put back: %s; %s",
+		 PQntuples(tried) ? "what is dead of the request is not needed any more"
+				  : "nothing of the request is dead",
+		 outlook_said(outlook));
+	return RESULT_FAILED;
+}
+
+enum result request_retry(struct context *ctx)
+{
+	PGresult *found, *tried = NULL;
+	const char *outlook;
+
+	enum result result = find(ctx, &found);
+	if (result != RESULT_OK)
+		return result;
+	const char *dev = PQgetvalue(found, 0, PQfnumber(found, "dev"));
+	result = database_query(ctx, "select * from provbox.request_retry($1, $2, $3)",
+				PARAMS(TEXT(dev), TEXT(ctx->words[0]),
+				       TEXT(ctx->options[OPTION_REASON])),
+				&tried);
+	if (result == RESULT_OK)
+		result = database_value(ctx, "select provbox.request_outlook($1, $2)",
+					PARAMS(TEXT(dev), TEXT(ctx->words[0])),
+					&outlook);
+	if (result == RESULT_OK)
+		result = report_retry(ctx, tried, outlook);
+	PQclear(tried);
+	PQclear(found);
+	return result;
+}

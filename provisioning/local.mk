@@ -108,4 +108,6 @@ nobase_dist_pkgdata_DATA += \
 	provisioning/sql/017_copy.sql \
 	provisioning/sql/018_wording.sql \
 	provisioning/sql/019_verification.sql \
-	provisioning/sql/020_billing_file.sql
+	provisioning/sql/020_billing_file.sql \
+	provisioning/sql/021_trace.sql \
+	provisioning/sql/022_user_data.sql

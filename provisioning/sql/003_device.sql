@@ -26,8 +26,8 @@ language sql immutable as $$
 		'(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+$')
 $$;
 
--- dev is the canonical URN (RFC 7254, RFC 8464). Number, model and subscriber are null only for a device that the
--- policy registered. cred pins the credential: the SHA-256 of the device's certificate. reason tells why the standing is
+-- dev is the canonical URN (RFC 7254, RFC 8464). Number, model and subscriber are null for a device that the
+-- policy registered; number and subscriber also where the subscriber was erased. cred pins the credential: the SHA-256 of the device's certificate. reason tells why the standing is
 -- what it is; a device that is limited or blocked has its former standing kept. email and fax get copies
 -- of terms; they are the operator's, never what a user typed.
 create table device (
@@ -104,6 +104,7 @@ create table event (
 );
 create index event_request on event (request, id) where request is not null;
 create index event_dev on event (dev, id);
+create index event_nobody on event (id) where dev is null and request is null;
 create unique index event_sid on event (sid, kind) where sid is not null;
 
 create function event_put(p_dev text, p_request bigint, p_kind text, p_actor text, p_reason text, p_detail jsonb)

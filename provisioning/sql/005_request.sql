@@ -104,10 +104,10 @@ create table item (
 	primary key (request, feature)
 );
 
--- The offer of terms: is_open as long as the request is offered. acked is when bearerbox had every part of the terms.
+-- The offer of terms: is_open as long as the request is offered, and it has its number until the subscriber is erased. acked is when bearerbox had every part of the terms.
 create table offer (
 	request bigint primary key references request,
-	msisdn text not null,
+	msisdn text,
 	code text not null check (code ~ '^[0-9]{4}$'),
 	catalogue int not null,
 	language text not null,
@@ -122,8 +122,8 @@ create unique index offer_code on offer (msisdn, code) where is_open;
 create index offer_expires on offer (expires) where is_open;
 create index offer_msisdn on offer (msisdn, made);
 
--- The legal record: who answered which text, when, how and from where. Never changed, never deleted, and neither are the
--- terms that it names. source has the session of the wide band, or the message of the narrow band.
+-- The legal record: who answered which text, when, how and from where. Never deleted, and neither are the terms that it
+-- names; never changed, but that an erasure takes number and words out of the source. source has the session of the wide band, or the message of the narrow band.
 create table acceptance (
 	request bigint primary key references request,
 	answer text not null check (answer in ('accept', 'decline')),
@@ -155,10 +155,16 @@ $$;
 create function on_record_change() returns trigger
 language plpgsql set search_path = provbox, pg_temp as $$
 begin
+	if tg_table_name = 'acceptance' and tg_op = 'UPDATE' then
+		if is_erased(old, new) then
+			return new;
+		end if;
+	end if;
 	raise 'rows of % are never changed', tg_table_name using errcode = 'PB003';
 end
 $$;
-create trigger acceptance_change before update or delete or truncate on acceptance execute function on_record_change();
+create trigger acceptance_update before update on acceptance for each row execute function on_record_change();
+create trigger acceptance_change before delete or truncate on acceptance execute function on_record_change();
 create trigger terms_change before update or delete or truncate on terms execute function on_record_change();
 
 -- Note that a reader of the request would see something new.

@@ -21,12 +21,13 @@ insert into notice_state values ('queued'), ('sending'), ('accepted'), ('deliver
 
 -- concat_ref is the reference of a message in parts, counted per number; parts is null until it was first split.
 -- state is what the SMSC said of every part; acked is when bearerbox had every part. After useful_until nothing of it
--- is sent any more. A text that holds a secret is there sealed, until the work on it ends; its hash stays.
+-- is sent any more. A text that holds a secret is there sealed, until the work on it ends; its hash stays. Where the
+-- subscriber was erased, there is no number and no text.
 create table notice (
 	id bigint generated always as identity primary key,
 	request bigint references request,
 	dev text,
-	msisdn text not null check (msisdn ~ '^\+[1-9][0-9]{6,14}$'),
+	msisdn text check (msisdn ~ '^\+[1-9][0-9]{6,14}$'),
 	kind text not null check (kind in ('terms', 'accepted', 'status', 'reply', 'access')),
 	language text not null,
 	text text,
@@ -42,10 +43,11 @@ create table notice (
 	created timestamptz not null default clock_timestamp(),
 	changed timestamptz not null default clock_timestamp(),
 	check (text is null or sealed is null),
-	check ((kind = 'access') = (text is null))
+	check (msisdn is null or (kind = 'access') = (text is null))
 );
 create index notice_msisdn on notice (msisdn, created);
 create index notice_request on notice (request);
+create index notice_dev on notice (dev) where request is null;
 alter table outbox add foreign key (notice) references notice;
 
 -- One attempt at one part. The uuid is the id of the box message and comes back in acknowledgement and reports.
@@ -145,8 +147,9 @@ begin
 end
 $$;
 
--- Queue a message. Terms are never left out here (request_put checks the limit before); the others are, with an event.
-create function notice_put(p_rid bigint, p_msisdn text, p_kind text, p_language text, p_text text) returns void
+-- Queue a message; returns its id. Terms are never left out here (request_put checks the limit before); the others are, with
+-- an event, and null.
+create function notice_put(p_rid bigint, p_msisdn text, p_kind text, p_language text, p_text text) returns bigint
 language plpgsql set search_path = provbox, pg_temp as $$
 declare
 	r request;
@@ -156,7 +159,7 @@ begin
 	if p_kind <> 'terms' and not is_message_allowed(p_msisdn) then
 		perform event_put(r.dev, p_rid, 'notice_left_out', 'server', 'message_limit',
 			jsonb_build_object('notice_kind', p_kind));
-		return;
+		return null;
 	end if;
 	insert into notice (request, dev, msisdn, kind, language, text, concat_ref, useful_until)
 	values (p_rid, r.dev, p_msisdn, p_kind, p_language, p_text, next_ref(p_msisdn),
@@ -164,6 +167,7 @@ begin
 			clock_timestamp() + setting_interval('notice_lifetime')))
 	returning * into n;
 	perform notice_queue(n);
+	return n.id;
 end
 $$;
 

@@ -20,7 +20,8 @@ begin
 			'offer', case when o.request is not null then jsonb_build_object(
 				'terms', jsonb_build_object('sha256', hex(t.sha256), 'version', t.version, 'language', t.language),
 				'code_hint', right(o.code, 2),
-				'notice', (select n.state from notice n where n.request = r.rid and n.kind = 'terms')) end,
+				'notice', (select n.state from notice n where n.request = r.rid and n.kind = 'terms'
+					order by n.id desc limit 1)) end,
 			'items', coalesce((select jsonb_agg(jsonb_build_object(
 					'id', i.feature, 'state', i.state, 'reason', i.reason, 'kind', i.kind, 'version', i.version,
 					'content', content_json(i.content), 'retransmissions', nullif(i.retransmissions, 0))

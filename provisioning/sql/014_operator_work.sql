@@ -67,7 +67,9 @@ begin
 	select * into o from outbox where id = p_id for update;
 	if o.state is distinct from 'dead' then
 		return o.state;
-	elsif o.kind = 'verify' then -- its request failed with it
+	elsif o.kind = 'verify' -- its request failed with it
+			or o.kind in ('mail', 'hook') -- copies of terms that were offered and not answered
+				and (select state from request where rid = o.request) in ('declined', 'refused', 'expired', 'cancelled') then
 		return 'ended';
 	end if;
 	if o.notice is not null then
@@ -118,4 +120,109 @@ begin
 end
 $$;
 
-grant execute on function request_cancel, outbox_list, outbox_revive, outbox_drop to provbox_operator;
+-- Put back what is dead of a request, as outbox_revive() does, whose outcome is told of each row: its own rows, and the
+-- fetches of its content. A request that has ended stays ended. No rows: nothing of it is dead.
+create function request_retry(p_dev text, p_id uuid, p_note text)
+returns table (id bigint, kind text, key text, outcome text)
+language plpgsql security definer set search_path = provbox, pg_temp as $$
+#variable_conflict use_column
+declare
+	found_rid bigint := (select r.rid from request r where r.dev = p_dev and r.id = p_id);
+	found_ids bigint[] := array(select o.id from outbox o where o.state = 'dead' and (o.request = found_rid
+		or o.key in (select content_key(i.content) from item i where i.request = found_rid)) order by o.id for update);
+begin
+	-- One row after the other would lock a second one after the request of the first.
+	perform from notice n where n.id in (select o.notice from outbox o where o.id = any (found_ids)) order by n.id for update;
+	return query
+		select o.id, o.kind, o.key, outbox_revive(o.id, p_note)
+		from (select * from outbox x where x.id = any (found_ids) order by x.id) o;
+end
+$$;
+
+-- What an operator can expect of a request: open, it goes on; done; or ended, and only a new one brings what it ordered.
+create function request_outlook(p_dev text, p_id uuid) returns text
+language plpgsql stable security definer set search_path = provbox, pg_temp as $$
+begin
+	return (select case when s.is_open then 'open' when r.state = 'done' then 'done' else 'ended' end
+		from request r join request_state s using (state) where r.dev = p_dev and r.id = p_id);
+end
+$$;
+
+-- Notices -------------------------------------------------------------------------------------------------------
+
+-- What is known of a notice. content says what became of its text: clear, sealed, wiped, awaited or erased. Who asks for
+-- the whole number, p_by, is told by an event.
+create function notice_show(p_id bigint, p_is_whole boolean, p_by text)
+returns table (id bigint, request uuid, dev text, number text, kind text, language text, state text, reason text,
+	parts int, retries int, work text, attempt int, due_at timestamptz, useful_until timestamptz, acked timestamptz,
+	created timestamptz, changed timestamptz, content text, text text)
+language plpgsql security definer set search_path = provbox, pg_temp as $$
+#variable_conflict use_column
+begin
+	if p_is_whole then
+		perform event_put(n.dev, n.request, 'number_shown', 'operator', null,
+			jsonb_build_object('notice', n.id, 'by', left(p_by, 100)))
+		from notice n where n.id = p_id;
+	end if;
+	return query
+		select n.id, r.id, n.dev, case when p_is_whole then n.msisdn else masked(n.msisdn) end, n.kind, n.language,
+			n.state, n.reason, n.parts, n.retries, o.state, o.attempt, case o.state when 'due' then o.due_at end,
+			n.useful_until, n.acked, n.created, n.changed,
+			case when n.msisdn is null then 'erased' when n.text is not null then 'clear'
+				when n.sealed is not null then 'sealed' when n.sealed_sha256 is not null then 'wiped' else 'awaited' end,
+			n.text
+		from notice n left join request r on r.rid = n.request left join outbox o on o.notice = n.id
+		where n.id = p_id;
+end
+$$;
+
+-- Each attempt at each part of a notice. What an SMSC answers may quote the text, so it is not told of a secret.
+create function notice_parts(p_id bigint)
+returns table (part int, attempt int, state text, link text, ack int, smsc_message text, answer text, sent timestamptz,
+	acked timestamptz, reported timestamptz)
+language sql stable security definer set search_path = provbox, pg_temp as $$
+	select p.part, p.attempt, p.state, p.link, p.ack, p.foreign_id, case n.kind when 'access' then null else p.answer end,
+		p.sent, p.acked, p.reported
+	from notice_part p join notice n on n.id = p.notice where p.notice = p_id order by p.part, p.attempt
+$$;
+
+-- Send the text of a notice once more to the same number, as a notice of its own: what was reported of the first stays
+-- true. Returns queued with the new notice, or stopped where its number is on the STOP list; or else why not: in_work,
+-- ended (terms that cannot be answered any more), wiped (the text was a secret), erased, moved (the device has another
+-- number by now, and the old one may be somebody else's), null when there is no such notice. Raises 22023 when the number
+-- had too many messages.
+create function notice_resend(p_id bigint, p_note text, p_by text, out outcome text, out notice bigint)
+language plpgsql security definer set search_path = provbox, pg_temp as $$
+#variable_conflict use_column
+declare
+	is_due boolean;
+	n notice;
+begin
+	select o.state = 'due' into is_due from outbox o where o.notice = p_id for update;
+	select * into n from notice x where x.id = p_id for update;
+	if not found then
+		return;
+	end if;
+	perform from request where rid = n.request for update;
+	outcome := case
+		when n.msisdn is null then 'erased'
+		when is_due or n.state in ('queued', 'sending') then 'in_work'
+		when n.text is null then 'wiped'
+		when n.kind = 'terms' and (select state from request where rid = n.request) <> 'offered' then 'ended'
+		when n.dev is not null and n.msisdn is distinct from (select msisdn from device where dev = n.dev) then 'moved'
+	end;
+	if outcome is not null then
+		return;
+	elsif not is_message_allowed(n.msisdn) then
+		raise 'too many messages for this number within an hour' using errcode = '22023';
+	end if;
+	notice := notice_put(n.request, n.msisdn, n.kind, n.language, n.text);
+	perform event_put(n.dev, n.request, 'notice_resent', 'operator', 'operator_decision', jsonb_strip_nulls(
+		jsonb_build_object('notice', notice, 'of', n.id, 'by', left(p_by, 100), 'note', left(p_note, 200))));
+	perform request_touch(n.request);
+	select x.state into outcome from notice x where x.id = notice;
+end
+$$;
+
+grant execute on function request_cancel, request_retry, request_outlook, outbox_list, outbox_revive, outbox_drop, notice_show, notice_parts,
+	notice_resend to provbox_operator;

@@ -10,35 +10,18 @@ import textwrap
 import pytest
 from harness import paths
 from harness.postgres import SQL, Database
+from harness.provctl import PROVCTL, Provctl
 from harness.schema import (CRED, DEV, DEV2, GATEWAY, NUMBER, TERMS, Schema, device, digest)
 
-PROVCTL = paths.program("provctl")
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 EXAMPLE = paths.SOURCE / "contrib" / "catalogue"
 COMMANDS = ["db init", "db upgrade", "db status", "device import", "device show", "device block",
-            "device unblock", "device limit", "device trust", "catalogue load", "catalogue list",
-            "catalogue show", "catalogue terms", "request list", "request show", "request cancel", "outbox list",
-            "outbox retry", "outbox drop", "notice list", "notice send",
-            "number stop", "number allow", "number list", "reason",
+            "device unblock", "device limit", "device trust", "device trace", "catalogue load", "catalogue list",
+            "catalogue show", "catalogue terms", "request list", "request show", "request cancel",
+            "request retry", "outbox list",
+            "outbox retry", "outbox drop", "notice list", "notice show", "notice resend", "notice send",
+            "number stop", "number allow", "number list", "user export", "user erase", "reason",
             "wording list", "wording put", "word list", "word put", "setting list", "setting put", "policy list", "policy put", "status"]
-
-
-class Provctl:
-    def __init__(self, dsn, sql_dir=SQL):
-        self.dsn, self.sql_dir = dsn, sql_dir
-
-    def run(self, *arguments, status=0, stdin=""):
-        """(stdout, stderr) of a run that must end with `status`."""
-        done = subprocess.run(
-            [PROVCTL, *arguments, *([f"--dsn={self.dsn}"] if self.dsn else [])],
-            input=stdin, capture_output=True, text=True, timeout=60,
-            env={**os.environ, "PROVBOX_SQL_DIR": str(self.sql_dir)})
-        assert done.returncode == status, (arguments, done)
-        assert "Sanitizer" not in done.stderr and "runtime error" not in done.stderr
-        return done.stdout, done.stderr
-
-    def json(self, *arguments, **knobs):
-        return json.loads(self.run(*arguments, "--json", **knobs)[0])
 
 
 @pytest.fixture

@@ -5,7 +5,9 @@ A longer and denser crowd by hand, which draws other things each time:
     PROVBOX_CROWD=60x3 make check-flow FLOW='-n 0 -k crowd'   # seconds x threads for each work
 """
 
+import contextlib
 import datetime
+import json
 import os
 import random
 import threading
@@ -193,6 +195,12 @@ class Member:
             self.schema.api("request_delete", request, dev=dev)
         elif request:
             self.schema.value("operator", "request_cancel", dev, request, None)
+            self.schema.rows("operator", "request_retry", dev, request, None)
+        for row in self.schema.rows("operator", "notice_list", json.dumps({"dev": dev, "limit": 3})):
+            self.schema.row("operator", "notice_resend", row["id"], None, "x")
+        if self.random.random() < 0.05:
+            with contextlib.suppress(psycopg2.errors.SerializationFailure):
+                self.schema.row("operator", "user_erase", dev, True, "x")
         time.sleep(0.1)
 
     def fetch(self):

@@ -5,9 +5,10 @@ import datetime
 import json
 import threading
 
+import psycopg2
 import pytest
 from harness import wait
-from harness.schema import NUMBER, device, feature, manifest
+from harness.schema import DEV, NUMBER, device, feature, manifest
 
 DEVICES = [f"urn:gsma:imei:35209900-30000{n}-0" for n in range(2)]
 
@@ -256,3 +257,68 @@ def test_an_expiry_waits_for_no_answer(schema):
     other.lock_request(request)
     other.commit()
     assert [row["state"] for row in schema.table("select state from request")] == ["expired"]
+
+
+def test_a_retry_has_all_rows_before_any_request(schema):
+    """As one row after the other would not: the second would come after the first's request."""
+    request = schema.offered()
+    schema.answer(request)
+    schema.table("select outbox_bury(id, 'smsc', 'given_up', null) from outbox")
+    other = Transaction(schema.database)
+    other.run("select from outbox where id = (select max(id) from outbox) for update")
+    with waiting(schema, schema.rows, "operator", "request_retry", DEV, request, None) as result:
+        other.lock_request(request)
+        other.commit()
+    assert [row["outcome"] for row in result[0]] == ["ended", "changed"]
+
+
+def test_a_resent_notice_has_its_outbox_row_first(schema):
+    request = schema.offered()
+    schema.send_all()
+    (notice,) = schema.table("select id from notice")
+    other = Transaction(schema.database)
+    other.run("select from outbox for update")
+    with waiting(schema, schema.row, "operator", "notice_resend", notice["id"], None, "x") as result:
+        other.lock_request(request)
+        other.run("select notice_put(null, %s, 'reply', 'en', 'x')", NUMBER)
+        other.commit()
+    assert result[0]["outcome"] == "queued"
+
+
+@pytest.mark.parametrize("held, later", [
+    ("mo", "outbox"), ("outbox", "request"), ("request", "account"), ("request", "device"),
+    ("device", "number_stop"), ("device", "number_ref")])
+def test_an_erasure_goes_by_the_order(schema, held, later):
+    """It waits with nothing in its hands that comes after what it waits for."""
+    schema.finished("compass")
+    schema.send_all()
+    schema.receive("what?")
+    schema.value("operator", "number_stop_put", NUMBER, None)
+    other = Transaction(schema.database)
+    other.run(f"select from {held} for update")
+    with waiting(schema, schema.row, "operator", "user_erase", DEV, False, "x") as result:
+        other.run(f"select from {later} for update")
+        other.commit()
+    assert result[0]["outcome"] == "erased"
+
+
+def test_an_erasure_does_nothing_when_something_comes_in(schema):
+    schema.finished("compass")
+    schema.send_all()
+    other = Transaction(schema.database)
+    other.run("select from request for update")
+    refused = []
+
+    def erase():
+        try:
+            schema.row("operator", "user_erase", DEV, False, "x")
+        except psycopg2.errors.SerializationFailure as error:
+            refused.append(error)
+
+    with waiting(schema, erase):
+        later = schema.offered("torch")
+        other.commit()
+    assert len(refused) == 1
+    assert schema.table("select id::text from request where body #>> '{user,given_name}' = 'Ada'"
+                        " order by rid")[-1] == {"id": later}
+    assert schema.row("operator", "device_show", DEV)["given_name"] == "Ada"
