@@ -98,6 +98,10 @@ begin
 		'stop_list', user_rows('select * from number_stop where msisdn = any (($1).numbers) order by msisdn', s),
 		'work', user_rows('select id, kind, key, request as rid, state, reason, payload, created, changed from outbox
 			where request = any (($1).rids) or notice = any (($1).notices) order by id', s),
+		'billed', user_rows('select event from (
+				select event from billing_record
+				union all select jsonb_array_elements(payload -> ''events'') from outbox where kind = ''file'') b
+			where event ->> ''subject'' in (select id::text from request where rid = any (($1).rids))', s),
 		'events', user_rows('select at, request as rid, item, kind, actor, from_state, to_state, reason, detail,
 			sid_text(sid) as session from event where dev = any (($1).devs) order by id', s));
 end

@@ -245,6 +245,19 @@ def test_all_that_is_held_is_told(schema):
         name: told[name] for name in ("requests", "notices", "messages", "answers")}
 
 
+def test_what_is_billed_in_files_is_told_too(schema):
+    schema.import_devices(device(DEV2, "+447700900124"))
+    schema.setting(billing_delivery="file", billing_file_interval="0 seconds")
+    told = []
+    for items in ["compass"], ["torch"]:
+        told.append(schema.finished(*items))
+        if not told[1:]:
+            schema.value("server", "billing_file_cut")
+    billed = schema.value("operator", "user_export", DEV, "x")["billed"]
+    assert sorted(row["event"]["subject"] for row in billed) == sorted(told)
+    assert schema.value("operator", "user_export", DEV2, "x")["billed"] == []
+
+
 def test_an_export_keeps_to_one_person(schema):
     schema.import_devices(device(DEV2, "+447700900124", **PERSON))
     order(schema, dev=DEV2)
