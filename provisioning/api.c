@@ -93,6 +93,13 @@ struct arena *api_arena(struct api_call *call)
 	return exchange_arena(call->exchange);
 }
 
+void *api_alloc(struct api_call *call, size_t n)
+{
+	void *memory = arena_alloc(api_arena(call), n);
+	BUG_ON(!memory);
+	return memory;
+}
+
 /* ---- Answers ---- */
 
 /* Fields of every answer after those of the caller; the array holds them all. */

@@ -67,7 +67,12 @@ void api_begin(struct peer *peer, struct exchange *exchange);
 /** The connection is gone without an event: end the call unheard. */
 void api_drop(struct api_call *call);
 
+/** Memory of the call, gone with it. Has room for what answers need beside the longest
+ * head. */
 struct arena *api_arena(struct api_call *call);
+/** @p n zeroed bytes of it; never NULL, and so never more than a caller of ours names.
+ */
+void *api_alloc(struct api_call *call, size_t n);
 /** Value of a request field that occurs once; empty otherwise. */
 struct slice api_field(const struct api_call *call, const char *name);
 /** Parse the body and read it by a table; false after refusing it. The object lives as

@@ -19,7 +19,7 @@ static void set_own_claims(struct api_call *call)
 
 bool authentication_fill(struct api_call *call, struct db_param *params, size_t *n)
 {
-	struct authentication *own = arena_alloc(api_arena(call), sizeof(*own));
+	struct authentication *own = api_alloc(call, sizeof(*own));
 	char why[128];
 	call->own = own;
 	switch (auth_request_decode(call->body, &call->claims, &own->wants_proof, why,
@@ -96,7 +96,7 @@ static void ask_proof(struct api_call *call)
 static struct slice make_grant(struct api_call *call, enum standing standing,
 			       uint64_t epoch)
 {
-	uint8_t *bytes = arena_alloc(api_arena(call), AUTH_GRANT_BYTES);
+	uint8_t *bytes = api_alloc(call, AUTH_GRANT_BYTES);
 	struct grant grant = { .claims = call->claims, .standing = standing };
 	grant.epoch = (int64_t)epoch;
 	grant.issued_s = time_now_ms() / 1000;

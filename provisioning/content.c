@@ -18,7 +18,7 @@ static void content_send_more(struct api_call *call);
 
 bool content_fill(struct api_call *call, struct db_param *params, size_t *n)
 {
-	struct content *content = arena_alloc(api_arena(call), sizeof(*content));
+	struct content *content = api_alloc(call, sizeof(*content));
 	call->own = content;
 	BUG_ON(!hex_decode(call->match.args[0], content->sha256, SHA256_BYTES));
 	params[(*n)++] = db_bytes(content->sha256, SHA256_BYTES);

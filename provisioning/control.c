@@ -156,7 +156,7 @@ static int64_t count_streams(const struct control *control,
 
 bool control_fill(struct api_call *call, struct db_param *params, size_t *n)
 {
-	struct stream *stream = arena_alloc(api_arena(call), sizeof(*stream));
+	struct stream *stream = api_alloc(call, sizeof(*stream));
 	*stream = (struct stream){ .call = call };
 	call->own = stream;
 	params[(*n)++] = db_null();

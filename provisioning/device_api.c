@@ -91,7 +91,7 @@ bool device_api_fill_request(struct api_call *call, struct db_param *params, siz
 	struct request_body body;
 	if (!read_request_body(call, &body))
 		return false;
-	uint8_t *hash = arena_alloc(api_arena(call), SHA256_BYTES);
+	uint8_t *hash = api_alloc(call, SHA256_BYTES);
 	sha256(call->body, hash);
 	params[(*n)++] = db_slice(call->match.request_id);
 	params[(*n)++] = db_bytes(hash, SHA256_BYTES);
@@ -115,13 +115,12 @@ bool device_api_fill_answer(struct api_call *call, struct db_param *params, size
 	struct answer_body body;
 	if (!api_read_json(call, answer_members, COUNT(answer_members), &body))
 		return false;
-	uint8_t *hash = arena_alloc(api_arena(call), SHA256_BYTES);
+	uint8_t *hash = api_alloc(call, SHA256_BYTES);
 	if (!hex_decode(body.sha256, hash, SHA256_BYTES)) {
 		api_refuse(call, API_BODY_INVALID, "member `sha256`: not hexadecimal");
 		return false;
 	}
-	char *session =
-		arena_alloc(api_arena(call), BASE64URL_CHARS(AUTH_SID_BYTES) + 1);
+	char *session = api_alloc(call, BASE64URL_CHARS(AUTH_SID_BYTES) + 1);
 	base64url_encode(slice_make(call->claims.sid, AUTH_SID_BYTES), session);
 	params[(*n)++] = db_slice(call->match.request_id);
 	params[(*n)++] = db_slice(body.answer);

@@ -17,7 +17,7 @@ bool wait_fill(struct api_call *call, struct db_param *params, size_t *n)
 {
 	struct wait *wait = call->own;
 	if (!wait) {
-		wait = call->own = arena_alloc(api_arena(call), sizeof(*wait));
+		wait = call->own = api_alloc(call, sizeof(*wait));
 		wait->tag = header_entity_tag(api_field(call, "If-None-Match"));
 		if (wait->tag.n > 0)
 			wait->seconds = header_prefer_wait(api_field(call, "Prefer"),

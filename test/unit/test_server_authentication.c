@@ -39,6 +39,12 @@ struct arena *api_arena(struct api_call *its_call)
 	return arena;
 }
 
+void *api_alloc(struct api_call *its_call, size_t n)
+{
+	(void)its_call;
+	return arena_alloc(arena, n);
+}
+
 void api_refuse(struct api_call *its_call, enum api_refusal refusal, const char *detail)
 {
 	(void)its_call;

@@ -29,6 +29,12 @@ struct arena *api_arena(struct api_call *its_call)
 	return arena;
 }
 
+void *api_alloc(struct api_call *its_call, size_t n)
+{
+	(void)its_call;
+	return arena_alloc(arena, n);
+}
+
 struct slice api_field(const struct api_call *its_call, const char *name)
 {
 	(void)its_call;
