@@ -198,7 +198,8 @@ bool keys_are_demo(const char *trust_path);
 struct keyring_key {
 	const char *chain_path, *key_path; /* PEM; they must belong together */
 	enum tls_role role;
-	bool tls12; /* TLS_SERVER: sign for TLS 1.2, too */
+	bool tls12;       /* TLS_SERVER: sign for TLS 1.2, too */
+	const char *name; /* of its key in the configuration; for what is said of it */
 };
 
 /** The keys child's secrets. */
@@ -206,10 +207,10 @@ struct keyring;
 /**
  * Load them, into locked memory where the system allows it.
  * @param n  at most KEYRING_KEYS_MAX
- * @return NULL with @p why, which names the file
+ * @return NULL with @p why, which names the file, and @p name of the key it is about
  */
-struct keyring *keyring_load(const struct keyring_key *keys, size_t n, char *why,
-			     size_t why_size);
+struct keyring *keyring_load(const struct keyring_key *keys, size_t n,
+			     const char **name, char *why, size_t why_size);
 /** Wipes. */
 void keyring_free(struct keyring *keyring);
 /**

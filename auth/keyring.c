@@ -64,8 +64,8 @@ static bool load_key(struct held_key *held, const struct keyring_key *from, char
 	return is_loaded;
 }
 
-struct keyring *keyring_load(const struct keyring_key *keys, size_t n, char *why,
-			     size_t why_size)
+struct keyring *keyring_load(const struct keyring_key *keys, size_t n,
+			     const char **name, char *why, size_t why_size)
 {
 	struct keyring *keyring = calloc(1, sizeof(*keyring));
 
@@ -75,6 +75,7 @@ struct keyring *keyring_load(const struct keyring_key *keys, size_t n, char *why
 	for (; keyring->n < n; keyring->n++)
 		if (!load_key(&keyring->keys[keyring->n], &keys[keyring->n], why,
 			      why_size)) {
+			*name = keys[keyring->n].name;
 			keyring->n++; /* it may hold a key */
 			keyring_free(keyring);
 			return NULL;

@@ -73,20 +73,22 @@ static void tell_expiries(const struct supervisor_spec *spec, const void *config
 			    time_now_ms() / 1000, plan.warning_ms);
 }
 
-bool check_loads(const struct supervisor_spec *spec, const void *config)
+bool check_loads(const struct supervisor_spec *spec, const struct config *config)
 {
 	static void **loaded; /* known until the end: it is not lost memory */
 	bool is_good = true;
 
-	log_open(spec->program, process_log_level(config));
+	log_open(spec->program, process_log_level(config_get(config)));
+	config_use(config);
 	loaded = calloc(spec->n_roles, sizeof(*loaded));
 	BUG_ON(!loaded);
 	for (size_t i = 0; i < spec->n_roles; i++) {
 		const struct supervisor_role *role = &spec->roles[i];
 
 		if (role->load)
-			is_good &= role->load(config, &loaded[i]);
+			is_good &= role->load(config_get(config), &loaded[i]);
 	}
-	tell_expiries(spec, config);
+	config_use(NULL);
+	tell_expiries(spec, config_get(config));
 	return is_good;
 }

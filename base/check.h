@@ -19,6 +19,6 @@ struct config *check_read(const struct supervisor_spec *spec, const char *path,
 			  FILE *errors);
 /** Whether every role can load what it needs; the others are logged, and what expires.
  * Nothing of it is used: for a process that ends after it. */
-bool check_loads(const struct supervisor_spec *spec, const void *config);
+bool check_loads(const struct supervisor_spec *spec, const struct config *config);
 
 #endif

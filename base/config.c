@@ -26,7 +26,10 @@ struct config {
 	uint8_t digest[SHA256_BYTES];
 	struct config_places places;
 	struct files *files;
+	const char *path; /* of itself */
 };
+
+static const struct config *used; /* by config_use() */
 
 struct reader {
 	struct config *config;
@@ -219,7 +222,8 @@ struct config *config_read(const struct config_spec *spec, const char *path,
 	config->files = files_new();
 	config->arena = arena_new(ARENA_BYTES);
 	config->top = arena_alloc(config->arena, spec->sections[0].size);
-	BUG_ON(!config->top);
+	config->path = arena_printf(config->arena, "%s", path);
+	BUG_ON(!config->top || !config->path);
 	char *text = load(&reader.errors);
 	if (text) {
 		sha256(slice_of(text), config->digest);
@@ -255,6 +259,27 @@ const uint8_t *config_digest(const struct config *config)
 unsigned config_line(const struct config *config, struct slice text)
 {
 	return config_places_find(&config->places, text);
+}
+
+void config_use(const struct config *config)
+{
+	used = config;
+}
+
+void config_log_error(const char *key, const char *why)
+{
+	char said[1024], place[1024] = "";
+	unsigned line;
+
+	snprintf(said, sizeof(said), "%s: %s", key, why);
+	line = used ? config_line(used, slice_of(said)) : 0;
+	if (line > 0)
+		snprintf(place, sizeof(place), "%s:%u: ", used->path, line);
+	else if (used)
+		snprintf(place, sizeof(place), "%s: ", used->path);
+	char whole[sizeof(place) + sizeof(said)];
+	snprintf(whole, sizeof(whole), "%s%s", place, said);
+	log_error("config_error", log_str("why", whole));
 }
 
 /* ---- The files that it names ---- */

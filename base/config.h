@@ -110,6 +110,14 @@ const struct files *config_files(const struct config *config);
  * @return the last line of a block; 0: the file does not say it, or has no such key
  */
 unsigned config_line(const struct config *config, struct slice text);
+/** From now on config_log_error() speaks of @p config: borrowed; NULL: of none. */
+void config_use(const struct config *config);
+/**
+ * Log ERROR ev=config_error: what a key names cannot be loaded.
+ * The line gives the place, too: why="file:line: key: why".
+ * @param key  as it stands in the file; of a block `route "title": key`
+ */
+void config_log_error(const char *key, const char *why);
 /** Write the effective settings in the syntax of the file, defaults included. */
 void config_dump(const struct config *config, FILE *out);
 /** Write all keys with defaults and help, one line each, for --help-config and the

@@ -109,6 +109,7 @@ struct generation *generation_new(const struct generation_parts *parts)
 	generation->user = parts->user;
 	generation->common = parts->common;
 	generation->common.user = &generation->user;
+	generation->common.config = generation->config;
 	generation->common.files = config_files(generation->config);
 	generation->place = parts->place;
 	generation->fn = parts->fn;

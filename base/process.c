@@ -197,6 +197,7 @@ static _Noreturn void run(struct process *process, const struct process_common *
 	close_others(process, common);
 	metrics_use_slot(process->worker.slot);
 	files_use(common->files);
+	config_use(common->config);
 	if (role->load && !role->load(worker->config, &worker->secrets))
 		exit(SUPERVISOR_EXIT_CONFIG);
 	close_files(common->files);

@@ -37,6 +37,7 @@ struct process_common {
 	struct loop *loop;   /* the supervisor's */
 	struct board *board; /* as in all processes of the daemon */
 	const struct process_user *user;
+	const struct config *config;
 	const struct files *files; /* of the configuration */
 	int notify_fd;             /* eventfd: a state has changed */
 	char *title;               /* memory of the command line */

@@ -20,11 +20,11 @@
 static struct airnet *own;
 
 /* The context of one leg; its key is in the keys child alone. */
-static struct tls_context *load_leg(struct signer *signer, struct tls_settings settings,
-				    const char *stale)
+static struct tls_context *load_leg(struct signer *signer, const char *key,
+				    struct tls_settings settings, const char *stale)
 {
 	struct tls_context *context = NULL;
-	char why[256];
+	char why[512];
 
 	BUG_ON(!tls_stale_parse(stale, &settings.accepts_stale_crl));
 	settings.is_refused_expired = true;
@@ -33,7 +33,7 @@ static struct tls_context *load_leg(struct signer *signer, struct tls_settings s
 		context = tls_context_new(&settings, why, sizeof(why));
 	EVP_PKEY_free(settings.key); /* the context has its own reference */
 	if (!context)
-		log_error("tls_context", log_str("why", why));
+		config_log_error(key, why); /* trust and lists were checked before */
 	return context;
 }
 
@@ -43,7 +43,7 @@ static bool load_tls(struct airnet *airnet)
 
 	airnet->signer = signer_new(SIGNER_TIMEOUT_MS);
 	airnet->tls =
-		load_leg(airnet->signer,
+		load_leg(airnet->signer, "airnet_certificate",
 			 (struct tls_settings){
 				 .role = TLS_SERVER,
 				 .chain_path = config->airnet_certificate,
@@ -55,7 +55,7 @@ static bool load_tls(struct airnet *airnet)
 			 },
 			 config->airnet_crl_stale);
 	airnet->landnet_tls =
-		load_leg(airnet->signer,
+		load_leg(airnet->signer, "landnet_certificate",
 			 (struct tls_settings){
 				 .role = TLS_CLIENT,
 				 .chain_path = config->landnet_certificate,

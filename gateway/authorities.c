@@ -79,8 +79,10 @@ struct authority *authorities_load(const struct gateway_config *config)
 	for (size_t i = 0; i < n; i++) {
 		if (read_section(&sections[i], &authorities[i]))
 			continue;
-		log_error("authority", log_str("name", sections[i].title),
-			  log_str("why", "its certificate cannot be read"));
+		char key[128];
+		snprintf(key, sizeof(key), "authority \"%.64s\": certificate",
+			 sections[i].title);
+		config_log_error(key, "cannot be read");
 		free(authorities);
 		return NULL;
 	}

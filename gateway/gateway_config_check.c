@@ -167,6 +167,25 @@ static bool check_prefixes(const struct route_config *route, const char *key,
 	return is_good;
 }
 
+static bool check_pins(const struct route_config *route, FILE *errors)
+{
+	uint8_t hash[SHA256_BYTES];
+	bool is_good = true;
+
+	for (size_t i = 0; i < route->proof_pins.n; i++) {
+		struct slice pin = slice_of(route->proof_pins.items[i]);
+
+		if (base64url_decode(pin, hash, sizeof(hash)) == SHA256_BYTES)
+			continue;
+		fprintf(errors,
+			"route \"%s\": proof_pins: pin %zu is no thumbprint: 43 "
+			"characters of base64url\n",
+			route->title, i + 1);
+		is_good = false;
+	}
+	return is_good;
+}
+
 static bool check_route(const struct route_config *route, FILE *errors)
 {
 	char srv[AUTH_SRV_CHARS + 1];
@@ -184,6 +203,7 @@ static bool check_route(const struct route_config *route, FILE *errors)
 			route->title);
 		is_good = false;
 	}
+	is_good &= check_pins(route, errors);
 	is_good &= check_prefixes(route, "care", &route->care, errors);
 	is_good &= check_prefixes(route, "provision", &route->provision, errors);
 	is_good &= check_prefixes(route, "large", &route->large, errors);

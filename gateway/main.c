@@ -1,5 +1,4 @@
 #include "auth/auth.h"
-#include "base/log.h"
 #include "gateway/airnet.h"
 #include "gateway/gateway_config.h"
 #include "gateway/gateway_config_check.h"
@@ -26,15 +25,17 @@ static bool load_keys(const void *config, void **secrets)
 {
 	const struct keyring_key keys[] = {
 		{ OPTIONS(config)->airnet_certificate, OPTIONS(config)->airnet_key,
-		  TLS_SERVER, OPTIONS(config)->airnet_tls12 },
+		  TLS_SERVER, OPTIONS(config)->airnet_tls12, "airnet_key" },
 		{ OPTIONS(config)->landnet_certificate, OPTIONS(config)->landnet_key,
-		  TLS_CLIENT, false },
+		  TLS_CLIENT, false, "landnet_key" },
 	};
-	char why[256];
+	const char *name;
+	char why[512];
 
-	*secrets = keyring_load(keys, sizeof(keys) / sizeof(keys[0]), why, sizeof(why));
+	*secrets = keyring_load(keys, sizeof(keys) / sizeof(keys[0]), &name, why,
+				sizeof(why));
 	if (!*secrets)
-		log_error("keys", log_str("why", why));
+		config_log_error(name, why);
 	return *secrets != NULL;
 }
 

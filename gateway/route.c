@@ -27,7 +27,7 @@ static void route_name_host(struct route *route)
 static bool route_load(struct route *route)
 {
 	const struct route_config *own = route->config;
-	char why[256];
+	char why[512], key[AUTH_SRV_CHARS + 32];
 
 	snprintf(route->srv, sizeof(route->srv), "%s", own->title);
 	route_name_host(route); /* gateway_config_check() wants a port */
@@ -39,9 +39,10 @@ static bool route_load(struct route *route)
 			.n_pins = own->proof_pins.n,
 		},
 		why, sizeof(why));
+	/* gateway_config_check() has seen that the rest is good */
+	snprintf(key, sizeof(key), "route \"%s\": proof_root", route->srv);
 	if (!route->trust)
-		log_error("route_trust", log_str("srv", route->srv),
-			  log_str("why", why));
+		config_log_error(key, why);
 	return route->trust != NULL;
 }
 

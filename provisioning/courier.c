@@ -302,7 +302,7 @@ static bool open_database(struct courier *courier)
 	char why[256];
 	courier->db = db_open(courier->loop, &settings, why, sizeof(why));
 	if (!courier->db) {
-		log_error("config", log_str("key", "dsn"), log_str("why", why));
+		config_log_error("dsn", why);
 		return false;
 	}
 	db_on_ready(courier->db, on_database, courier);

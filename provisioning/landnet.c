@@ -123,7 +123,7 @@ static void on_accept(struct listener *listener, int fd, void *arg)
 
 static bool fail(const char *key, const char *why)
 {
-	log_error("config", log_str("key", key), log_str("why", why));
+	config_log_error(key, why);
 	return false;
 }
 

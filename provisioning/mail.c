@@ -78,8 +78,8 @@ static bool mail_load(const struct server_config *config, void **secrets)
 			domain.p) < 0);
 	bool is_good = !from->credentials || read_credentials(mail, from->credentials);
 	if (!is_good)
-		log_error("config", log_str("key", "mail_credentials"),
-			  log_str("why", "holds no user:password on a line"));
+		config_log_error("mail_credentials",
+				 "holds no user:password on a line");
 	else
 		mail->service = service_load(&from->server, "mail");
 	if (!mail->service) {

@@ -34,7 +34,7 @@ static bool load_zone(const void *config, void **secrets)
 	*secrets = zone_load(settings(config)->proof_certificate,
 			     settings(config)->proof_key, why, sizeof(why));
 	if (!*secrets)
-		log_error("config", log_str("key", "proof_key"), log_str("why", why));
+		config_log_error("proof_key", why);
 	return *secrets != NULL;
 }
 
@@ -50,11 +50,13 @@ static bool start_zone(struct worker *worker)
 static bool load_keys(const void *config, void **secrets)
 {
 	const struct keyring_key key = { settings(config)->certificate,
-					 settings(config)->key, TLS_SERVER, false };
-	char why[256];
-	*secrets = keyring_load(&key, 1, why, sizeof(why));
+					 settings(config)->key, TLS_SERVER, false,
+					 "key" };
+	const char *name;
+	char why[512];
+	*secrets = keyring_load(&key, 1, &name, why, sizeof(why));
 	if (!*secrets)
-		log_error("config", log_str("key", "key"), log_str("why", why));
+		config_log_error(name, why);
 	return *secrets != NULL;
 }
 

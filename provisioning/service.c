@@ -6,6 +6,7 @@
 #include <openssl/pem.h>
 
 #include "auth/auth.h"
+#include "base/config.h"
 #include "base/files.h"
 #include "base/log.h"
 #include "base/tls.h"
@@ -47,7 +48,7 @@ static struct service *fail(struct service *service, const char *name, const cha
 {
 	char whole[64];
 	snprintf(whole, sizeof(whole), "%s_%s", name, key);
-	log_error("config", log_str("key", whole), log_str("why", why));
+	config_log_error(whole, why);
 	free(service->authorization);
 	free(service);
 	return NULL;

@@ -189,7 +189,7 @@ static bool open_db(void)
 	char why[256];
 	the.db = db_open(the.worker->loop, &settings, why, sizeof(why));
 	if (!the.db)
-		log_error("db_open", log_str("why", why));
+		config_log_error("dsn", why);
 	return the.db != NULL;
 }
 
@@ -227,7 +227,7 @@ bool smsc_worker_load(const void *top, void **secrets)
 		return true;
 	*secrets = seal_keys_load(config->seal_key_file, why, sizeof(why));
 	if (!*secrets)
-		log_error("seal_keys", log_str("why", why));
+		config_log_error("seal_key_file", why);
 	return *secrets != NULL;
 }
 

@@ -1,6 +1,7 @@
 """Files that a configuration names, when they are not what they should be: the daemon
 says which, with -t and when it starts, and ends with 78."""
 
+import re
 import subprocess
 
 import pytest
@@ -18,10 +19,17 @@ def ended(site, part, *options):
     return run.returncode, run.stdout + run.stderr
 
 
-def refused(site, part, name):
+def refused(site, part, name, key=None):
+    """With the place in the file, if what is wrong is one key's value."""
     for options in (["-t"], []):
         status, said = ended(site, part, *options)
         assert (status, str(name) in said) == (CONFIG, True), said
+        if key:
+            lines = (site.directory / "broken.conf").read_text().splitlines()
+            (at,) = [n for n, line in enumerate(lines, 1)
+                     if line.strip().startswith(f"{key} =")]
+            assert re.search(rf"broken\.conf:{at}: [^=]*\b{key}: ", said), said
+            assert options or said.count(" ERROR ") <= 1, said
 
 
 @pytest.fixture
@@ -33,22 +41,36 @@ def configured(site):
 def test_a_key_of_another_certificate(configured):
     p = configured.pki
     configured.gateway.config["airnet_key"] = p.gateway_landnet.key_path
-    refused(configured, configured.gateway, p.gateway_airnet.path)
+    refused(configured, configured.gateway, p.gateway_airnet.path, "airnet_key")
     configured.gateway.config.update(airnet_key=p.gateway_airnet.key_path,
                                      landnet_key=p.gateway_airnet.key_path)
-    refused(configured, configured.gateway, p.gateway_landnet.path)
+    refused(configured, configured.gateway, p.gateway_landnet.path, "landnet_key")
     configured.server.config["key"] = p.gateway_landnet.key_path
-    refused(configured, configured.server, p.server_landnet.path)
+    refused(configured, configured.server, p.server_landnet.path, "key")
     configured.server.config["key"] = p.server_landnet.key_path
     configured.server.config["proof_key"] = p.server_landnet.key_path
-    refused(configured, configured.server, p.proof_leaf.path)
+    refused(configured, configured.server, p.proof_leaf.path, "proof_key")
 
 
 def test_a_proof_root_without_a_certificate(configured):
     empty = configured.directory / "empty.pem"
     empty.write_text("")
     configured.gateway.config["route", configured.pki.SRV]["proof_root"] = empty
-    refused(configured, configured.gateway, empty)
+    refused(configured, configured.gateway, empty, "proof_root")
+
+
+def test_a_pin_that_is_none(configured):
+    route = configured.gateway.config["route", configured.pki.SRV]
+    route["proof_pins"] = [configured.pki.proof_leaf.pin(), "sesame"]
+    refused(configured, configured.gateway, "pin 2 is no thumbprint", "proof_pins")
+
+
+def test_a_certificate_that_has_ended(configured):
+    p = configured.pki
+    old = p.airnet.issue("old", dns=[p.GATEWAY_NAME], usages=[pki.SERVER],
+                         not_before=pki.now() - 9 * pki.DAY, not_after=pki.now() - pki.DAY)
+    configured.gateway.config.update(airnet_certificate=old.path, airnet_key=old.key_path)
+    refused(configured, configured.gateway, "has expired", "airnet_certificate")
 
 
 def test_the_proof_key_is_no_key_of_a_leg(configured):

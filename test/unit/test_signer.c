@@ -49,15 +49,16 @@ static void keyring_of(struct world *w, bool tls12)
 {
 	char server_path[64], client_path[64];
 	const struct keyring_key keys[] = {
-		{ w->server->path, server_path, TLS_SERVER, tls12 },
-		{ w->client->path, client_path, TLS_CLIENT, false },
+		{ w->server->path, server_path, TLS_SERVER, tls12, "server" },
+		{ w->client->path, client_path, TLS_CLIENT, false, "client" },
 	};
+	const char *name;
 
 	snprintf(server_path, sizeof(server_path), "%s/server.key", w->pki->dir);
 	snprintf(client_path, sizeof(client_path), "%s/client.key", w->pki->dir);
 	cert_write_key(server_path, w->server->key);
 	cert_write_key(client_path, w->client->key);
-	w->keyring = keyring_load(keys, 2, why, sizeof(why));
+	w->keyring = keyring_load(keys, 2, &name, why, sizeof(why));
 	CU_ASSERT_PTR_NOT_NULL_FATAL(w->keyring);
 	unlink(server_path);
 	unlink(client_path);
@@ -456,14 +457,16 @@ static void a_key_of_another_certificate_does_not_load(void)
 {
 	struct world w = world_new(NULL, NULL, TIMEOUT_MS);
 	char path[64];
-	struct keyring_key key = { w.server->path, path, TLS_SERVER, false };
+	struct keyring_key key = { w.server->path, path, TLS_SERVER, false, "key" };
+	const char *name = NULL;
 
 	snprintf(path, sizeof(path), "%s/other.key", w.pki->dir);
 	cert_write_key(path, w.client->key);
-	CU_ASSERT_PTR_NULL(keyring_load(&key, 1, why, sizeof(why)));
+	CU_ASSERT_PTR_NULL(keyring_load(&key, 1, &name, why, sizeof(why)));
 	CU_ASSERT_PTR_NOT_NULL(strstr(why, "does not belong"));
+	CU_ASSERT_STRING_EQUAL(name, "key");
 	key.chain_path = path; /* no certificate in it */
-	CU_ASSERT_PTR_NULL(keyring_load(&key, 1, why, sizeof(why)));
+	CU_ASSERT_PTR_NULL(keyring_load(&key, 1, &name, why, sizeof(why)));
 	CU_ASSERT_PTR_NOT_NULL(strstr(why, "no certificate"));
 	CU_ASSERT_PTR_NULL(signer_key(w.signer, path, why, sizeof(why)));
 	CU_ASSERT_PTR_NOT_NULL(strstr(why, "no certificate"));
