@@ -30,6 +30,12 @@ static const struct option_row {
 	[OPTION_CANCEL] = { "cancel", NULL, "cancel the requests that are open", 0,
 			    NULL },
 	[OPTION_YES] = { "yes", NULL, "do not ask first", 'y', NULL },
+	[OPTION_SERVER] = { "server", "FILE", "configuration of provbox-server", 0,
+			    NULL },
+	[OPTION_SMSC] = { "smsc", "FILE", "configuration of provbox-smsc", 0, NULL },
+	[OPTION_GATEWAY] = { "gateway", "FILE", "configuration of provbox-gateway", 0,
+			     NULL },
+	[OPTION_KANNEL] = { "kannel", "FILE", "configuration of bearerbox", 0, NULL },
 };
 
 #define OPTIONS_OF_ALL \

@@ -118,6 +118,10 @@ const struct command commands[] = {
 	{ ROW("policy put"), .arguments = "REASON OUTCOME", .min_words = 2, .max_words = 2,
 	  .is_silent = true, .query = "select provbox.policy_put('device', $1, $2)",
 	  .help = "outcome: prevent, limited or register" },
+	{ ROW("doctor"), .run = doctor,
+	  .options = OPTION(SERVER) | OPTION(SMSC) | OPTION(GATEWAY) | OPTION(KANNEL) |
+		     OPTION(SQL_DIR),
+	  .help = "what is wrong with this site, and what to do about it" },
 	{ ROW("status"), .query = "select * from provbox.status_read()",
 	  .help = "counts, queues and versions" },
 };

@@ -9,6 +9,10 @@ provctl_provctl_SOURCES = \
 	provctl/db.c \
 	provctl/device.c \
 	provctl/devices.c provctl/devices.h \
+	provctl/doctor.c provctl/doctor.h \
+	provctl/doctor_daemon.c \
+	provctl/doctor_kannel.c \
+	provctl/doctor_text.c \
 	provctl/file.c provctl/file.h \
 	provctl/grid.c provctl/grid.h \
 	provctl/main.c \
@@ -34,6 +38,7 @@ check_PROGRAMS += \
 	test/unit/test_csv \
 	test/unit/test_database \
 	test/unit/test_devices \
+	test/unit/test_doctor \
 	test/unit/test_grid \
 	test/unit/test_manifest \
 	test/unit/test_migrate \
@@ -46,6 +51,8 @@ test_unit_test_database_SOURCES = test/unit/test_database.c provctl/database.c \
 	provctl/database.h
 test_unit_test_devices_SOURCES = test/unit/test_devices.c provctl/devices.c \
 	provctl/devices.h provctl/csv.c provctl/csv.h provctl/file.c provctl/file.h
+test_unit_test_doctor_SOURCES = test/unit/test_doctor.c provctl/doctor.h \
+	provctl/doctor_text.c
 test_unit_test_grid_SOURCES = test/unit/test_grid.c provctl/grid.c provctl/grid.h \
 	provctl/plain.c provctl/plain.h
 test_unit_test_manifest_SOURCES = test/unit/test_manifest.c provctl/manifest.c \

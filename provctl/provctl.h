@@ -34,6 +34,10 @@ enum option_id {
 	OPTION_NUMBER,
 	OPTION_CANCEL,
 	OPTION_YES,
+	OPTION_SERVER,
+	OPTION_SMSC,
+	OPTION_GATEWAY,
+	OPTION_KANNEL,
 	OPTION_N,
 };
 
@@ -88,6 +92,7 @@ enum result catalogue_load(struct context *ctx);
 enum result request_show(struct context *ctx);
 enum result request_cancel(struct context *ctx);
 enum result request_retry(struct context *ctx);
+enum result doctor(struct context *ctx);
 enum result outbox_retry(struct context *ctx);
 enum result outbox_drop(struct context *ctx);
 enum result notice_send(struct context *ctx);

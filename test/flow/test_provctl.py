@@ -21,7 +21,7 @@ COMMANDS = ["db init", "db upgrade", "db status", "device import", "device show"
             "request retry", "outbox list",
             "outbox retry", "outbox drop", "notice list", "notice show", "notice resend", "notice send",
             "number stop", "number allow", "number list", "user export", "user erase", "reason",
-            "wording list", "wording put", "word list", "word put", "setting list", "setting put", "policy list", "policy put", "status"]
+            "wording list", "wording put", "word list", "word put", "setting list", "setting put", "policy list", "policy put", "doctor", "status"]
 
 
 @pytest.fixture
