@@ -72,7 +72,7 @@ struct tls_context *tls_context_new(const struct tls_settings *settings, char *w
 		goto fail;
 	}
 	if (!tls_load_identity(context->ssl_ctx, settings, why, why_size) ||
-	    !tls_load_trust(context->ssl_ctx, settings, why, why_size))
+	    !tls_load_trust(context->ssl_ctx, settings, NULL, why, why_size))
 		goto fail;
 	if (tls_verify_install(context->ssl_ctx, settings))
 		return context;
@@ -83,8 +83,8 @@ fail:
 	return NULL;
 }
 
-bool tls_check_trust(const char *trust_path, const char *crl_path, char *why,
-		     size_t why_size)
+bool tls_check_trust(const char *trust_path, const char *crl_path, bool *is_crl,
+		     char *why, size_t why_size)
 {
 	const struct tls_settings settings = { .trust_path = trust_path,
 					       .crl_path = crl_path };
@@ -92,7 +92,7 @@ bool tls_check_trust(const char *trust_path, const char *crl_path, char *why,
 	bool is_good;
 
 	BUG_ON(!ssl_ctx);
-	is_good = tls_load_trust(ssl_ctx, &settings, why, why_size);
+	is_good = tls_load_trust(ssl_ctx, &settings, is_crl, why, why_size);
 	SSL_CTX_free(ssl_ctx);
 	ERR_clear_error();
 	return is_good;

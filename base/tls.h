@@ -51,10 +51,11 @@ struct tls_context *tls_context_new(const struct tls_settings *settings, char *w
 /**
  * Whether trust anchors and their revocation lists are there, as tls_context_new()
  * would load them; needs no key.
+ * @param is_crl  set to whether it is the revocation lists that are wrong
  * @return false with the first thing that is wrong, which begins with the file's name
  */
-bool tls_check_trust(const char *trust_path, const char *crl_path, char *why,
-		     size_t why_size) __attribute__((warn_unused_result));
+bool tls_check_trust(const char *trust_path, const char *crl_path, bool *is_crl,
+		     char *why, size_t why_size) __attribute__((warn_unused_result));
 /** Let go; handshakes under way keep what they need. NULL is nothing. */
 void tls_context_free(struct tls_context *context);
 /**

@@ -135,8 +135,8 @@ static bool load_crls(X509_STORE *store, const STACK_OF(X509_INFO) *cas,
 	return is_loaded;
 }
 
-bool tls_load_trust(SSL_CTX *ssl_ctx, const struct tls_settings *settings, char *text,
-		    size_t size)
+bool tls_load_trust(SSL_CTX *ssl_ctx, const struct tls_settings *settings, bool *is_crl,
+		    char *text, size_t size)
 {
 	struct why told = { text, size }, *why = &told;
 	X509_STORE *store = SSL_CTX_get_cert_store(ssl_ctx);
@@ -144,6 +144,8 @@ bool tls_load_trust(SSL_CTX *ssl_ctx, const struct tls_settings *settings, char 
 	bool is_loaded = false;
 	int n_certs;
 
+	if (is_crl)
+		*is_crl = false;
 	if (!cas)
 		return false;
 	n_certs = add_all(store, cas, settings->trust_path, why);
@@ -151,6 +153,8 @@ bool tls_load_trust(SSL_CTX *ssl_ctx, const struct tls_settings *settings, char 
 		because(why, "%s: holds no certificate", settings->trust_path);
 	else if (n_certs > 0)
 		is_loaded = settings->no_crl || load_crls(store, cas, settings, why);
+	if (is_crl)
+		*is_crl = n_certs > 0 && !is_loaded;
 	infos_free(cas);
 	return is_loaded;
 }

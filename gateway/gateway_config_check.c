@@ -85,14 +85,15 @@ static bool check_listeners(const struct gateway_config *config, FILE *errors)
 }
 
 /* F20: whom nobody can revoke is not believed. */
-static bool check_revocation(const char *key, const char *trust, const char *crl,
+static bool check_revocation(const char *leg, const char *trust, const char *crl,
 			     FILE *errors)
 {
 	char why[512];
+	bool is_crl;
 
-	if (tls_check_trust(trust, crl, why, sizeof(why)))
+	if (tls_check_trust(trust, crl, &is_crl, why, sizeof(why)))
 		return true;
-	fprintf(errors, "%s: %s\n", key, why);
+	fprintf(errors, "%s_%s: %s\n", leg, is_crl ? "crl" : "trust", why);
 	return false;
 }
 
@@ -219,9 +220,9 @@ bool gateway_config_check(const void *top, FILE *errors)
 	is_good &= check_legs(config, errors);
 	is_good &= check_demo(config, errors);
 	is_good &= authorities_check(config, errors);
-	is_good &= check_revocation("airnet_crl", config->airnet_trust,
-				    config->airnet_crl, errors);
-	is_good &= check_revocation("landnet_crl", config->landnet_trust,
+	is_good &= check_revocation("airnet", config->airnet_trust, config->airnet_crl,
+				    errors);
+	is_good &= check_revocation("landnet", config->landnet_trust,
 				    config->landnet_crl, errors);
 	for (size_t i = 0; i < config->routes.n; i++)
 		is_good &= check_route(&routes[i], errors);

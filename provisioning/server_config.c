@@ -351,9 +351,10 @@ static bool check_mail(const struct server_config *config, FILE *errors)
 static bool check_revocation(const struct server_config *config, FILE *errors)
 {
 	char why[512];
-	if (tls_check_trust(config->trust, config->crl, why, sizeof(why)))
+	bool is_crl;
+	if (tls_check_trust(config->trust, config->crl, &is_crl, why, sizeof(why)))
 		return true;
-	fprintf(errors, "crl: %s\n", why);
+	fprintf(errors, "%s: %s\n", is_crl ? "crl" : "trust", why);
 	return false;
 }
 

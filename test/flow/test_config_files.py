@@ -79,3 +79,19 @@ def test_the_proof_key_is_no_key_of_a_leg(configured):
                            usages=[pki.SERVER], key=p.proof_leaf.key)
     config.update(certificate=both.path, key=both.key_path)
     refused(configured, configured.server, "proof_key")
+
+
+@pytest.mark.parametrize("part, key", [
+    ("gateway", "airnet_trust"), ("gateway", "airnet_crl"), ("gateway", "landnet_trust"),
+    ("gateway", "landnet_crl"), ("server", "trust"), ("server", "crl")])
+def test_trust_and_lists_are_told_apart(configured, part, key):
+    daemon_of = getattr(configured, part)
+    for wrong in (b"root:x:0:0::/:/bin/sh\n", configured.pki.proof.path.read_bytes()):
+        file = configured.directory / "wrong.pem"
+        file.write_bytes(wrong)
+        daemon_of.config[key] = file
+        if key.endswith("trust") and wrong.startswith(b"-----"):
+            key = key.replace("trust", "crl")  # anchors are there, their lists are not
+            refused(configured, daemon_of, "no CRL signed", key)
+        else:
+            refused(configured, daemon_of, file, key)
