@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
@@ -134,11 +135,13 @@ static void show_readiness(struct admin *admin, struct exchange *exchange)
 static void show_status(struct admin *admin, struct exchange *exchange)
 {
 	json_t *status = admin->settings.status();
-	char *text = json_dumps(status, JSON_COMPACT);
+	char *text = json_dumps(status, JSON_INDENT(2)), *page;
 
-	BUG_ON(!text);
+	/* People look at it, too, in a terminal. */
+	BUG_ON(!text || asprintf(&page, "%s\n", text) < 0);
 	json_decref(status);
-	reply(exchange, 200, SLICE("application/json"), slice_of(text));
+	reply(exchange, 200, SLICE("application/json"), slice_of(page));
+	free(page);
 	free(text);
 }
 
