@@ -403,6 +403,13 @@ begin
 end
 $$;
 
+-- What an SMSC says of a part, without the head of the text that its receipt quotes at the end (SMPP 3.4, appendix B):
+-- the text may be a secret.
+create function answer_unquoted(p_answer text) returns text
+language sql immutable as $$
+	select regexp_replace(p_answer, '\s*\mtext:.*$', '', 'i')
+$$;
+
 -- p_event is one bit of Kannel's dlr_mask: 1 delivered, 2 failed, 4 buffered (the SMSC has it), 8 accepted by the
 -- SMSC, 16 rejected by it, 32 expired, 64 unknown. Reports may come before the acknowledgement, twice, and late; news
 -- is new, repeated (it says nothing that was not known of the part), late (the notice had ended without it), or
@@ -415,6 +422,7 @@ declare
 	became notice_part;
 	before text;
 	detail jsonb;
+	said text := left(answer_unquoted(p_answer), 200);
 	-- bearerbox waited for the SMSC until the validity had passed: the part was never sent, and may be.
 	is_unsent boolean := p_event = 16 and starts_with(p_answer, 'NACK/validity expired');
 begin
@@ -427,10 +435,10 @@ begin
 		return;
 	end if;
 	select n.state into before from notice n where n.id = was.notice;
-	detail := jsonb_strip_nulls(jsonb_build_object('part', was.part, 'answer', nullif(left(p_answer, 200), ''),
+	detail := jsonb_strip_nulls(jsonb_build_object('part', was.part, 'answer', nullif(said, ''),
 		'smsc_message', left(p_foreign_id, 100)));
 	update notice_part set reported = clock_timestamp(), acked = coalesce(acked, clock_timestamp()),
-		foreign_id = coalesce(left(p_foreign_id, 100), foreign_id), answer = left(p_answer, 200),
+		foreign_id = coalesce(left(p_foreign_id, 100), foreign_id), answer = said,
 		state = case when p_event = 1 then 'delivered'
 			when state = 'delivered' then state
 			when p_event in (4, 8) and state <> 'failed' then 'accepted'

@@ -493,6 +493,16 @@ def test_what_was_wiped_cannot_be_sent_again(schema):
     assert schema.value("operator", "outbox_revive", row["id"], None) == "wiped"
 
 
+def test_a_receipt_that_quotes_a_secret_is_stored_without_it(schema):
+    seal(schema)
+    (part,) = schema.split(schema.lease()[0], total=1)
+    schema.report(part, 8, f"id:7 stat:ACCEPTD err:000 Text:{SECRET[:20]}")
+    assert schema.table("select answer from notice_part") == [
+        {"answer": "id:7 stat:ACCEPTD err:000"}]
+    (event,) = schema.table("select detail from event where to_state = 'accepted'")
+    assert event["detail"]["answer"] == "id:7 stat:ACCEPTD err:000"
+
+
 def test_a_text_is_given_once_and_to_devices_that_are_there(schema):
     notice = seal(schema)
     assert schema.value("operator", "notice_seal", notice, b"another") is None
