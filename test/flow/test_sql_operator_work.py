@@ -149,7 +149,7 @@ def test_a_secret_is_shown_to_nobody(schema):
     assert resend(schema, notice) == ("in_work", None)
     (leased,) = schema.lease()
     for part in schema.split(leased):
-        schema.report(part, 8, "text:Your code is 4711")
+        schema.report(part, 8, "Your code is 4711")
     assert shown(schema, notice)["content"] == "wiped"
     assert {part["answer"] for part in schema.rows("operator", "notice_parts", notice)} == {None}
     assert resend(schema, notice) == ("wiped", None)

@@ -79,5 +79,30 @@ static void prints_a_record_as_lines(void)
 	arena_free(arena);
 }
 
-TEST_MAIN("grid", TEST(aligns_what_it_prints), TEST(lets_no_control_character_through),
-	  TEST(prints_a_record_as_lines))
+static void prints_a_table_piece_by_piece(void)
+{
+	static const struct column two[] = { { "key", TEXT_TYPE },
+					     { "name", TEXT_TYPE },
+					     { "count", PG_INT4 } };
+	static const char *const narrow[][ROW_COLUMNS_MAX] = { { "k1", "a", "1" } };
+	static const char *const wide[][ROW_COLUMNS_MAX] = { { "k2", "longer", "2" } };
+	struct arena *arena = arena_new(1 << 16);
+	struct grid grid = { .first = 1 };
+	PGresult *pieces[] = { rows_make(two, 3, NULL, 0), rows_make(two, 3, narrow, 1),
+			       rows_make(two, 3, wide, 1),
+			       rows_make(two, 3, narrow, 1) };
+	struct caught caught = caught_begin(stdout);
+
+	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
+		grid_print_more(&grid, arena, pieces[i]);
+		PQclear(pieces[i]);
+	}
+	CU_ASSERT_STRING_EQUAL(caught_end(caught), "name  count\n"
+						   "a         1\n"
+						   "longer      2\n"
+						   "a           1\n");
+	arena_free(arena);
+}
+
+TEST_MAIN("grid", TEST(prints_a_table_piece_by_piece), TEST(aligns_what_it_prints),
+	  TEST(lets_no_control_character_through), TEST(prints_a_record_as_lines))
