@@ -361,7 +361,8 @@ size_t grant_make(const struct grant_keys *keys, const struct grant *grant,
 		  uint8_t out[AUTH_GRANT_BYTES]);
 /**
  * Verify and read a grant: MAC in constant time, then the bindings that the server
- * knows itself (gw of this peer, own srv), then expiry at @p now_s.
+ * knows itself (gw of this peer, own srv), then expiry at @p now_s; one of a clock that
+ * was ahead by as much as a grant lives has expired, too.
  * @param out  to be looked at only after REASON_NONE
  * @return REASON_NONE, REASON_GRANT_INVALID or REASON_GRANT_EXPIRED
  * Cost: as grant_make(). Source: doc/proof.md.

@@ -104,6 +104,7 @@ struct notice *notice_new(const struct seal_keys *keys, const PGresult *result, 
 	BUG_ON(!notice->id || !notice->token || !notice->msisdn.p || !notice->sender.p);
 	notice->reference = (uint8_t)number(result, row, LEASE_CONCAT_REF, UINT8_MAX);
 	notice->validity_s = (int64_t)number(result, row, LEASE_VALIDITY, INT32_MAX);
+	notice->leased_s = (int64_t)number(result, row, LEASE_NOW, INT32_MAX);
 
 	struct slice text = take_text(notice, keys, result, row);
 	if (notice->problem)
@@ -159,7 +160,7 @@ static struct slice make_udh(struct notice *notice, uint8_t seq)
 }
 
 void notice_message(struct notice *notice, size_t index, struct slice box_id,
-		    int64_t now_s, struct box_message *out)
+		    struct box_message *out)
 {
 	uint8_t seq = notice->open[index];
 	struct slice text = notice->text.part[seq - 1];
@@ -179,10 +180,12 @@ void notice_message(struct notice *notice, size_t index, struct slice box_id,
 		sms->msgdata = text_to_utf16(notice->arena, text);
 		BUG_ON(!sms->msgdata.p);
 	}
-	sms->time = (int32_t)now_s;
+	sms->time = (int32_t)notice->leased_s;
 	sms->id = uuid;
 	sms->sms_type = BOX_MT_PUSH;
-	sms->validity = (int32_t)(now_s + notice->validity_s);
+	/* bearerbox refuses what has expired: of all clocks, ours least decides that.
+	 */
+	sms->validity = (int32_t)(notice->leased_s + notice->validity_s);
 	sms->dlr_mask = BOX_REPORTS_WANTED;
 	sms->dlr_url = uuid;
 	sms->boxc_id = box_id;

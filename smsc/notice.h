@@ -29,8 +29,8 @@ struct notice {
 	uint64_t connection; /* of the link, when its parts were being recorded */
 	const char *id, *token;
 	struct slice msisdn, sender;
-	uint8_t reference; /* of the concatenation */
-	int64_t validity_s;
+	uint8_t reference;            /* of the concatenation */
+	int64_t leased_s, validity_s; /* by the clock of the database; from then on */
 	struct slice secret; /* its text, when it came sealed; wiped with the notice */
 	struct text_parts text;
 	size_t n_open;                /* parts that are to be sent */
@@ -56,10 +56,9 @@ void notice_uuids(const struct notice *notice, char out[NOTICE_UUIDS_SIZE]);
  * Make the box message of an open part.
  * @param index     0..n_open - 1
  * @param box_id    where reports go to
- * @param now_s     seconds since 1970
  * @param out       borrows from the notice
  */
 void notice_message(struct notice *notice, size_t index, struct slice box_id,
-		    int64_t now_s, struct box_message *out);
+		    struct box_message *out);
 
 #endif

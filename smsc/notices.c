@@ -84,10 +84,10 @@ static void refuse(struct notices *notices, const struct notice *notice)
 static void send_parts(struct notices *notices, struct notice *notice)
 {
 	const struct smsc_config *config = notices->p.config;
-	int64_t now_s = time_now_ms() / 1000, now_ms = loop_now_ms(notices->loop);
+	int64_t now_ms = loop_now_ms(notices->loop);
 	for (size_t i = 0; i < notice->n_open; i++) {
 		struct box_message message;
-		notice_message(notice, i, slice_of(config->box_id), now_s, &message);
+		notice_message(notice, i, slice_of(config->box_id), &message);
 		if (!boxlink_send(notices->p.link, &message)) {
 			notice->problem = "message_refused";
 			notice->why = "frame_refused";

@@ -3,7 +3,8 @@
 const struct db_statement statements[STATEMENT_N] = {
 	[STATEMENT_LEASE] = { "smsc_lease",
 			      "select notice, token, msisdn, sender, text, "
-			      "encode(sealed, 'hex'), concat_ref, settled, validity "
+			      "encode(sealed, 'hex'), concat_ref, settled, validity, "
+			      "extract(epoch from now())::bigint "
 			      "from provbox.smsc_lease($1, $2::int, "
 			      "$3::bigint * interval '1 millisecond')",
 			      3 },

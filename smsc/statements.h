@@ -30,6 +30,7 @@ enum lease_column {
 	LEASE_CONCAT_REF,
 	LEASE_SETTLED,
 	LEASE_VALIDITY, /* seconds */
+	LEASE_NOW,      /* seconds since 1970, by the clock of the database */
 };
 
 /** Columns of STATEMENT_UNREPORTED. */

@@ -35,12 +35,16 @@ MUTANTS =
 mutants:
 	@$(FLOW_ENV) $(PYTHON) $(srcdir)/test/mutants/run mutants.tmp $(MUTANTS)
 
-# Preloaded into programs under test by test/flow/harness/failing.py.
-noinst_PROGRAMS += test/fault/failing_calls.so
+# Preloaded into programs under test by test/flow/harness/failing.py and clock.py.
+noinst_PROGRAMS += test/fault/failing_calls.so test/fault/shifted_clock.so
 test_fault_failing_calls_so_SOURCES = test/fault/failing_calls.c
 test_fault_failing_calls_so_CFLAGS = $(AM_CFLAGS) -fPIC
 test_fault_failing_calls_so_LDFLAGS = -shared
 test_fault_failing_calls_so_LDADD =
+test_fault_shifted_clock_so_SOURCES = test/fault/shifted_clock.c
+test_fault_shifted_clock_so_CFLAGS = $(AM_CFLAGS) -fPIC
+test_fault_shifted_clock_so_LDFLAGS = -shared
+test_fault_shifted_clock_so_LDADD =
 
 clean-local:
 	rm -rf mutants.tmp soak-*.json

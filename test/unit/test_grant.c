@@ -307,6 +307,13 @@ static void a_grant_expires(void)
 	CU_ASSERT_EQUAL(grant_open(keys, text, grant.claims.gw, grant.claims.srv,
 				   grant.expires_s, &back),
 			REASON_GRANT_EXPIRED);
+	/* Nor does it hold for longer by a clock that was set back. */
+	CU_ASSERT_EQUAL(grant_open(keys, text, grant.claims.gw, grant.claims.srv,
+				   grant.issued_s - AUTH_GRANT_SECONDS + 1, &back),
+			REASON_NONE);
+	CU_ASSERT_EQUAL(grant_open(keys, text, grant.claims.gw, grant.claims.srv,
+				   grant.issued_s - AUTH_GRANT_SECONDS, &back),
+			REASON_GRANT_EXPIRED);
 	/* A wrong one that is old as well is wrong. */
 	bytes[n - 1] ^= 1;
 	CU_ASSERT_EQUAL(grant_open(keys, text, grant.claims.gw, grant.claims.srv,

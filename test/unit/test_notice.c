@@ -18,13 +18,14 @@ static PGresult *row_of(const char *text, const char *sealed, const char *settle
 				 sealed,
 				 "254",
 				 settled,
-				 "3600" };
-	PGresAttDesc columns[9] = { { 0 } };
+				 "3600",
+				 "1000" };
+	PGresAttDesc columns[10] = { { 0 } };
 	PGresult *result = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
-	for (int i = 0; i < 9; i++)
+	for (int i = 0; i < 10; i++)
 		columns[i].name = name;
-	CU_ASSERT_FATAL(PQsetResultAttrs(result, 9, columns));
-	for (int i = 0; i < 9; i++)
+	CU_ASSERT_FATAL(PQsetResultAttrs(result, 10, columns));
+	for (int i = 0; i < 10; i++)
 		CU_ASSERT_FATAL(PQsetvalue(result, 0, i, (char *)values[i],
 					   (int)strlen(values[i])));
 	return result;
@@ -61,7 +62,7 @@ static void makes_one_message_of_a_short_text(void)
 	struct notice *notice = make("hello", "{}");
 	CU_ASSERT_PTR_NULL(notice->problem);
 	CU_ASSERT_EQUAL(notice->n_open, 1);
-	notice_message(notice, 0, SLICE("box"), 1000, &message);
+	notice_message(notice, 0, SLICE("box"), &message);
 	CU_ASSERT(slice_eq(message.sms.sender, SLICE("4711")));
 	CU_ASSERT(slice_eq(message.sms.receiver, SLICE("+447700900123")));
 	CU_ASSERT(slice_eq(message.sms.msgdata, SLICE("hello")));
@@ -96,7 +97,7 @@ static void sends_only_open_parts_with_their_own_header(void)
 	CU_ASSERT_STRING_EQUAL(uuids, expected);
 	CU_ASSERT_STRING_NOT_EQUAL(notice->uuid[0], notice->uuid[1]);
 
-	notice_message(notice, 1, SLICE("box"), 1000, &message);
+	notice_message(notice, 1, SLICE("box"), &message);
 	CU_ASSERT(slice_eq(message.sms.udhdata, slice_make("\5\0\3\xfe\3\3", 6)));
 	CU_ASSERT_EQUAL(message.sms.coding, BOX_CODING_UCS2);
 	CU_ASSERT_EQUAL(message.sms.msgdata.n, 134);
@@ -129,7 +130,7 @@ static void holds_the_longest_text(void)
 	CU_ASSERT_EQUAL(strlen(uuids), 20 * 37 + 1);
 	for (size_t i = 0; i < 20; i++) {
 		struct box_message message;
-		notice_message(notice, i, SLICE("box"), 1000, &message);
+		notice_message(notice, i, SLICE("box"), &message);
 		CU_ASSERT_EQUAL(message.sms.msgdata.n, 132);
 	}
 	notice_free(notice);
@@ -193,7 +194,7 @@ static void opens_a_sealed_text_for_its_notice_and_number_only(void)
 	struct notice *notice =
 		make_sealed(keys, sealed_for(keys, PLACE, SLICE("PIN 1")));
 	CU_ASSERT_PTR_NULL_FATAL(notice->problem);
-	notice_message(notice, 0, SLICE("box"), 1000, &message);
+	notice_message(notice, 0, SLICE("box"), &message);
 	CU_ASSERT(slice_eq(message.sms.msgdata, SLICE("PIN 1")));
 	notice_free(notice);
 

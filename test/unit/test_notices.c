@@ -137,7 +137,7 @@ static PGresult *make_rows(int n, const char *const *values, int n_columns)
 {
 	static char name[] = "c";
 	PGresult *result = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
-	PGresAttDesc columns[9];
+	PGresAttDesc columns[10];
 
 	for (int i = 0; i < n_columns; i++)
 		columns[i] = (PGresAttDesc){ .name = name };
@@ -177,9 +177,10 @@ static void answer_lease(int n, const char *text, const char *settled)
 				    "",
 				    "7",
 				    settled,
-				    "60" };
+				    "60",
+				    "1000" };
 
-	answer(STATEMENT_LEASE, DB_OK, make_rows(n, row, 9));
+	answer(STATEMENT_LEASE, DB_OK, make_rows(n, row, 10));
 }
 
 static void turn(void)
@@ -312,13 +313,13 @@ static void says_that_it_is_there_while_it_takes_nothing(void)
 {
 	begin_leasing();
 	wire.is_full = true;
-	answer(STATEMENT_LEASE, DB_OK, make_rows(0, NULL, 9));
+	answer(STATEMENT_LEASE, DB_OK, make_rows(0, NULL, 10));
 	for (int i = 0; i < 60 && n_calls == 0; i++)
 		wait_poll();
 	CU_ASSERT_EQUAL_FATAL(n_calls, 1);
 	CU_ASSERT_EQUAL(calls[0].statement, STATEMENT_LEASE);
 	CU_ASSERT_STRING_EQUAL(calls[0].params[1], "0");
-	answer(STATEMENT_LEASE, DB_OK, make_rows(0, NULL, 9));
+	answer(STATEMENT_LEASE, DB_OK, make_rows(0, NULL, 10));
 	wait_poll();
 	CU_ASSERT_EQUAL(n_calls, 0); /* and not at once again */
 	end();
@@ -424,7 +425,7 @@ static void leases_nothing_while_the_link_is_full(void)
 {
 	begin_leasing();
 	wire.is_full = true;
-	answer(STATEMENT_LEASE, DB_OK, make_rows(0, NULL, 9));
+	answer(STATEMENT_LEASE, DB_OK, make_rows(0, NULL, 10));
 	wait_poll();
 	CU_ASSERT_EQUAL(n_calls, 0);
 	wire.is_full = false;
@@ -439,7 +440,7 @@ static void goes_on_looking_for_work(void)
 {
 	begin_leasing();
 	for (int i = 0; i < 12; i++) {
-		answer(STATEMENT_LEASE, DB_OK, make_rows(0, NULL, 9));
+		answer(STATEMENT_LEASE, DB_OK, make_rows(0, NULL, 10));
 		CU_ASSERT_EQUAL(n_calls, 0);
 		wait_poll();
 		CU_ASSERT_EQUAL_FATAL(n_calls, 1);
