@@ -100,6 +100,7 @@ static const struct row {
 	{ "identifier_not_allowed", OUTCOME_NOT_AUTHENTICATED, NOT_ACCEPTED CARE },
 	{ "credential_mismatch", OUTCOME_NOT_AUTHENTICATED, NOT_ACCEPTED CARE },
 	{ "method_not_permitted", OUTCOME_NOT_AUTHENTICATED, NOT_ACCEPTED CARE },
+	{ "gateway_not_for_device", OUTCOME_NOT_AUTHENTICATED, NOT_ACCEPTED CARE },
 	{ "channel_binding", OUTCOME_NOT_AUTHENTICATED,
 	  "The connection is not safe enough, so nothing was sent. " CARE },
 	{ "device_unknown", OUTCOME_DEVICE_UNKNOWN,
