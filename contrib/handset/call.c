@@ -18,6 +18,17 @@ void call_get(struct handset *handset, const char *target, session_answer_fn *on
 	session_call(handset->session, &call);
 }
 
+void call_delete(struct handset *handset, const char *target,
+		 session_answer_fn *on_answer)
+{
+	struct session_call call = { .method = HTTP_DELETE,
+				     .target = target,
+				     .on_answer = on_answer,
+				     .arg = handset };
+
+	session_call(handset->session, &call);
+}
+
 static void send_json(struct handset *handset, enum http_method method,
 		      const char *target, struct slice json,
 		      session_answer_fn *on_answer)

@@ -19,6 +19,8 @@ const char *call_target(const struct handset *handset, const char *rest,
 /** @p on_answer gets the handset as its argument. */
 void call_get(struct handset *handset, const char *target,
 	      session_answer_fn *on_answer);
+void call_delete(struct handset *handset, const char *target,
+		 session_answer_fn *on_answer);
 void call_put(struct handset *handset, const char *target, struct slice json,
 	      session_answer_fn *on_answer);
 void call_post(struct handset *handset, const char *target, struct slice json,

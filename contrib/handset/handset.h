@@ -50,7 +50,8 @@ struct handset {
 	const char *answer; /* sent by short message; of terms.reply */
 	int64_t repeats;    /* how often it was sent again */
 	struct timer repeat;
-	char notice[160]; /* for the user, on the present screen */
+	bool is_cancelling; /* the server has not answered yet */
+	char notice[160];   /* for the user, on the present screen */
 
 	/* the item being provisioned */
 	struct request_item item;

@@ -5,6 +5,7 @@ contrib_handset_libhandset_a_SOURCES = \
 	contrib/handset/again.c contrib/handset/again.h \
 	contrib/handset/call.c contrib/handset/call.h \
 	contrib/handset/callqueue.c contrib/handset/callqueue.h \
+	contrib/handset/cancel.c contrib/handset/cancel.h \
 	contrib/handset/credentials.c contrib/handset/credentials.h \
 	contrib/handset/deliver.c contrib/handset/deliver.h \
 	contrib/handset/download.c contrib/handset/download.h \
@@ -42,6 +43,7 @@ contrib_handset_handset_LDADD = contrib/handset/libhandset.a $(AUTH_LIBS)
 HANDSET_LIBS = contrib/handset/libhandset.a $(AUTH_LIBS)
 handset_tests = \
 	test/unit/test_again \
+	test/unit/test_cancel \
 	test/unit/test_deliver \
 	test/unit/test_download \
 	test/unit/test_gsm7 \
@@ -63,6 +65,7 @@ handset_tests = \
 	test/unit/test_words
 check_PROGRAMS += $(handset_tests)
 test_unit_test_again_LDADD = $(HANDSET_LIBS)
+test_unit_test_cancel_LDADD = $(HANDSET_LIBS)
 test_unit_test_deliver_LDADD = $(HANDSET_LIBS)
 test_unit_test_download_LDADD = $(HANDSET_LIBS)
 test_unit_test_gsm7_LDADD = $(HANDSET_LIBS)

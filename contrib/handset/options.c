@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "contrib/handset/script.h"
+
 #define BIT(command)  (1u << COMMAND_##command)
 #define ALL           (BIT(INIT) | BIT(RUN) | BIT(STATUS) | BIT(MESSAGES))
 #define FIELD(member) offsetof(struct options, member)
@@ -82,6 +84,8 @@ static void print_help(FILE *out)
 					commands[c].name);
 		fprintf(out, ")\n");
 	}
+	fprintf(out, "\nCommands of a script, one a line; # begins a comment:\n\n");
+	script_print_help(out);
 }
 
 static bool complain(const char *what, const char *why)

@@ -20,7 +20,8 @@ enum screen {
 	SCREEN_WAITING,
 	SCREEN_TERMS,
 	SCREEN_PROGRESS,
-	SCREEN_AGAIN, /* an item failed */
+	SCREEN_AGAIN,  /* an item failed */
+	SCREEN_CANCEL, /* shall the request be taken back? */
 	SCREEN_DONE,
 	SCREEN_ENDED,
 	SCREEN_PHONE, /* about this phone; from anywhere by MENU */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "contrib/handset/again.h"
+#include "contrib/handset/cancel.h"
 #include "contrib/handset/terms.h"
 
 /* ---- Waiting, terms ---- */
@@ -23,29 +24,55 @@ void screen_build_waiting(const struct handset *handset, struct view *view)
 	if (handset->state == STATE_ANSWERED) {
 		view_add(view, "Your answer is on its way.");
 		add_newest_message(view);
+		view->soft1 = "Cancel";
 		view->soft2 = "Terms";
 	} else if (handset->state == STATE_OFFERED) {
 		view_add(view, "The terms are on their way to you in a message.");
 		view->soft1 = "Read online";
-		view->soft2 = "Off";
+		view->soft2 = "Cancel";
 	} else {
 		view_add(view, request->id[0] ? words_state(slice_of(request_state_name(
 							request->state)))
 					      : "Your request is being sent.");
+		view->soft1 = cancel_is_possible(handset) ? "Cancel" : NULL;
 		view->soft2 = "Off";
 	}
 }
 
+/* Off is BACK in each state; the soft keys do what they say. */
 void screen_waiting_key(struct handset *handset, enum key key)
 {
+	bool is_offered = handset->state == STATE_OFFERED;
+	bool is_cancel = key == KEY_NO || key == (is_offered ? KEY_SOFT2 : KEY_SOFT1);
 	bool is_back = key == KEY_BACK || key == KEY_SOFT2;
 
-	if (is_back && handset->state == STATE_ANSWERED)
+	if (is_cancel && cancel_is_possible(handset))
+		screens_show(handset, SCREEN_CANCEL);
+	else if (is_back && handset->state == STATE_ANSWERED)
 		handset_move(handset, STATE_DECIDING);
 	else if (is_back)
 		handset_power_off(handset);
-	else if (key == KEY_SOFT1 && handset->state == STATE_OFFERED)
+	else if (key == KEY_SOFT1 && is_offered)
 		terms_read(handset);
+}
+
+void screen_build_cancel(const struct handset *handset, struct view *view)
+{
+	(void)handset;
+	view_add(view, "Shall your order be cancelled? Nothing will be set up, and "
+		       "nothing charged.");
+	view->soft1 = "Cancel it";
+	view->soft2 = "Back";
+}
+
+void screen_cancel_key(struct handset *handset, enum key key)
+{
+	if (key == KEY_SOFT1 || key == KEY_OK || key == KEY_YES) {
+		screens_show_state(handset);
+		cancel_request(handset);
+	} else if (key == KEY_SOFT2 || key == KEY_BACK || key == KEY_NO) {
+		screens_show_state(handset);
+	}
 }
 
 void screen_build_terms(const struct handset *handset, struct view *view)
@@ -118,6 +145,17 @@ void screen_build_progress(const struct handset *handset, struct view *view)
 	else
 		view_add(view, "Almost done...\n");
 	add_items(handset, view);
+	view->soft1 = cancel_is_possible(handset) ? "Cancel" : NULL;
+}
+
+void screen_progress_key(struct handset *handset, enum key key)
+{
+	bool is_cancel = key == KEY_SOFT1 || key == KEY_NO;
+
+	if (is_cancel && cancel_is_possible(handset))
+		screens_show(handset, SCREEN_CANCEL);
+	else if (key == KEY_BACK || key == KEY_SOFT2)
+		handset_power_off(handset);
 }
 
 void screen_build_again(const struct handset *handset, struct view *view)

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "contrib/handset/cancel.h"
 
 #define WAIT_SECONDS       30 /* where the line does not say */
 #define WAIT_SECONDS_LIMIT 3600
@@ -58,6 +59,12 @@ static enum progress do_type(struct script *script, struct slice rest)
 	    !handset_type(script->handset, field, slice_trim(rest)))
 		return PROGRESS_BAD;
 	return PROGRESS_DONE;
+}
+
+static enum progress do_cancel(struct script *script, struct slice rest)
+{
+	(void)rest;
+	return cancel_request(script->handset) ? PROGRESS_DONE : PROGRESS_BAD;
 }
 
 static enum progress progress_of(bool is_so)
@@ -119,22 +126,34 @@ static enum progress do_wait(struct script *script, struct slice rest)
 	return PROGRESS_BAD;
 }
 
+static const struct {
+	const char *name;
+	enum progress (*fn)(struct script *script, struct slice rest);
+	const char *arguments, *help;
+} commands[] = {
+	{ "key", do_key, "NAME", "press a key: 0 to 9, UP, DOWN, OK, YES, SOFT1 ..." },
+	{ "type", do_type, "FIELD TEXT", "into a field of the form" },
+	{ "cancel", do_cancel, "", "take the request back, as the key Cancel does" },
+	{ "wait", do_wait, "WHAT X [S]",
+	  "until state, screen, text or messages are X, for S seconds" },
+	{ "expect", do_wait, "WHAT X [S]", "the same, for what should be so soon" },
+};
+#define COMMANDS_N (sizeof(commands) / sizeof(commands[0]))
+
+void script_print_help(FILE *out)
+{
+	for (size_t i = 0; i < COMMANDS_N; i++)
+		fprintf(out, "  %-7s %-11s %s\n", commands[i].name,
+			commands[i].arguments, commands[i].help);
+}
+
 static enum progress do_command(struct script *script, struct slice line)
 {
-	static const struct {
-		const char *name;
-		enum progress (*fn)(struct script *script, struct slice rest);
-	} commands[] = {
-		{ "key", do_key },
-		{ "type", do_type },
-		{ "wait", do_wait },
-		{ "expect", do_wait },
-	};
 	struct slice name = next_word(&line);
 
 	if (name.n == 0 || name.p[0] == '#')
 		return PROGRESS_DONE;
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+	for (size_t i = 0; i < COMMANDS_N; i++)
 		if (slice_eq(name, slice_of(commands[i].name)))
 			return commands[i].fn(script, line);
 	return PROGRESS_BAD;

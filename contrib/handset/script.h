@@ -4,6 +4,7 @@
  *
  *	key NAME                     press a key
  *	type FIELD TEXT              into a field of the form
+ *	cancel                       take the request back
  *	wait state|screen NAME [S]   until it is so; fails after S seconds
  *	wait text WORDS              until the display has these words
  *	wait messages N [S]          until N messages were received
@@ -19,6 +20,8 @@
 
 struct script;
 
+/** The commands, a line each. */
+void script_print_help(FILE *out);
 /**
  * Read commands from a file, a pipe or a terminal, as they come.
  *

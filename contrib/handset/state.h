@@ -54,6 +54,7 @@ enum state_event {
 	EVENT_AGAIN,    /* the user wants the item sent again */
 	EVENT_GIVEN_UP, /* or not */
 	EVENT_CONFIRMED,
+	EVENT_CANCEL, /* the user takes the request back */
 	EVENT_LIMIT,  /* the state lasted too long */
 	EVENT_FAILED, /* it cannot go on */
 	EVENT_N,

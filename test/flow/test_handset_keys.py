@@ -8,7 +8,7 @@ import time
 
 import pytest
 from harness import paths, process
-from harness.handset import FORM, Handset
+from harness.handset import FORM, Handset, order
 
 
 CLEAR = "\033[H\033[J"
@@ -69,6 +69,43 @@ def test_a_feature_is_ordered_by_hand(edge):
     terminal.close()
     assert "> 2 Features" in terminal.run.log()
     assert re.search(r"\| Order +Back \|", terminal.run.log())
+
+
+def stored(site):
+    (row,) = site.db.query("select state, reason from provbox.request")
+    return row["state"], row["reason"]
+
+
+def test_an_order_is_cancelled_by_hand(edge):
+    handset = Handset(edge)
+    terminal = Terminal(edge, handset)
+    terminal.run.wait_event("screen", name="MENU")
+    terminal.press(b"2", "FEATURES")
+    terminal.press(b"1\r", "FORM")
+    *fields, last = FORM.values()
+    for value in fields:
+        os.write(terminal.master, f"{value}\r".encode())
+    terminal.press(f"{last}\r".encode(), "WAITING")
+    terminal.run.wait_event("state", to="offered")
+    terminal.press(b"]", "CANCEL")
+    terminal.press(b"]", "WAITING")   # on second thoughts
+    terminal.press(b"n", "CANCEL")
+    terminal.press(b"[", "ENDED")
+    assert stored(edge) == ("cancelled", "cancelled_by_device")
+    os.write(terminal.master, b"\r")
+    assert terminal.run.wait() == 1
+    terminal.close()
+    assert "You cancelled the request." in terminal.run.log()
+
+
+def test_a_script_cancels_and_orders_anew(edge):
+    handset = Handset(edge)
+    handset.used(*order(1), "wait state offered", "cancel", "wait screen ENDED",
+                 outcome="failed")
+    assert stored(edge) == ("cancelled", "cancelled_by_device")
+    handset.used("wait screen MENU", "cancel", outcome="script")  # there is nothing any more
+    handset.used(*order(1), "wait state offered", "key SOFT1", "wait screen TERMS", "key YES",
+                 "wait screen DONE")
 
 
 def test_the_terminal_that_closes_switches_off(edge):

@@ -160,6 +160,19 @@ def test_a_slow_server_is_left_in_time(mailing):
     assert mailing.mail.messages == []
 
 
+def test_idle_connections_are_not_taken_leave_of(mailing):
+    """libcurl would wait for the answer, and nothing else would go on."""
+    mailing.schema.setting(open_requests=40, requests_per_hour=40, messages_per_hour=40)
+    for _ in range(12):
+        mailing.schema.offered()
+    mailing.mail.delay_s, mailing.mail.leave_s = 0.5, 60
+    mailing.start("mail", "billing", "server")
+    wait.until(lambda: len(mailing.mail.messages) == 12, "all mails, at once", 20)
+    for n in range(1, 4):  # each call that ends makes room for one more to be kept
+        mailing.schema.finished("compass")
+        wait.until(lambda: len(mailing.billing.records()) == n, f"billing event {n}", 20)
+
+
 def test_a_server_that_takes_no_leave_holds_up_nothing_else(mailing):
     mailing.mail.reply["rcpt"], mailing.mail.leave_s = "451 4.2.0 Later", 60
     mailing.schema.finished("compass")
