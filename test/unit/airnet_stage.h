@@ -109,9 +109,10 @@ static inline void airnet_stage_note_end(struct airnet_stage *stage,
 {
 	char why[128];
 
-	CU_ASSERT_FATAL(auth_end_decode(slice_of(stage->landnet.last_body),
-					&stage->told, &stage->told_reason, why,
-					sizeof(why)));
+	CU_ASSERT_EQUAL_FATAL(auth_end_decode(slice_of(stage->landnet.last_body),
+					      &stage->told, &stage->told_reason, why,
+					      sizeof(why)),
+			      AUTH_FAULT_NONE);
 	snprintf(stage->told_host, sizeof(stage->told_host), "%.*s", (int)head->host.n,
 		 head->host.p);
 	stage->n_ends++;
