@@ -126,7 +126,7 @@ static void refuses_what_cannot_work(void)
 {
 #define ROUTE(title, keys) "route \"" title "\" { " keys " }\n"
 #define ADDRESS            "address = {\"127.0.0.1:9443\"} "
-#define PINS               "proof_pins = {\"a\"} "
+#define PINS               "proof_pins = {\"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\"} "
 #define PROXY(listen, from) \
 	"proxy_listen = {\"" listen "\"}\nproxy_from = {\"" from "\"}\n"
 	static const struct {
