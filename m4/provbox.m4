@@ -91,3 +91,15 @@ AS_VAR_IF([provbox_missing_packages], [], [], [
 ])
 ])
 ])
+
+# PROVBOX_SYSTEMD
+# Where units go: below the prefix, where systemd looks for them whether that is /usr or
+# /usr/local.
+AC_DEFUN([PROVBOX_SYSTEMD], [
+AC_ARG_WITH([systemdsystemunitdir],
+	[AS_HELP_STRING([--with-systemdsystemunitdir=DIR],
+		[systemd units (default PREFIX/lib/systemd/system; no: none)])],
+	[], [with_systemdsystemunitdir='${prefix}/lib/systemd/system'])
+AM_CONDITIONAL([SYSTEMD], [test "$with_systemdsystemunitdir" != no])
+AC_SUBST([systemdsystemunitdir], [$with_systemdsystemunitdir])
+])
