@@ -1,6 +1,7 @@
 """Terms by mail, brought to a real SMTP server: once it takes them, and not before."""
 
 import pytest
+from detour import Detour
 from harness import mail, pki, wait
 from harness.schema import TERMS, device
 
@@ -161,16 +162,21 @@ def test_a_slow_server_is_left_in_time(mailing):
 
 
 def test_idle_connections_are_not_taken_leave_of(mailing):
-    """libcurl would wait for the answer, and nothing else would go on."""
+    """libcurl would wait for an answer to that, and nothing else would go on."""
     mailing.schema.setting(open_requests=40, requests_per_hour=40, messages_per_hour=40)
+    mailing.mail = mail.Mail(mailing.pki, is_implicit=True)
+    detour = Detour(wait.free_port(), mailing.mail.port)
+    mailing.relays.append(detour)
+    configure(mailing, mail_timeout="5s", mail_url=f"smtps://localhost:{detour.port}")
     for _ in range(12):
         mailing.schema.offered()
-    mailing.mail.delay_s, mailing.mail.leave_s = 0.5, 60
+    mailing.mail.delay_s = 0.3
     mailing.start("mail", "billing", "server")
-    wait.until(lambda: len(mailing.mail.messages) == 12, "all mails, at once", 20)
-    for n in range(1, 4):  # each call that ends makes room for one more to be kept
-        mailing.schema.finished("compass")
-        wait.until(lambda: len(mailing.billing.records()) == n, f"billing event {n}", 20)
+    wait.until(lambda: len(mailing.server.events("effect_done", kind="mail")) == 12, "all mails")
+    detour.hang()
+    for n in range(1, 4):  # each call that ends is one more connection that is idle
+        mailing.schema.finished("voice-mail")
+        wait.until(lambda: len(mailing.billing.records()) == n, f"billing event {n}", 15)
 
 
 def test_a_server_that_takes_no_leave_holds_up_nothing_else(mailing):
