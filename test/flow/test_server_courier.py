@@ -71,6 +71,10 @@ def test_a_refused_event_is_dead_at_once_and_raises_an_alarm(billed, status):
         lambda: (m := billed.server.metrics())['provbox_server_outbox{state="dead"}'] and m,
         "the gauge")
     assert metrics['provbox_server_effects_total{kind="billing",outcome="dead"}'] == 1
+    assert {"section": "outbox", "name": "billing dead", "value": "1"} in (
+        billed.schema.rows("operator", "status_read"))
+    time.sleep(0.3)
+    assert len(billed.server.events("effect_dead")) == 1
     assert billed.billing.records() == []
 
 

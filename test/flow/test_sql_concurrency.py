@@ -183,6 +183,7 @@ class Member:
 
     def courier(self):
         self.schema.value("server", "requests_expire", 10)
+        self.schema.value("server", "billing_file_cut")
         for row in self.schema.rows("server", "outbox_lease", ["billing"], "courier-1", 10,
                                     datetime.timedelta(seconds=0.2)):
             if self.random.random() < 0.5:
@@ -255,8 +256,11 @@ class Member:
 
 
 def test_a_crowd_does_nothing_twice(schema):
+    schema.setting(billing_delivery="both", billing_file_interval="0 seconds")
     crowd = Crowd(schema)
     crowd.run()
+    while schema.value("server", "billing_file_cut"):
+        pass
     states = {row["state"]: row["n"] for row in schema.table(
         "select state, count(*) as n from request group by state")}
     assert states["done"] > 0 and sum(states.values()) == len(crowd.requests)
@@ -264,6 +268,11 @@ def test_a_crowd_does_nothing_twice(schema):
         "select count(*) as n, count(distinct request) as requests from outbox"
         " where kind = 'billing'")
     assert done["n"] == done["requests"] == states["done"]
+    in_files = schema.table(
+        "select e ->> 'id' as id from outbox, jsonb_array_elements(payload -> 'events') e"
+        " where kind = 'file'")
+    posted = schema.table("select key as id from outbox where kind = 'billing'")
+    assert sorted(row["id"] for row in in_files) == sorted(row["id"] for row in posted)
     twice = schema.table("select request, kind from event where kind in ('accept', 'decline',"
                          " 'expire', 'complete') group by request, kind having count(*) > 1")
     assert twice == []
