@@ -1,0 +1,59 @@
+"""The configurations of contrib/examples are what the daemons take, and say their defaults."""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+from harness import paths, pki
+
+DAEMONS = ["gateway", "server", "smsc"]
+
+
+def example(daemon):
+    return paths.SOURCE / f"contrib/examples/{daemon}.conf"
+
+
+def help_config(daemon):
+    return subprocess.run([paths.program(f"provbox-{daemon}"), "--help-config"], text=True,
+                          capture_output=True, check=True, timeout=20).stdout
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Files by the names that the examples give them, in a made-up PKI."""
+    p = pki.Pki(tmp_path / "pki")
+    for name, path in {
+            "airnet.pem": p.gateway_airnet.path, "airnet.key": p.gateway_airnet.key_path,
+            "devices.pem": p.device.path, "devices.crl": p.device.crl_path,
+            "gateway.pem": p.gateway_landnet.path, "gateway.key": p.gateway_landnet.key_path,
+            "landnet.pem": p.landnet.path, "landnet.crl": p.landnet.crl_path,
+            "server.pem": p.server_landnet.path, "server.key": p.server_landnet.key_path,
+            "proof.pem": p.proof.path, "proof-leaf.pem": p.proof_leaf.path,
+            "proof-leaf.key": p.proof_leaf.key_path}.items():
+        shutil.copy(path, tmp_path / name)
+    pki.write_secret(tmp_path / "grant.keys", b"0011223344556677 " + b"5a" * 32 + b"\n")
+    return p, tmp_path
+
+
+@pytest.mark.parametrize("daemon", DAEMONS)
+def test_an_example_is_taken(folder, daemon):
+    p, directory = folder
+    text = example(daemon).read_text().replace("prov.example.com:8443", p.SRV)
+    path = directory / f"{daemon}.conf"
+    path.write_text(text + 'user = "root"\n')  # the default may not exist here
+    run = subprocess.run([paths.program(f"provbox-{daemon}"), "-c", path, "-t"], text=True,
+                         capture_output=True, timeout=20)
+    assert (run.returncode, run.stdout) == (0, f"{path}: ok\n"), run.stderr
+
+
+@pytest.mark.parametrize("daemon", DAEMONS)
+def test_what_an_example_comments_out_is_there(daemon):
+    """A key of the daemon; where it has a default, that one."""
+    said = dict(re.findall(r"^\s*(\w+)\s+\S+\s+(.*)$", help_config(daemon), re.M))
+    lines = re.findall(r"^# (\w+) = (.*?)(?:[ \t]+# .*)?$", example(daemon).read_text(), re.M)
+    assert len(lines) >= 6
+    for key, value in lines:
+        default = re.match(r"default (\S+)\. ", said[key])
+        if default and default[1] != "{}":
+            assert value.strip('"') == default[1], key
