@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "provctl/command_line.h"
 #include "provctl/database.h"
 #include "provctl/devices.h"
 #include "provctl/grid.h"
@@ -128,6 +129,8 @@ enum result device_show(struct context *ctx)
 
 	limit = limit ? limit : EVENTS_DEFAULT;
 	enum result result = database_open(ctx, ctx->dsn, NULL);
+	if (result == RESULT_OK && !command_line_filter(ctx))
+		result = RESULT_USAGE;
 	if (result == RESULT_OK)
 		result = database_query(ctx, "select * from provbox.device_show($1)",
 					PARAMS(TEXT(ctx->words[0])), &found);

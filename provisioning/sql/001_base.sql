@@ -64,7 +64,7 @@ insert into setting (key, kind, shape, value, meaning) values
 ('mo_smsc_ids', 'text', '^(\*|[A-Za-z0-9_.-]+(,[A-Za-z0-9_.-]+)*)$', '*',
 	'SMSC ids from which answers count, with commas between; * is any'),
 ('bare_smsc_ids', 'text', '^(\*|-|[A-Za-z0-9_.-]+(,[A-Za-z0-9_.-]+)*)$', '*',
-	'those of them from which an answer without a code counts; - is none'),
+	'SMSC ids, of those in mo_smsc_ids, from which an answer without a code counts; - is none'),
 ('notice_done', 'text', '^(accepted|delivered)$', 'accepted',
 	'which report of the SMSC ends the work on a notice'),
 ('notice_retries', 'int', '', '0', 'further attempts at a notice after the SMSC failed a part'),
@@ -124,7 +124,7 @@ begin
 		is_good := false;
 	end;
 	if is_good is not true then
-		raise 'bad value for % (%): %', p_key, s.kind, p_value using errcode = '22023';
+		raise 'bad value for % (%: %): %', p_key, s.kind, s.meaning, p_value using errcode = '22023';
 	end if;
 	update setting set value = p_value where key = p_key;
 end

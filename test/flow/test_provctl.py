@@ -477,6 +477,9 @@ def test_settings_reasons_and_policy(provctl):
     settings = {row["key"]: row["value"] for row in provctl.json("setting", "list")}
     assert settings["terms_lifetime"] == "2 seconds"
     assert "bad value" in provctl.run("setting", "put", "terms_lifetime", "soon", status=1)[1]
+    assert "as 21:00-07:30" in provctl.run("setting", "put", "quiet_hours", "25:99", status=1)[1]
+    assert "--limit is not a number" in provctl.run("device", "show", DEV, "--limit", "x",
+                                                    status=2)[1]
     provctl.run("policy", "put", "device_unknown", "limited")
     assert provctl.json("policy", "list") == [
         {"subject": "device", "reason": "device_clone", "outcome": "prevent"},
