@@ -89,6 +89,8 @@ def make_fail(site, part, role, what, error=0):
         if name is None:
             return names
         names.append(name)
+        if IS_SOAK and len(names) % 50 == 0:
+            print(f"{role}: {len(names)} calls failed", flush=True)
         assert took_s < PATIENCE_S, (n, name)
         wait.until(lambda: served(site), f"service after {name}, call {n}", PATIENCE_S)
         if error == errno.EINTR:

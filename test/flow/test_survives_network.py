@@ -23,6 +23,7 @@ from harness.schema import DEV
 OFFSETS = 3  # of each kind and direction
 SLOW_KINDS = ("hole", "delay", "drip")
 MANY_OFFSETS = 100
+PROGRESS_S = 5
 SEED = int(os.environ.get("PROVBOX_SOAK_SEED", "1"))
 IS_SOAK = bool(os.environ.get("PROVBOX_SOAK"))
 DEVICES = 12
@@ -92,7 +93,10 @@ def run_sessions(site, proxy, planned):
     proxy.plan(*planned)
     proxy.cut()  # what was kept has no fault
     with concurrent.futures.ThreadPoolExecutor(DEVICES) as pool:
-        for run in [pool.submit(come_and_go) for _ in range(DEVICES)]:
+        runs = [pool.submit(come_and_go) for _ in range(DEVICES)]
+        while concurrent.futures.wait(runs, PROGRESS_S).not_done:
+            print(f"{proxy.n_left()} of {len(planned)} faults to go", flush=True)
+        for run in runs:
             run.result()
     return outcome
 

@@ -46,6 +46,11 @@ class FaultProxy(Relay):
         with self.lock:
             self.faults.extend(faults)
 
+    def n_left(self):
+        """How many faults no connection has taken yet."""
+        with self.lock:
+            return len(self.faults)
+
     def is_done(self, quiet_s=1):
         """Whether every fault is taken, and none was met for a while: one may wait for bytes
         that never come that way."""
