@@ -103,7 +103,8 @@ class Audit:
         for row in self._table(
                 "select n.id, msisdn, text, concat_ref, parts, part,"
                 " array_agg(extract(epoch from p.sent)::float8 order by p.sent) as sent,"
-                " min(extract(epoch from p.acked)::float8) as acked,"
+                # Of the last attempt: an earlier one may have been refused for a while.
+                " max(extract(epoch from p.acked)::float8) as acked,"
                 " min(extract(epoch from p.reported)::float8) as reported"
                 " from notice n join notice_part p on notice = n.id group by n.id, part"):
             place = ((row["concat_ref"], row["part"]) if row["parts"] > 1 else row["text"])
