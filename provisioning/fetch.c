@@ -84,19 +84,27 @@ static void set_fault(struct fetch *fetch, enum fault fault, const char *why)
 
 /* ---- Reading it back ---- */
 
+/* From each row on, stored or read back. */
+static void lease_text(const struct fetch *fetch, char *out, size_t size)
+{
+	snprintf(out, size, "%" PRId64 " milliseconds",
+		 LEASE_FACTOR * fetch->fetcher->row_ms);
+}
+
 static void check_next(struct fetch *fetch);
 
 static void on_row_read(void *arg, enum db_status status, const PGresult *result)
 {
 	struct fetch *fetch = arg;
 	server_metrics_database(status);
-	if (status != DB_OK) {
-		set_fault(fetch, FAULT_NOW, "the rows cannot be read back");
+	if (status != DB_OK || PQntuples(result) != 1 || PQgetisnull(result, 0, 0)) {
+		set_fault(fetch, FAULT_NOW,
+			  status == DB_OK ? "the lease went to another"
+					  : "the rows cannot be read back");
 		fail(fetch);
 		return;
 	}
-	if (PQntuples(result) == 1)
-		digest_add(fetch->digest, db_value(result, 0, 0));
+	digest_add(fetch->digest, db_value(result, 0, 0));
 	fetch->checked += CONTENT_CHUNK_BYTES;
 	check_next(fetch);
 }
@@ -117,16 +125,18 @@ static void check_end(struct fetch *fetch)
 
 static void check_next(struct fetch *fetch)
 {
-	char number[24];
+	char number[24], lease[40];
 	if (fetch->checked >= fetch->size) {
 		check_end(fetch);
 		return;
 	}
 	snprintf(number, sizeof(number), "%" PRIu64,
 		 fetch->checked / CONTENT_CHUNK_BYTES);
-	struct db_param params[] = { db_bytes(fetch->sha256, SHA256_BYTES),
-				     db_text(number) };
-	if (!db_call(fetch->effect->db, STATEMENT_CONTENT_CHUNK_READ, params, 2,
+	lease_text(fetch, lease, sizeof(lease));
+	struct db_param params[] = { db_text(fetch->effect->id),
+				     db_text(fetch->effect->token), db_text(number),
+				     db_text(lease) };
+	if (!db_call(fetch->effect->db, STATEMENT_FETCH_CHUNK_READ, params, 4,
 		     on_row_read, fetch)) {
 		set_fault(fetch, FAULT_NOW, "the queue of calls is full");
 		fail(fetch);
@@ -154,8 +164,7 @@ static void store_row(struct fetch *fetch)
 	char number[24], lease[40];
 	snprintf(number, sizeof(number), "%" PRIu64,
 		 fetch->stored / CONTENT_CHUNK_BYTES);
-	snprintf(lease, sizeof(lease), "%" PRId64 " milliseconds",
-		 LEASE_FACTOR * fetch->fetcher->row_ms);
+	lease_text(fetch, lease, sizeof(lease));
 	struct db_param params[] = { db_text(fetch->effect->id),
 				     db_text(fetch->effect->token), db_text(number),
 				     db_bytes(fetch->row, fetch->n_row),

@@ -43,6 +43,9 @@ const struct db_statement statements[STATEMENT_N] = {
 		"content_next", "select provbox.content_next($1)", 1 },
 	[STATEMENT_FETCH_CHUNK_PUT] = {
 		"fetch_chunk_put", "select provbox.fetch_chunk_put($1, $2, $3, $4, $5)", 5 },
+	[STATEMENT_FETCH_CHUNK_READ] = {
+		"fetch_chunk_read", "select provbox.fetch_chunk_read($1, $2, $3, $4)", 4,
+		.is_binary = true },
 	[STATEMENT_FETCH_END] = {
 		"fetch_end", "select provbox.fetch_end($1, $2, $3)", 3 },
 	[STATEMENT_ITEMS_SETTLE] = {

@@ -59,6 +59,20 @@ begin
 end
 $$;
 
+-- A row of what was stored, to be read back, and keep the lease for so much longer; null when it went to another.
+create function fetch_chunk_read(p_id bigint, p_token uuid, p_n int, p_lease interval) returns bytea
+language plpgsql security definer set search_path = provbox, pg_temp as $$
+declare
+	o outbox := fetch_lock(p_id, p_token);
+begin
+	if o.id is null then
+		return null;
+	end if;
+	update outbox set due_at = clock_timestamp() + p_lease where id = p_id;
+	return content_chunk_read(decode(o.payload ->> 'sha256', 'hex'), p_n);
+end
+$$;
+
 -- All of it was fetched and read back, and has this digest; null: it was shorter or longer than it should be. Returns
 -- done; dead, when it is not what the catalogue says; null when the lease went to another.
 create function fetch_end(p_id bigint, p_token uuid, p_found bytea) returns text
@@ -147,5 +161,5 @@ begin
 end
 $$;
 
-grant execute on function content_next, fetch_chunk_put, fetch_end, items_settle, status_notice to provbox_server;
+grant execute on function content_next, fetch_chunk_put, fetch_chunk_read, fetch_end, items_settle, status_notice to provbox_server;
 grant execute on function content_chunk_read to provbox_operator;

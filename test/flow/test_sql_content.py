@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import uuid
 
 import psycopg2
 import pytest
@@ -258,3 +259,19 @@ def test_long_lists_fit_into_a_message(schema):
     ((_, text),) = told(schema)
     assert len(text) > 1200
     assert schema.table("select message_fits(%s) as fits", text)[0]["fits"]
+
+
+def test_reading_back_keeps_the_lease(schema):
+    """It may take longer than the storing did; whose lease has gone reads nothing."""
+    schema.load(manifest([remote()]), [])
+    (row,) = lease(schema)
+    seconds = datetime.timedelta(seconds=600)
+    assert schema.value("server", "fetch_chunk_put", row["id"], row["token"], 0,
+                        ELSEWHERE[:262144], datetime.timedelta(seconds=1))
+    assert schema.value("server", "fetch_chunk_read", row["id"], row["token"], 0,
+                        seconds) == ELSEWHERE[:262144]
+    (kept,) = schema.table("select due_at - clock_timestamp() as rest from outbox"
+                           " where id = %s", row["id"])
+    assert kept["rest"] > datetime.timedelta(seconds=500)
+    assert schema.value("server", "fetch_chunk_read", row["id"], str(uuid.uuid4()), 0,
+                        seconds) is None

@@ -80,7 +80,7 @@ static void on_due(void *arg)
 	if (call->statement == STATEMENT_CONTENT_NEXT) {
 		value = world.next;
 		n = strlen(value);
-	} else if (call->statement == STATEMENT_CONTENT_CHUNK_READ) {
+	} else if (call->statement == STATEMENT_FETCH_CHUNK_READ) {
 		value = world.rows[call->row];
 		n = world.n_row[call->row];
 	} else {
@@ -107,7 +107,7 @@ struct db_call *db_call(struct db *db, size_t statement, const struct db_param *
 	}
 	*call = (struct db_call){ .statement = statement, .fn = fn, .arg = arg };
 	if (n_params > 1) {
-		call->row = strtoul(params[is_put ? 2 : 1].p, NULL, 10);
+		call->row = strtoul(params[2].p, NULL, 10);
 		CU_ASSERT_FATAL(call->row < ROWS_MAX);
 	}
 	if (is_put) {
@@ -460,7 +460,7 @@ static void ends_when_the_queue_of_the_database_is_full(void)
 {
 	static const size_t asked[] = { STATEMENT_CONTENT_NEXT,
 					STATEMENT_FETCH_CHUNK_PUT,
-					STATEMENT_CONTENT_CHUNK_READ };
+					STATEMENT_FETCH_CHUNK_READ };
 
 	for (size_t i = 0; i < 3; i++) {
 		begin();
