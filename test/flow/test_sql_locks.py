@@ -302,7 +302,18 @@ def test_an_erasure_goes_by_the_order(schema, held, later):
     assert result[0]["outcome"] == "erased"
 
 
-def test_an_erasure_does_nothing_when_something_comes_in(schema):
+def mismatched(schema):
+    """A request that is refused, and of which nobody is told by a message."""
+    body = schema.body()
+    body["device"]["dev"] = DEVICES[0]
+    assert schema.put(body)[2]["reason"] == "device_mismatch"
+
+
+@pytest.mark.parametrize("come_in", [
+    mismatched,
+    lambda schema: schema.table("select notice_put(null, %s, 'reply', 'en', 'x')", NUMBER)],
+    ids=["request", "notice"])
+def test_an_erasure_does_nothing_when_something_comes_in(schema, come_in):
     schema.finished("compass")
     schema.send_all()
     other = Transaction(schema.database)
@@ -316,9 +327,8 @@ def test_an_erasure_does_nothing_when_something_comes_in(schema):
             refused.append(error)
 
     with waiting(schema, erase):
-        later = schema.offered("torch")
+        come_in(schema)
         other.commit()
     assert len(refused) == 1
-    assert schema.table("select id::text from request where body #>> '{user,given_name}' = 'Ada'"
-                        " order by rid")[-1] == {"id": later}
     assert schema.row("operator", "device_show", DEV)["given_name"] == "Ada"
+    assert schema.row("operator", "user_erase", DEV, False, "x")["outcome"] == "erased"
