@@ -117,11 +117,18 @@ static void on_control(void *arg, const struct route *route,
 		line->is_blocked ? REASON_DEVICE_BLOCKED : REASON_GRANT_EPOCH;
 	size_t n = session_revoke_all(arg, route, line);
 
-	log_info("control_end", log_str("srv", route->srv),
-		 line->dev[0] ? log_masked("dev", slice_of(line->dev))
-			      : log_str("dev", "*"),
-		 log_str("reason", auth_reason_name(reason)),
-		 log_num("epoch", line->epoch), log_num("sessions", (int64_t)n));
+	const struct log_field fields[] = {
+		log_str("srv", route->srv),
+		line->dev[0] ? log_masked("dev", slice_of(line->dev))
+			     : log_str("dev", "*"),
+		log_str("reason", auth_reason_name(reason)),
+		log_num("epoch", line->epoch),
+		log_num("sessions", (int64_t)n),
+	};
+
+	/* Most changes are of devices that are elsewhere. */
+	log_write(n > 0 ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "control_end", fields,
+		  sizeof(fields) / sizeof(fields[0]));
 }
 
 /* Of no use to any device is a gateway that no route's servers list. One that some list

@@ -17,6 +17,9 @@
 /* So often in a row a server refuses a gateway that it does not list: who is told so
  * once may have met one that is just being reloaded. */
 #define REFUSALS 3
+/* Lines that are heard at once, and how long others then have their turn. */
+#define TURN_LINES    500
+#define TURN_PAUSE_MS 10
 
 /** One address. */
 struct stream {
@@ -27,6 +30,7 @@ struct stream {
 	struct link *link;         /* NULL: to be connected again */
 	struct exchange *exchange; /* NULL: before and after */
 	struct timer timer;        /* to the next attempt, or to silence */
+	struct timer more;         /* to the next lines of those that are here */
 	int64_t retry_ms;
 	bool is_live;        /* a heartbeat came, and nothing was lost since */
 	bool is_down;        /* so it was logged */
@@ -102,6 +106,7 @@ static void stream_log_loss(struct stream *stream, enum control_loss loss,
 static void stream_stop(struct stream *stream)
 {
 	timer_cancel(&stream->timer);
+	timer_cancel(&stream->more);
 	if (stream->is_live)
 		metrics_add(GATEWAY_CONTROL_STREAMS, -1);
 	stream->is_live = false;
@@ -232,8 +237,8 @@ static bool stream_hear_heartbeat(struct stream *stream)
 	return true;
 }
 
-/* @return false: the stream is lost */
-static bool stream_hear(struct stream *stream, struct slice text)
+/* @return what it costs, in lines for one device; 0: the stream is lost */
+static size_t stream_hear(struct stream *stream, struct slice text)
 {
 	struct control *control = stream->control;
 	struct control_line line;
@@ -241,32 +246,53 @@ static bool stream_hear(struct stream *stream, struct slice text)
 
 	if (!control_line_decode(text, &line, why, sizeof(why))) {
 		stream_lose(stream, CONTROL_LOSS_MALFORMED, why);
-		return false;
+		return 0;
 	}
 	if (line.is_heartbeat)
-		return stream_hear_heartbeat(stream);
+		return stream_hear_heartbeat(stream) ? 1 : 0;
 	metrics_add(GATEWAY_CONTROL_CHANGES, 1);
 	control->fn(control->arg, control->route, &line);
-	return true;
+	return line.dev[0] ? 1 : TURN_LINES; /* of all sessions */
 }
 
+static bool has_line(struct evbuffer *body, size_t *n)
+{
+	struct evbuffer_ptr end =
+		evbuffer_search_eol(body, NULL, NULL, EVBUFFER_EOL_LF);
+
+	*n = end.pos >= 0 ? (size_t)end.pos : evbuffer_get_length(body);
+	return end.pos >= 0 && end.pos <= CONTROL_LINE_BYTES;
+}
+
+/* A server that has much to say, or says it for ever, holds up nobody else. */
 static void stream_read(struct stream *stream)
 {
 	struct evbuffer *body = exchange_body(stream->exchange);
 	char text[CONTROL_LINE_BYTES + 1];
-	struct evbuffer_ptr end;
+	size_t n, cost;
 
-	while ((end = evbuffer_search_eol(body, NULL, NULL, EVBUFFER_EOL_LF)).pos >=
-		       0 &&
-	       end.pos <= CONTROL_LINE_BYTES) {
-		evbuffer_remove(body, text, (size_t)end.pos + 1);
-		if (!stream_hear(stream, slice_make(text, (size_t)end.pos)))
+	for (size_t heard = 0; has_line(body, &n); heard += cost) {
+		if (heard >= TURN_LINES) {
+			timer_start(&stream->more, TURN_PAUSE_MS);
+			return;
+		}
+		evbuffer_remove(body, text, n + 1);
+		cost = stream_hear(stream, slice_make(text, n));
+		if (cost == 0)
 			return;
 	}
-	if (evbuffer_get_length(body) > CONTROL_LINE_BYTES)
+	if (n > CONTROL_LINE_BYTES)
 		stream_lose(stream, CONTROL_LOSS_MALFORMED, "too long");
 	else
 		exchange_resume(stream->exchange);
+}
+
+static void on_more(void *arg)
+{
+	struct stream *stream = arg;
+
+	if (stream->exchange)
+		stream_read(stream);
 }
 
 /* ---- Exchange ---- */
@@ -301,7 +327,7 @@ static void on_exchange(struct exchange *exchange, enum exchange_event event, vo
 	case EXCHANGE_BODY:
 		if (stream->status)
 			exchange_resume(exchange);
-		else
+		else if (!timer_is_pending(&stream->more))
 			stream_read(stream);
 		break;
 	case EXCHANGE_END:
@@ -408,6 +434,7 @@ struct control *control_new(struct loop *loop, const struct control_settings *se
 		stream->retry_ms = RETRY_MIN_MS;
 		BUG_ON(!conn_address(stream->text, &stream->address, &stream->size));
 		timer_init(&stream->timer, loop, on_timer, stream);
+		timer_init(&stream->more, loop, on_more, stream);
 		timer_start(&stream->timer, 0);
 	}
 	return control;

@@ -397,3 +397,27 @@ def test_streams_end_with_their_gateway(edge):
     edge.gateway.stop()
     assert time.monotonic() - start < SOON_S
     wait.until(lambda: process.open_files(worker) == before, "the end of all connections")
+
+
+@pytest.mark.parametrize("line", [b'{"hb":1}\n', end("*")], ids=["heartbeats", "ends"])
+def test_a_server_that_speaks_without_pause_holds_up_nobody(site, line):
+    """Its lines are heard some at a time; the devices of another server go on."""
+    other = Other(site)
+    begun = threading.Event()
+
+    def flood(write):
+        while not begun.is_set() and write(b'{"hb":1}\n'):
+            time.sleep(0.1)
+        while write(line * 50000):
+            pass
+
+    other.stand_in.server.control = flood
+    site.start("database", "server", "gateway")
+    with airnet.Device(site, site.pki.device_leaf("good", DEV)) as device:
+        assert ask(device).status == 200
+        begun.set()
+        until = time.monotonic() + 3
+        while time.monotonic() < until:
+            assert ask(device).status == 200
+    assert site.gateway.events("control_down", srv=site.pki.SRV) == []
+    other.stand_in.close()

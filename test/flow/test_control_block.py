@@ -204,7 +204,8 @@ def test_a_device_that_is_blocked_before_its_handshake_is_over(site):
         subprocess.run([paths.program("provctl"), "device", "block", DEV,
                         f"--dsn={site.db.dsn('provbox_operator')}"], check=True, timeout=60,
                        capture_output=True)
-        site.gateway.wait_event("control_end", reason="device_blocked")
+        wait.until(lambda: site.gateway.metrics()["provbox_gateway_control_changes_total"] == 1,
+                   "the change")
         with airnet.Device(site, leaf, raw=raw) as device:
             answer = ask(device)
             assert (answer.status, answer.json()["reason"]) == (403, "device_blocked")
