@@ -356,6 +356,7 @@ def test_what_waits_at_a_worker_that_goes_is_served(edge):
 def test_no_notice_is_lost_or_doubled_over_twenty_reloads_of_the_link(site):
     """bearerbox knows a box by its name: two connections of one name are never there."""
     n_notices = 60
+    site.smsc.config["ack_timeout"] = "20s"
     site.smscsim.options = {"latency-ms": 20}
     site.start("database", "smscsim", "bearerbox", "smsc")
     site.bearerbox.wait_online()

@@ -12,7 +12,7 @@ from harness.caller import Caller
 from harness.schema import ACTIVATION, TERMS, digest
 
 TERMS_SHA256 = digest(TERMS["en"].encode()).hex()
-REASONS = {"body_invalid", "accounting_reference_invalid"}
+REASONS = {"version_unsupported", "body_invalid", "accounting_reference_invalid"}
 
 
 @pytest.fixture
