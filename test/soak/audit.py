@@ -9,7 +9,7 @@ from harness import sms, wait
 from subscribers import position
 from victims import NARROW_BAND
 
-SETTLE_S = 60  # leases and the validity of parts run out
+SETTLE_S = 70  # leases and the validity of parts run out
 
 
 class Audit:
@@ -89,17 +89,20 @@ class Audit:
 
     # -- short messages ----------------------------------------------------------
 
-    def _messages(self):
-        """Each message arrived with its text; a part more often than once only if it was
-        unacknowledged at a kill, and not more often than that."""
+    def _arrived(self):
+        """(when, text) of each part that came, by number and place in its message."""
         arrived = collections.defaultdict(list)
         for device in self.crowd.devices:
-            for at, part in device.phone.parts:
+            for at, part in list(device.phone.parts):
                 ref, total, seq = position(part)
                 text = sms.decoded(part)
                 key = device.phone.number, (ref, seq) if total > 1 else text
                 arrived[key].append((at, text))
-        written = collections.defaultdict(list)  # the attempts at each part
+        return arrived
+
+    def _written(self):
+        """The attempts at each part, in the same way."""
+        written = collections.defaultdict(list)
         for row in self._table(
                 "select n.id, msisdn, text, concat_ref, parts, part,"
                 " array_agg(extract(epoch from p.sent)::float8 order by p.sent) as sent,"
@@ -109,6 +112,19 @@ class Audit:
                 " from notice n join notice_part p on notice = n.id group by n.id, part"):
             place = ((row["concat_ref"], row["part"]) if row["parts"] > 1 else row["text"])
             written[row["msisdn"], place].append(row)
+        return written
+
+    def _has_arrived(self, written):
+        arrived = self._arrived()
+        return all(len(arrived.get(key, [])) >= len(rows) for key, rows in written.items())
+
+    def _messages(self):
+        """Each message arrived with its text; a part more often than once only if it was
+        unacknowledged at a kill, and not more often than that."""
+        # What bearerbox has it may be keeping for another try at the message centre.
+        written = self._written()
+        wait.in_vain_until(lambda: self._has_arrived(written), SETTLE_S)
+        written, arrived = self._written(), self._arrived()
         self.figures.update(sms_parts=sum(map(len, written.values())),
                             sms_attempts=sum(len(row["sent"]) for rows in written.values()
                                              for row in rows),
