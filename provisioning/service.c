@@ -43,13 +43,22 @@ bool service_check(const struct service_config *config, const char *name, FILE *
 
 /* ---- Loading ---- */
 
+static void wipe(struct slice text)
+{
+	if (text.p)
+		OPENSSL_cleanse((void *)(uintptr_t)text.p, text.n);
+	free((void *)(uintptr_t)text.p);
+}
+
 static struct service *fail(struct service *service, const char *name, const char *key,
 			    const char *why)
 {
 	char whole[64];
 	snprintf(whole, sizeof(whole), "%s_%s", name, key);
 	config_log_error(whole, why);
-	free(service->authorization);
+	wipe(service->trust);
+	wipe(service->certificate);
+	wipe(service->key);
 	free(service);
 	return NULL;
 }
@@ -104,8 +113,7 @@ static char *read_token(const char *path)
 	    strspn(token.p, characters) >= token.n &&
 	    asprintf(&line, "Authorization: Bearer %.*s", (int)token.n, token.p) < 0)
 		line = NULL;
-	OPENSSL_cleanse((void *)(uintptr_t)text.p, text.n);
-	free((void *)(uintptr_t)text.p);
+	wipe(text);
 	return line;
 }
 
