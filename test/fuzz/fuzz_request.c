@@ -24,6 +24,14 @@ struct arena *api_arena(struct api_call *call)
 	return arena;
 }
 
+void *api_alloc(struct api_call *call, size_t n)
+{
+	void *memory = arena_alloc(api_arena(call), n);
+
+	BUG_ON(!memory);
+	return memory;
+}
+
 bool api_read_json(struct api_call *call, const struct json_member *members,
 		   size_t n_members, void *out)
 {
