@@ -92,7 +92,7 @@ static void check_answer(const struct api_call *call, const struct db_param *par
 			 size_t n)
 {
 	(void)call;
-	REQUIRE(n == 4 && params[1].n >= 1 && params[1].n <= 16);
+	REQUIRE(n == 6 && params[1].n >= 1 && params[1].n <= 16);
 	REQUIRE(params[2].n == SHA256_BYTES && params[2].is_binary);
 }
 
