@@ -143,6 +143,21 @@ static void on_list(struct slice text)
 	REQUIRE(n_fields > 0 && n + n_fields - 1 == text.n);
 }
 
+/* A digest does not tell in which pieces the bytes came. */
+static void on_pieces(struct slice text)
+{
+	struct digest *digest = digest_begin();
+	uint8_t whole[SHA256_BYTES], found[SHA256_BYTES];
+	size_t n = text.n / 3;
+
+	digest_add(digest, slice_make(text.p, n));
+	digest_add(digest, slice_make(text.p + n, text.n - n));
+	digest_end(digest, found);
+	sha256(text, whole);
+	REQUIRE(memcmp(whole, found, SHA256_BYTES) == 0);
+	REQUIRE(time_monotonic_ms() > 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size == 0)
@@ -150,6 +165,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char *copy = fuzz_copy(data, size);
 	struct slice text = slice_make(copy, size - 1);
 
+	on_pieces(text);
 	switch (data[0]) {
 	case 'x': on_hex(text); break;
 	case 'u': on_base64url(text); break;

@@ -148,7 +148,16 @@ static void on_authority(struct slice text)
 	memcpy(chain.cas, cas, sizeof(cas));
 	bool is_meid = slice_starts(slice_of(dev), SLICE("urn:device-id:"));
 	enum authority_kind kind = is_meid ? AUTHORITY_MEID : AUTHORITY_IMEI;
-	if (!authority_prefix_is_valid(kind, line))
+	char *said = NULL;
+	size_t n_said = 0;
+	FILE *errors = open_memstream(&said, &n_said);
+	authority.may[kind] = (struct authority_prefixes){ list, 1 };
+	bool is_valid = authority_check_prefixes("block", authority.may, errors);
+	fclose(errors);
+	REQUIRE(is_valid == (n_said == 0));
+	free(said);
+	REQUIRE(is_valid == authority_prefix_is_valid(kind, slice_of(prefix)));
+	if (!is_valid)
 		return;
 	authority.may[kind] = (struct authority_prefixes){ list, 1 };
 	digits_of(dev, digits);
