@@ -73,7 +73,9 @@ static void on_grant(struct slice bytes, bool is_ours)
 	if (reason == REASON_GRANT_INVALID)
 		return;
 	REQUIRE(is_ours); /* nobody guesses a MAC */
-	REQUIRE((reason == REASON_NONE) == (grant.expires_s > NOW_S));
+	REQUIRE((reason == REASON_NONE) ==
+		(grant.expires_s > NOW_S &&
+		 grant.issued_s < NOW_S + AUTH_GRANT_SECONDS));
 	REQUIRE(grant.epoch >= 0 && grant.issued_s >= 0 && grant.expires_s >= 0);
 	REQUIRE(grant_open(keys, bytes, gw, SRV, grant.expires_s, &grant) ==
 		REASON_GRANT_EXPIRED);
