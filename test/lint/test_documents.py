@@ -12,8 +12,7 @@ import shlex
 import pytest
 import tree
 
-PAGES = sorted([tree.TOP / "README.md", tree.TOP / "HACKING.md",
-                *(tree.TOP / "doc").rglob("*.md")])
+PAGES = sorted([*tree.TOP.glob("*.md"), *(tree.TOP / "doc").rglob("*.md")])
 FOLDERS = (*tree.PRODUCT_FOLDERS, "doc", "m4", "test")
 SUFFIXES = "c|h|md|mk|py|sh|sql|svg|txt|yaml"
 
