@@ -19,5 +19,6 @@ BENCH =
 bench: all
 	$(FLOW_ENV) $(PYTHON) $(srcdir)/contrib/bench/run $(BENCH)
 
-EXTRA_DIST += contrib/bench/run contrib/bench/proxies.py contrib/bench/parts.py \
+EXTRA_DIST += contrib/bench/run contrib/bench/cpu.py contrib/bench/honest.py \
+	contrib/bench/parts.py contrib/bench/proxies.py contrib/bench/report.py \
 	contrib/bench/haproxy.cfg contrib/bench/nginx.conf

@@ -21,7 +21,7 @@ def run(*names, **environment):
 def check_waits(kinds, printed):
     assert list(kinds) == ["none", "silent", "slow_body"]
     for kind, result in kinds.items():
-        assert f"\n  {kind} " in printed
+        assert f"\n| {kind} " in printed
         assert result["failures"] == 0, result["first_failure"]
         assert set(result["new"]) == set(result["kept"]) == set(result["pulse"]) == WAITS
         assert result["new"]["n"] == 200
