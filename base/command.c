@@ -2,6 +2,8 @@
 
 #include <getopt.h>
 
+#include "base/describe.h"
+#include "base/help.h"
 #include "base/supervisor.h"
 
 static const struct {
@@ -9,7 +11,7 @@ static const struct {
 	const char *name;
 	const char *argument; /* NULL: none */
 	enum command_mode mode;
-	const char *help;
+	const char *help; /* NULL: not for people */
 } rows[] = {
 	{ 'c', "config", "FILE", COMMAND_RUN, "the configuration" },
 	{ 't', "test", NULL, COMMAND_CHECK, "check the configuration and exit" },
@@ -19,6 +21,7 @@ static const struct {
 	  "list the keys of the configuration" },
 	{ 'h', "help", NULL, COMMAND_HELP, "show this help" },
 	{ 'V', "version", NULL, COMMAND_VERSION, "show the version" },
+	{ 3, DESCRIBE_OPTION, NULL, COMMAND_DESCRIBE, NULL },
 };
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
 
@@ -81,20 +84,31 @@ void command_help(const struct supervisor_spec *spec, FILE *out)
 	fprintf(out, "%s\n\nUsage: %s [-c FILE] [-t | --dump-config]\n\n",
 		spec->summary, spec->program);
 	for (size_t i = 0; i < N_ROWS; i++) {
-		char name[32];
-		snprintf(name, sizeof(name), "--%s%s%s", rows[i].name,
+		char left[40];
+		if (!rows[i].help)
+			continue;
+		snprintf(left, sizeof(left), "  %c%c%c --%s%s%s",
+			 has_letter(i) ? '-' : ' ',
+			 has_letter(i) ? rows[i].letter : ' ',
+			 has_letter(i) ? ',' : ' ', rows[i].name,
 			 rows[i].argument ? " " : "",
 			 rows[i].argument ? rows[i].argument : "");
-		fprintf(out, "  %c%c%c %-16s %s\n", has_letter(i) ? '-' : ' ',
-			has_letter(i) ? rows[i].letter : ' ', has_letter(i) ? ',' : ' ',
-			name, rows[i].help);
+		help_row(out, 23, left, rows[i].help);
 	}
-	fprintf(out,
-		"\nThe configuration is %s unless -c names another.\n"
-		"Logs to standard error. SIGHUP has it read its files anew, SIGTERM "
-		"ends it.\n"
-		"Exit status: 0 ended or good, 1 failed, 2 wrong usage, 69 cannot "
-		"listen,\n"
-		"78 the configuration is wrong (each error with file and line).\n",
+	fprintf(out, "\nThe configuration, unless -c names another:\n  %s\n",
 		spec->default_config);
+	help_row(out, 0, "",
+		 "Logs to standard error. SIGHUP has it read its files anew, "
+		 "SIGTERM ends it. Exit status: 0 ended or good, 1 failed, "
+		 "2 wrong usage, 69 cannot listen, 78 the configuration is "
+		 "wrong (each error with file and line).");
+}
+
+void command_describe(const struct supervisor_spec *spec, FILE *out)
+{
+	for (size_t i = 0; i < N_ROWS; i++)
+		if (rows[i].help)
+			describe_option(out, "", has_letter(i) ? rows[i].letter : '\0',
+					rows[i].name, rows[i].argument, rows[i].help);
+	describe_config(out, spec->config);
 }

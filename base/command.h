@@ -15,6 +15,7 @@ enum command_mode {
 	COMMAND_DUMP,
 	COMMAND_HELP,
 	COMMAND_HELP_CONFIG,
+	COMMAND_DESCRIBE,
 	COMMAND_VERSION,
 	COMMAND_WRONG, /* said on stderr what is wrong */
 };
@@ -28,5 +29,7 @@ struct command {
 struct command command_parse(const struct supervisor_spec *spec, int argc, char **argv);
 /** Write what --help shows. */
 void command_help(const struct supervisor_spec *spec, FILE *out);
+/** Write the options, then the keys of the configuration (base/describe.h). */
+void command_describe(const struct supervisor_spec *spec, FILE *out);
 
 #endif

@@ -14,10 +14,13 @@
 #include "base/config_tree.h"
 #include "base/config_value.h"
 #include "base/files.h"
+#include "base/help.h"
 #include "base/log.h"
 
 #define FILE_BYTES  (256 << 10)
 #define ARENA_BYTES (16 << 20)
+#define HELP_BYTES  512
+#define KEY_COLUMN  37 /* of the help */
 
 struct config {
 	const struct config_spec *spec;
@@ -365,24 +368,28 @@ void config_dump(const struct config *config, FILE *out)
 
 static void describe_key(const struct config_key *key, const char *indent, FILE *out)
 {
-	fprintf(out, "%s%-*s %-8s  ", indent, 26 - (int)strlen(indent), key->name,
-		config_value_type(key->type));
-	if (!key->fallback)
-		fputs("required. ", out);
-	else if (key->fallback[0])
-		fprintf(out, "default %s. ", key->fallback);
-	else
-		fputs("optional. ", out);
-	fprintf(out, "%s\n", key->help);
+	char left[64], text[HELP_BYTES];
+	const char *fallback = key->fallback ? key->fallback : "";
+
+	snprintf(left, sizeof(left), "%s%-*s %s", indent, 26 - (int)strlen(indent),
+		 key->name, config_value_type(key->type));
+	int n = snprintf(text, sizeof(text), "%s%s. %s",
+			 !key->fallback ? "required"
+			 : *fallback    ? "default "
+					: "optional",
+			 fallback, key->help);
+	BUG_ON((size_t)n >= sizeof(text));
+	help_row(out, KEY_COLUMN, left, text);
 }
 
-void config_describe(const struct config_spec *spec, FILE *out)
+void config_help(const struct config_spec *spec, FILE *out)
 {
 	for (size_t i = 0; i < spec->n_sections; i++) {
 		const struct config_section *section = &spec->sections[i];
-		if (section->name)
-			fprintf(out, "%s \"TITLE\" { }: %s\n", section->name,
-				section->help);
+		if (section->name) {
+			fprintf(out, "%s \"TITLE\" { }:\n", section->name);
+			help_row(out, 0, "", section->help);
+		}
 		for (size_t k = 0; k < section->n_keys; k++)
 			describe_key(&section->keys[k], section->name ? "    " : "",
 				     out);

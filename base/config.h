@@ -1,9 +1,10 @@
 /*
  * Configuration from one table per daemon. The table parses the file (libconfuse
  * underneath), sets a struct by offset, prints --dump-config, and writes the
- * key list of --help and of the man page. All errors of a file are reported at
- * once, each with file and line; an unknown key, a key given twice or a bad value
- * is an error. Environment expansion and includes are refused.
+ * keys for people (--help-config); base/describe.h does so for the manual. All
+ * errors of a file are reported at once, each with file and line; an unknown key, a
+ * key given twice or a bad value is an error. Environment expansion and includes are
+ * refused.
  *
  *     listen = "127.0.0.1:8443"
  *     route "prov.example.com:8443" {
@@ -120,8 +121,7 @@ void config_use(const struct config *config);
 void config_log_error(const char *key, const char *why);
 /** Write the effective settings in the syntax of the file, defaults included. */
 void config_dump(const struct config *config, FILE *out);
-/** Write all keys with defaults and help, one line each, for --help-config and the
- * manual. */
-void config_describe(const struct config_spec *spec, FILE *out);
+/** Write all keys with defaults and help for people (--help-config). */
+void config_help(const struct config_spec *spec, FILE *out);
 
 #endif

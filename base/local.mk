@@ -20,12 +20,14 @@ base_libbase_a_SOURCES = \
 	base/db.c base/db.h \
 	base/db_backend.c base/db_private.h \
 	base/db_value.c \
+	base/describe.c base/describe.h \
 	base/dsn.c base/dsn.h \
 	base/exchange.c base/exchange.h base/exchange_private.h \
 	base/expiry.c base/expiry.h \
 	base/files.c base/files.h \
 	base/gate.c base/gate.h \
 	base/generation.c base/generation.h \
+	base/help.c base/help.h \
 	base/http.c base/http.h \
 	base/http_body.c base/http_chars.h \
 	base/http_head.c base/http_target.c base/http_write.c \
@@ -70,12 +72,14 @@ check_PROGRAMS += \
 	test/unit/test_conn \
 	test/unit/test_config \
 	test/unit/test_db \
+	test/unit/test_describe \
 	test/unit/test_dsn \
 	test/unit/test_exchange \
 	test/unit/test_expiry \
 	test/unit/test_files \
 	test/unit/test_gate \
 	test/unit/test_generation \
+	test/unit/test_help \
 	test/unit/test_http \
 	test/unit/test_json \
 	test/unit/test_keyed_hash \

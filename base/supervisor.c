@@ -86,7 +86,8 @@ int supervisor_main(const struct supervisor_spec *spec, int argc, char **argv)
 	case COMMAND_CHECK:
 	case COMMAND_DUMP: return with_config(&parts, command.mode);
 	case COMMAND_HELP: command_help(spec, stdout); return 0;
-	case COMMAND_HELP_CONFIG: config_describe(spec->config, stdout); return 0;
+	case COMMAND_DESCRIBE: command_describe(spec, stdout); return 0;
+	case COMMAND_HELP_CONFIG: config_help(spec->config, stdout); return 0;
 	case COMMAND_VERSION:
 		printf("%s %s\n", spec->program, PACKAGE_VERSION);
 		return 0;

@@ -5,17 +5,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/describe.h"
+#include "base/help.h"
+
 static const struct option_row {
-	const char *name, *argument, *help;
+	const char *name, *argument;
+	const char *help; /* NULL: not for people */
 	char letter;
 	const char *member; /* of a filter; NULL: not part of it */
 } option_rows[OPTION_N] = {
-	[OPTION_HELP] = { "help", NULL, "this text", 'h', NULL },
-	[OPTION_VERSION] = { "version", NULL, "print the version", 'V', NULL },
+	[OPTION_HELP] = { "help", NULL, "show this help", 'h', NULL },
+	[OPTION_HELP_CONFIG] = { "help-config", NULL,
+				 "list the keys of the configuration", 0, NULL },
+	[OPTION_VERSION] = { "version", NULL, "show the version", 'V', NULL },
+	[OPTION_DESCRIBE] = { DESCRIBE_OPTION, NULL, NULL, 0, NULL },
 	[OPTION_JSON] = { "json", NULL, "print JSON", 0, NULL },
 	[OPTION_DSN] = { "dsn", "DSN", "libpq connection string", 0, NULL },
 	[OPTION_CONFIG] = { "config", "FILE",
-			    "or -c FILE; default " CONFIG_PATH_DEFAULT, 'c', NULL },
+			    "the configuration; default " CONFIG_PATH_DEFAULT, 'c',
+			    NULL },
 	[OPTION_SQL_DIR] = { "sql-dir", "DIR", "folder of the migrations", 0, NULL },
 	[OPTION_DEV] = { "dev", "DEV", "only of this device", 0, "dev" },
 	[OPTION_STATE] = { "state", "STATES", "only in these, with commas", 0,
@@ -25,6 +33,8 @@ static const struct option_row {
 	[OPTION_LIMIT] = { "limit", "N", "at most so many", 0, "limit" },
 	[OPTION_FOLLOW] = { "follow", NULL, "go on with what comes, until Ctrl-C", 'f',
 			    NULL },
+	[OPTION_WATCH] = { "watch", NULL,
+			   "show it anew every two seconds, until Ctrl-C", 'w', NULL },
 	[OPTION_NUMBER] = { "number", NULL,
 			    "the whole number; an event tells who asked", 0, NULL },
 	[OPTION_CANCEL] = { "cancel", NULL, "cancel the requests that are open", 0,
@@ -38,15 +48,27 @@ static const struct option_row {
 	[OPTION_KANNEL] = { "kannel", "FILE", "configuration of bearerbox", 0, NULL },
 };
 
-#define OPTIONS_OF_ALL \
-	(OPTION(HELP) | OPTION(VERSION) | OPTION(JSON) | OPTION(DSN) | OPTION(CONFIG))
+#define OPTIONS_OF_ALL (OPTION(HELP) | OPTION(JSON) | OPTION(DSN) | OPTION(CONFIG))
+/* They need no command. */
+#define OPTIONS_ALONE (OPTION(HELP_CONFIG) | OPTION(VERSION) | OPTION(DESCRIBE))
 
 /* ---- Help ---- */
 
-static int print_usage(FILE *out, const struct command *command)
+static void print_usage(FILE *out, const struct command *command)
 {
-	return fprintf(out, "%s%s%s", command->words, command->arguments ? " " : "",
-		       command->arguments ? command->arguments : "");
+	fprintf(out, "%s%s%s", command->words, command->arguments ? " " : "",
+		command->arguments ? command->arguments : "");
+}
+
+/* One row of help: an option as it is typed, and what it does. */
+static void print_option(const struct option_row *row)
+{
+	char left[40];
+
+	snprintf(left, sizeof(left), "  %c%c%c --%s%s%s", row->letter ? '-' : ' ',
+		 row->letter ? row->letter : ' ', row->letter ? ',' : ' ', row->name,
+		 row->argument ? " " : "", row->argument ? row->argument : "");
+	help_row(stdout, 25, left, row->help);
 }
 
 static struct slice noun_of(const struct command *command)
@@ -60,15 +82,13 @@ static void help_command(const struct command *command)
 {
 	printf("usage: provctl ");
 	print_usage(stdout, command);
-	printf(" [options]\n%s\n\n", command->help);
-	for (size_t i = 0; i < OPTION_N; i++) {
-		const struct option_row *row = &option_rows[i];
-		if (!((command->options | OPTIONS_OF_ALL) & 1U << i))
-			continue;
-		int width = printf("  --%s %s", row->name,
-				   row->argument ? row->argument : "");
-		printf("%*s%s\n", 22 - width, "", row->help);
-	}
+	printf(" [options]\n");
+	help_row(stdout, 0, "", command->help);
+	puts("");
+	for (size_t i = 0; i < OPTION_N; i++)
+		if ((command->options | OPTIONS_OF_ALL) & 1U << i)
+			print_option(&option_rows[i]);
+	printf("\nFor example:\n  %s\n", command->example);
 }
 
 /* The commands of one noun; false when there are none. */
@@ -80,12 +100,15 @@ static bool help_noun(struct slice noun)
 		if (!slice_eq(noun_of(&commands[i]), noun))
 			continue;
 		if (!is_known)
-			printf("usage: provctl %.*s COMMAND [options]; options of a "
-			       "command: provctl %.*s COMMAND --help\n",
-			       (int)noun.n, noun.p, (int)noun.n, noun.p);
+			printf("usage: provctl %.*s COMMAND [options]; options: "
+			       "COMMAND --help\n",
+			       (int)noun.n, noun.p);
 		is_known = true;
-		int width = printf("  ") + print_usage(stdout, &commands[i]);
-		printf("%*s%s\n", 29 - width, "", commands[i].help);
+		char left[64];
+		const char *arguments = commands[i].arguments;
+		snprintf(left, sizeof(left), "  %s%s%s", commands[i].words,
+			 arguments ? " " : "", arguments ? arguments : "");
+		help_row(stdout, 29, left, commands[i].help);
 	}
 	return is_known;
 }
@@ -104,9 +127,11 @@ static void help_nouns(void)
 			printf("%s", commands[i].words + noun.n);
 		puts("");
 	}
-	puts("Configuration: " CONFIG_PATH_DEFAULT ", or -c FILE. --json prints JSON.\n"
-	     "Exit status: 0 done, 1 failed, 2 wrong usage, 69 database away, "
-	     "78 wrong configuration.");
+	puts("The configuration, unless -c names another: " CONFIG_PATH_DEFAULT "\n"
+	     "Its keys: --help-config. --json prints JSON; --watch shows it anew.");
+	help_row(stdout, 0, "",
+		 "Exit status: 0 done, 1 failed, 2 wrong usage, 69 database "
+		 "away, 78 wrong configuration.");
 }
 
 void command_line_help(const struct command *command, const char *noun)
@@ -115,6 +140,26 @@ void command_line_help(const struct command *command, const char *noun)
 		help_command(command);
 	else if (!noun || !help_noun(slice_of(noun)))
 		help_nouns();
+}
+
+void command_line_describe(FILE *out)
+{
+	for (size_t i = 0; i < n_commands; i++) {
+		const struct command *command = &commands[i];
+		describe_command(out, command->words, command->arguments, command->help,
+				 command->example);
+		for (size_t k = 0; k < OPTION_N; k++)
+			if (command->options & 1U << k)
+				describe_option(
+					out, command->words, option_rows[k].letter,
+					option_rows[k].name, option_rows[k].argument,
+					option_rows[k].help);
+	}
+	for (size_t k = 0; k < OPTION_N; k++)
+		if ((OPTIONS_OF_ALL | OPTIONS_ALONE) & 1U << k && option_rows[k].help)
+			describe_option(out, "", option_rows[k].letter,
+					option_rows[k].name, option_rows[k].argument,
+					option_rows[k].help);
 }
 
 /* ---- Options and words ---- */
@@ -221,8 +266,9 @@ enum result command_line_read(struct context *ctx, int argc, char **argv)
 	}
 	ctx->noun = n > 0 ? words[0] : NULL;
 	bool is_found = command_find(ctx, words, n);
-	if (ctx->options[OPTION_HELP] || ctx->options[OPTION_VERSION])
-		return RESULT_OK;
+	for (size_t i = 0; i < OPTION_N; i++)
+		if (ctx->options[i] && (OPTIONS_ALONE | OPTION(HELP)) & 1U << i)
+			return RESULT_OK;
 	if (!is_found) {
 		complain_of_command(words, n);
 		return RESULT_USAGE;

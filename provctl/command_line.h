@@ -5,6 +5,8 @@
 #ifndef PROVCTL_COMMAND_LINE_H
 #define PROVCTL_COMMAND_LINE_H
 
+#include <stdio.h>
+
 #include "provctl/provctl.h"
 
 #define CONFIG_PATH_DEFAULT PROVBOX_SYSCONFDIR "/provctl.conf"
@@ -23,6 +25,8 @@ enum result command_line_read(struct context *ctx, int argc, char **argv);
  * when there are none or it is NULL, too, the nouns of all.
  */
 void command_line_help(const struct command *command, const char *noun);
+/** Write all commands and options (base/describe.h). */
+void command_line_describe(FILE *out);
 /** What the options filter by, a JSON text in the arena; NULL after a complaint. */
 const char *command_line_filter(struct context *ctx);
 

@@ -9,6 +9,7 @@
 
 #include "provctl/database.h"
 #include "provctl/migrate.h"
+#include "provctl/paint.h"
 #include "provctl/plain.h"
 #include "provctl/rows.h"
 
@@ -199,7 +200,9 @@ static void print(const struct doctor *doctor)
 			plain(part);
 			parts[j] = part;
 		}
-		printf("%-4s  %-13s  %s: %s\n", parts[0], parts[1], parts[2], parts[3]);
+		const char *colour = paint_word(parts[0]);
+		printf("%s%-4s%s  %-13s  %s: %s\n", colour, parts[0], paint_end(colour),
+		       parts[1], parts[2], parts[3]);
 		const char *fix = json_string_value(json_object_get(row, "fix"));
 		if (fix)
 			printf("      %-13s  > %s\n", "", fix);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "provctl/paint.h"
 #include "provctl/pg_type.h"
 #include "provctl/plain.h"
 
@@ -45,31 +46,33 @@ static const char *cell(struct arena *arena, const PGresult *rows, int row, int 
 	return *text ? text : "-";
 }
 
-/* Characters of UTF-8 text, taken as one column each. */
-static int width_of(const char *s)
+/* Where a cell stands in its table. */
+struct place {
+	int width;
+	bool is_last, is_right;
+};
+
+static struct place place_of(const struct grid *grid, const PGresult *rows, int column)
 {
-	int width = 0;
-	for (; *s; s++)
-		width += ((unsigned char)*s & 0xc0) != 0x80;
-	return width;
+	return (struct place){ grid->widths[column], column == PQnfields(rows) - 1,
+			       is_number(PQftype(rows, column)) };
 }
 
-static void print_cell(const char *text, int width, bool is_last, bool is_right)
+/* @p colour has no width. */
+static void print_cell(const char *text, struct place place, const char *colour)
 {
-	int pad = width - width_of(text);
-	if (is_right)
-		printf("%*s%s", pad, "", text);
-	else if (is_last)
-		printf("%s", text);
-	else
-		printf("%s%*s", text, pad, "");
-	fputs(is_last ? "\n" : "  ", stdout);
+	int pad = place.width - plain_width(slice_of(text));
+	int before = place.is_right ? pad : 0;
+	int after = place.is_right || place.is_last ? 0 : pad;
+
+	printf("%*s%s%s%s%*s%s", before, "", colour, text, paint_end(colour), after, "",
+	       place.is_last ? "\n" : "  ");
 }
 
 static void widen(int *width, const char *text)
 {
-	if (width_of(text) > *width)
-		*width = width_of(text);
+	if (plain_width(slice_of(text)) > *width)
+		*width = plain_width(slice_of(text));
 }
 
 void grid_print_more(struct grid *grid, struct arena *arena, const PGresult *rows)
@@ -85,13 +88,15 @@ void grid_print_more(struct grid *grid, struct arena *arena, const PGresult *row
 			widen(&widths[column], cell(arena, rows, row, column));
 	}
 	for (int column = grid->first; column < n && !grid->is_begun; column++)
-		print_cell(PQfname(rows, column), widths[column], column == n - 1,
-			   is_number(PQftype(rows, column)));
+		print_cell(PQfname(rows, column), place_of(grid, rows, column),
+			   paint_heading());
 	grid->is_begun = true;
 	for (int row = 0; row < n_rows; row++)
-		for (int column = grid->first; column < n; column++)
-			print_cell(cell(arena, rows, row, column), widths[column],
-				   column == n - 1, is_number(PQftype(rows, column)));
+		for (int column = grid->first; column < n; column++) {
+			const char *text = cell(arena, rows, row, column);
+			print_cell(text, place_of(grid, rows, column),
+				   paint_word(text));
+		}
 }
 
 void grid_print(struct arena *arena, const PGresult *rows)
@@ -107,9 +112,12 @@ void grid_print_record(struct arena *arena, const PGresult *rows, int row)
 {
 	int width = 0;
 	for (int column = 0; column < PQnfields(rows); column++)
-		if (width_of(PQfname(rows, column)) > width)
-			width = width_of(PQfname(rows, column));
-	for (int column = 0; column < PQnfields(rows); column++)
-		printf("%-*s  %s\n", width, PQfname(rows, column),
-		       cell(arena, rows, row, column));
+		if (plain_width(slice_of(PQfname(rows, column))) > width)
+			width = plain_width(slice_of(PQfname(rows, column)));
+	for (int column = 0; column < PQnfields(rows); column++) {
+		const char *text = cell(arena, rows, row, column);
+		const char *colour = paint_word(text);
+		printf("%-*s  %s%s%s\n", width, PQfname(rows, column), colour, text,
+		       paint_end(colour));
+	}
 }

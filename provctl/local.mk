@@ -22,6 +22,7 @@ provctl_provctl_SOURCES = \
 	provctl/notice.c \
 	provctl/number.c \
 	provctl/outbox.c \
+	provctl/paint.c provctl/paint.h \
 	provctl/plain.c provctl/plain.h \
 	provctl/progress.c provctl/progress.h \
 	provctl/provctl.h \
@@ -29,6 +30,7 @@ provctl_provctl_SOURCES = \
 	provctl/rows.c provctl/rows.h \
 	provctl/trace.c \
 	provctl/user.c \
+	provctl/watch.c provctl/watch.h \
 	provctl/who.c provctl/who.h
 
 EXTRA_DIST += contrib/catalogue
@@ -54,7 +56,7 @@ test_unit_test_devices_SOURCES = test/unit/test_devices.c provctl/devices.c \
 test_unit_test_doctor_SOURCES = test/unit/test_doctor.c provctl/doctor.h \
 	provctl/doctor_text.c
 test_unit_test_grid_SOURCES = test/unit/test_grid.c provctl/grid.c provctl/grid.h \
-	provctl/plain.c provctl/plain.h
+	provctl/paint.c provctl/paint.h provctl/plain.c provctl/plain.h
 test_unit_test_manifest_SOURCES = test/unit/test_manifest.c provctl/manifest.c \
 	provctl/manifest.h provctl/file.c provctl/file.h
 test_unit_test_migrate_SOURCES = test/unit/test_migrate.c provctl/migrate.c \

@@ -1,17 +1,21 @@
 #include <libpq-fe.h>
+#include <locale.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/config.h"
+#include "base/describe.h"
 #include "base/log.h"
 #include "provctl/command_line.h"
 #include "provctl/database.h"
 #include "provctl/grid.h"
+#include "provctl/paint.h"
 #include "provctl/plain.h"
 #include "provctl/provctl.h"
 #include "provctl/rows.h"
+#include "provctl/watch.h"
 
 #define SQL_DIR_DEFAULT   PROVBOX_DATADIR "/provisioning/sql"
 #define DSN_DEFAULT       "dbname=provbox user=provbox_operator"
@@ -30,23 +34,23 @@ static const struct config_key config_keys[] = {
 	  .type = CONFIG_STRING,
 	  .offset = offsetof(struct settings, dsn),
 	  .fallback = DSN_DEFAULT,
-	  .help = "connection of the role provbox_operator" },
+	  .help = "Connection of the role provbox_operator." },
 	{ .name = "admin_dsn",
 	  .type = CONFIG_STRING,
 	  .offset = offsetof(struct settings, admin_dsn),
 	  .fallback = ADMIN_DSN_DEFAULT,
-	  .help = "connection of an administrator, for db init and db upgrade" },
+	  .help = "Connection of an administrator, for db init and db upgrade." },
 	{ .name = "sql_dir",
 	  .type = CONFIG_STRING,
 	  .offset = offsetof(struct settings, sql_dir),
 	  .fallback = SQL_DIR_DEFAULT,
-	  .help = "folder of the migrations" },
+	  .help = "Folder of the migrations." },
 	{ .name = "seal_key_file",
 	  .type = CONFIG_SECRET,
 	  .offset = offsetof(struct settings, seal_key_file),
 	  .fallback = "",
-	  .help = "keys that seal texts with secrets, the same file as "
-		  "provbox-smsc's" },
+	  .help = "Keys that seal texts with secrets, the same file as "
+		  "provbox-smsc's." },
 };
 
 static const struct config_section config_sections[] = {
@@ -131,20 +135,50 @@ static enum result run_query(struct context *ctx)
 	return result;
 }
 
+static enum result run(struct context *ctx)
+{
+	return ctx->command->run ? ctx->command->run(ctx) : run_query(ctx);
+}
+
+/* ---- The program ---- */
+
+static void describe(void)
+{
+	command_line_describe(stdout);
+	describe_config(stdout, &config_spec);
+}
+
+/* Answer what is asked of the program itself; false: it is a command. */
+static bool answer(const struct context *ctx)
+{
+	if (ctx->options[OPTION_HELP])
+		command_line_help(ctx->command, ctx->noun);
+	else if (ctx->options[OPTION_HELP_CONFIG])
+		config_help(&config_spec, stdout);
+	else if (ctx->options[OPTION_VERSION])
+		puts("provctl " PACKAGE_VERSION);
+	else if (ctx->options[OPTION_DESCRIBE])
+		describe();
+	else
+		return false;
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	struct context ctx = { .arena = arena_new(MEMORY_LIMIT) };
 	struct config *config = NULL;
-	enum result result = command_line_read(&ctx, argc, argv);
 
-	if (result == RESULT_OK && ctx.options[OPTION_HELP])
-		command_line_help(ctx.command, ctx.noun);
-	else if (result == RESULT_OK && ctx.options[OPTION_VERSION])
-		puts("provctl " PACKAGE_VERSION);
-	else if (result == RESULT_OK)
+	setlocale(LC_CTYPE,
+		  "C.UTF-8"); /* for widths; what is printed is UTF-8 anyway */
+	paint_open();
+	enum result result = command_line_read(&ctx, argc, argv);
+	if (result == RESULT_OK && !answer(&ctx)) {
 		result = configure(&ctx, &config);
-	if (result == RESULT_OK && ctx.dsn)
-		result = ctx.command->run ? ctx.command->run(&ctx) : run_query(&ctx);
+		if (result == RESULT_OK)
+			result = ctx.options[OPTION_WATCH] ? watch(&ctx, run)
+							   : run(&ctx);
+	}
 	if (fflush(stdout) != 0) {
 		complain("stdout cannot be written");
 		result = RESULT_FAILED;

@@ -1,6 +1,9 @@
 #include "provctl/plain.h"
 
 #include <stddef.h>
+#include <wchar.h>
+
+#include "base/utf8.h"
 
 /* Bytes of UTF-8 of the control character at the front, one or two; 0: none. */
 static size_t control_bytes(const char *s)
@@ -20,4 +23,20 @@ void plain(char *text)
 		*to++ = control ? '?' : *text;
 	}
 	*to = '\0';
+}
+
+int plain_width(struct slice text)
+{
+	uint32_t character;
+	int width = 0;
+
+	while (text.n > 0) {
+		int columns = -1;
+		if (utf8_next(&text, &character))
+			columns = wcwidth((wchar_t)character);
+		else
+			text = slice_make(text.p + 1, text.n - 1);
+		width += columns < 0 ? 1 : columns;
+	}
+	return width;
 }

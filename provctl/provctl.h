@@ -20,7 +20,9 @@ enum result {
 
 enum option_id {
 	OPTION_HELP,
+	OPTION_HELP_CONFIG,
 	OPTION_VERSION,
+	OPTION_DESCRIBE,
 	OPTION_JSON,
 	OPTION_DSN,
 	OPTION_CONFIG,
@@ -31,6 +33,7 @@ enum option_id {
 	OPTION_REQUEST,
 	OPTION_LIMIT,
 	OPTION_FOLLOW,
+	OPTION_WATCH,
 	OPTION_NUMBER,
 	OPTION_CANCEL,
 	OPTION_YES,
@@ -62,6 +65,7 @@ struct command {
 	const char *words;     /* "device show" */
 	const char *arguments; /* "DEV"; NULL: none */
 	const char *help;
+	const char *example; /* a whole command line, which a test runs */
 	size_t min_words, max_words;
 	unsigned int options; /* bits of OPTION(), besides those that all take */
 	bool is_filter;    /* the query's only parameter is the filter of the options */

@@ -4,10 +4,17 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/describe.h"
+#include "base/help.h"
+#include "base/log.h"
+#include "contrib/handset/handset_config.h"
 #include "contrib/handset/script.h"
 
-#define BIT(command)  (1u << COMMAND_##command)
-#define ALL           (BIT(INIT) | BIT(RUN) | BIT(STATUS) | BIT(MESSAGES))
+#define BIT(command)   (1u << COMMAND_##command)
+#define ALL            (BIT(INIT) | BIT(RUN) | BIT(STATUS) | BIT(MESSAGES))
+#define COMMAND_COLUMN 13 /* of the help */
+#define OPTION_COLUMN  25
+
 #define FIELD(member) offsetof(struct options, member)
 
 static const struct {
@@ -69,23 +76,83 @@ static const struct option {
 };
 #define OPTIONS_N (sizeof(options) / sizeof(options[0]))
 
+/* What is answered at once, whatever else is said. */
+static const struct {
+	const char *name, *help;
+} answers[] = {
+	{ "--help", "show this help" },
+	{ "--help-config", "list the keys of " HANDSET_CONFIG_FILE },
+	{ "--version", "show the version" },
+};
+#define ANSWERS_N (sizeof(answers) / sizeof(answers[0]))
+
+/* What it does, and the commands that take it. */
+static void print_option(FILE *out, const struct option *option)
+{
+	char left[40], text[200];
+	size_t n = (size_t)snprintf(text, sizeof(text), "%s (", option->help);
+
+	snprintf(left, sizeof(left), "  %s %s", option->name, option->value);
+	for (int c = 0, n_before = 0; c < COMMAND_N && n < sizeof(text); c++)
+		if (option->allowed & 1u << c)
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s",
+					      n_before++ > 0 ? ", " : "",
+					      commands[c].name);
+	BUG_ON(n + 2 > sizeof(text));
+	memcpy(text + n, ")", 2);
+	help_row(out, OPTION_COLUMN, left, text);
+}
+
 static void print_help(FILE *out)
 {
+	char left[40];
+
 	fprintf(out, "usage: handset COMMAND --dir DIR [OPTION...]\n\n");
-	for (int i = 0; i < COMMAND_N; i++)
-		fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
+	for (int i = 0; i < COMMAND_N; i++) {
+		snprintf(left, sizeof(left), "  %s", commands[i].name);
+		help_row(out, COMMAND_COLUMN, left, commands[i].help);
+	}
 	fprintf(out, "\n");
-	for (size_t i = 0; i < OPTIONS_N; i++) {
-		fprintf(out, "  %-14s %-11s %s (", options[i].name, options[i].value,
-			options[i].help);
-		for (int c = 0, n = 0; c < COMMAND_N; c++)
-			if (options[i].allowed & 1u << c)
-				fprintf(out, "%s%s", n++ > 0 ? ", " : "",
-					commands[c].name);
-		fprintf(out, ")\n");
+	for (size_t i = 0; i < OPTIONS_N; i++)
+		print_option(out, &options[i]);
+	for (size_t i = 0; i < ANSWERS_N; i++) {
+		snprintf(left, sizeof(left), "  %s", answers[i].name);
+		help_row(out, OPTION_COLUMN, left, answers[i].help);
 	}
 	fprintf(out, "\nCommands of a script, one a line; # begins a comment:\n\n");
 	script_print_help(out);
+}
+
+static void describe(FILE *out)
+{
+	for (int c = 0; c < COMMAND_N; c++) {
+		describe_command(out, commands[c].name, NULL, commands[c].help, NULL);
+		for (size_t i = 0; i < OPTIONS_N; i++)
+			if (options[i].allowed & 1u << c)
+				describe_option(out, commands[c].name, '\0',
+						options[i].name + strlen("--"),
+						options[i].value, options[i].help);
+	}
+	for (size_t i = 0; i < ANSWERS_N; i++)
+		describe_option(out, "", '\0', answers[i].name + strlen("--"), NULL,
+				answers[i].help);
+	describe_config(out, &handset_config_spec);
+}
+
+/* Answer what is asked of the program itself, and end; return when it is not. */
+static void answer(const char *name)
+{
+	if (strcmp(name, "--help") == 0)
+		print_help(stdout);
+	else if (strcmp(name, "--help-config") == 0)
+		config_help(&handset_config_spec, stdout);
+	else if (strcmp(name, "--version") == 0)
+		printf("handset %s\n", PACKAGE_VERSION);
+	else if (strcmp(name, "--" DESCRIBE_OPTION) == 0)
+		describe(stdout);
+	else
+		return;
+	exit(EXIT_SUCCESS);
 }
 
 static bool complain(const char *what, const char *why)
@@ -175,16 +242,10 @@ bool options_read(int argc, char **argv, enum command *command, struct options *
 	*out = (struct options){ 0 };
 	if (argc < 2)
 		return complain("command line", "a command is missing");
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--help") != 0)
-			continue;
-		print_help(stdout);
-		exit(EXIT_SUCCESS);
-	}
-	if (strcmp(argv[1], "--version") == 0) {
-		printf("handset %s\n", PACKAGE_VERSION);
-		exit(EXIT_SUCCESS);
-	}
+	for (int i = 1; i < argc; i++)
+		if (strcmp(argv[i], "--help") == 0)
+			answer(argv[i]);
+	answer(argv[1]);
 	if (!find_command(argv[1], command))
 		return complain(argv[1], "no such command");
 	for (int i = 2; i < argc; i++) {

@@ -4,12 +4,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/help.h"
 #include "base/log.h"
 #include "contrib/handset/cancel.h"
 
 #define WAIT_SECONDS       30 /* where the line does not say */
 #define WAIT_SECONDS_LIMIT 3600
 #define LINE_BYTES         4096
+#define COMMAND_COLUMN     22 /* of the help */
 
 enum progress {
 	PROGRESS_DONE,
@@ -142,9 +144,12 @@ static const struct {
 
 void script_print_help(FILE *out)
 {
-	for (size_t i = 0; i < COMMANDS_N; i++)
-		fprintf(out, "  %-7s %-11s %s\n", commands[i].name,
-			commands[i].arguments, commands[i].help);
+	for (size_t i = 0; i < COMMANDS_N; i++) {
+		char left[40];
+		snprintf(left, sizeof(left), "  %-7s %s", commands[i].name,
+			 commands[i].arguments);
+		help_row(out, COMMAND_COLUMN, left, commands[i].help);
+	}
 }
 
 static enum progress do_command(struct script *script, struct slice line)

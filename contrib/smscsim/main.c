@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include "base/conn.h"
+#include "base/describe.h"
+#include "base/help.h"
 #include "base/log.h"
 #include "contrib/smscsim/centre.h"
 #include "contrib/smscsim/radio.h"
@@ -73,18 +75,35 @@ static const struct option_row {
 };
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
 
+#define OPTION_COLUMN 31 /* of the help */
+#define HELP_HELP     "show this help"
+#define VERSION_HELP  "show the version"
+
 static void print_help(void)
 {
 	printf("smscsim: an SMPP 3.4 message centre with a radio side\n\n"
 	       "usage: smscsim --radio PATH --password-file FILE [OPTION...]\n\n");
 	for (size_t i = 0; i < N_ROWS; i++) {
 		char left[40];
-		snprintf(left, sizeof(left), "--%s %s", rows[i].name, rows[i].argument);
-		printf("  %-28s %s\n", left, rows[i].help);
+		snprintf(left, sizeof(left), "  --%s %s", rows[i].name,
+			 rows[i].argument);
+		help_row(stdout, OPTION_COLUMN, left, rows[i].help);
 	}
-	printf("  %-28s %s\n", "--help", "this text");
-	printf("\nExit status: 0; 1 when it failed or the client broke the protocol; 2 "
-	       "for a wrong command line.\n");
+	help_row(stdout, OPTION_COLUMN, "  --help", HELP_HELP);
+	help_row(stdout, OPTION_COLUMN, "  --version", VERSION_HELP);
+	puts("");
+	help_row(stdout, 0, "",
+		 "Exit status: 0; 1 when it failed or the client broke the protocol; 2 "
+		 "for a wrong command line.");
+}
+
+static void describe(void)
+{
+	for (size_t i = 0; i < N_ROWS; i++)
+		describe_option(stdout, "", '\0', rows[i].name, rows[i].argument,
+				rows[i].help);
+	describe_option(stdout, "", '\0', "help", NULL, HELP_HELP);
+	describe_option(stdout, "", '\0', "version", NULL, VERSION_HELP);
 }
 
 static bool set_option(struct options *options, const struct option_row *row)
@@ -108,16 +127,24 @@ static bool set_option(struct options *options, const struct option_row *row)
 /* @return -1 to go on, else the exit status */
 static int parse_options(int argc, char **argv, struct options *options)
 {
-	struct option table[N_ROWS + 2] = { { NULL, 0, NULL, 0 } };
+	struct option table[N_ROWS + 4] = { { NULL, 0, NULL, 0 } };
 	for (size_t i = 0; i < N_ROWS; i++)
 		table[i] = (struct option){ rows[i].name, required_argument, NULL,
 					    (int)(OPTION_BASE + i) };
 	table[N_ROWS] = (struct option){ "help", no_argument, NULL, 'h' };
+	table[N_ROWS + 1] = (struct option){ "version", no_argument, NULL, 'V' };
+	table[N_ROWS + 2] = (struct option){ DESCRIBE_OPTION, no_argument, NULL, 'd' };
 	for (int c; (c = getopt_long(argc, argv, "", table, NULL)) != -1;) {
-		if (c == 'h') {
+		if (c == 'h')
 			print_help();
+		if (c == 'V')
+			puts("smscsim " PACKAGE_VERSION);
+		if (c == 'd')
+			describe();
+		if (c == 'h' || c == 'V' || c == 'd')
 			return EXIT_SUCCESS;
-		}
+		if (c == '?') /* getopt_long has said what is wrong */
+			fprintf(stderr, "smscsim: see --help\n");
 		if (c == '?' || !set_option(options, &rows[c - OPTION_BASE]))
 			return EXIT_USAGE;
 	}

@@ -14,9 +14,12 @@ def example(daemon):
     return paths.SOURCE / f"contrib/examples/{daemon}.conf"
 
 
-def help_config(daemon):
-    return subprocess.run([paths.program(f"provbox-{daemon}"), "--help-config"], text=True,
+def keys(daemon):
+    """{key: (need, default)} of all sections, as the program describes itself."""
+    text = subprocess.run([paths.program(f"provbox-{daemon}"), "--describe"], text=True,
                           capture_output=True, check=True, timeout=20).stdout
+    rows = [line.split("\t") for line in text.splitlines()]
+    return {row[2]: (row[4], row[5]) for row in rows if row[0] == "key"}
 
 
 @pytest.fixture
@@ -50,10 +53,10 @@ def test_an_example_is_taken(folder, daemon):
 @pytest.mark.parametrize("daemon", DAEMONS)
 def test_what_an_example_comments_out_is_there(daemon):
     """A key of the daemon; where it has a default, that one."""
-    said = dict(re.findall(r"^\s*(\w+)\s+\S+\s+(.*)$", help_config(daemon), re.M))
+    said = keys(daemon)
     lines = re.findall(r"^# (\w+) = (.*?)(?:[ \t]+# .*)?$", example(daemon).read_text(), re.M)
     assert len(lines) >= 6
     for key, value in lines:
-        default = re.match(r"default (\S+)\. ", said[key])
-        if default and default[1] != "{}":
-            assert value.strip('"') == default[1], key
+        need, default = said[key]
+        if need == "default" and default != "{}":
+            assert value.strip('"') == default, key

@@ -130,7 +130,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	write_file("file", SLICE(""), 0644);
 	write_file("key", SLICE(""), 0600);
 	snprintf(path, sizeof(path), "%s", place("config"));
-	config_describe(&spec, out);
+	config_help(&spec, out);
 	REQUIRE(fclose(out) == 0 && strstr(text, "route \"TITLE\""));
 	free(text);
 	atexit(clean_up);

@@ -6,14 +6,19 @@
 const struct command commands[] = {
 	{ .words = "thing list",
 	  .help = "all things",
+	  .example = "provctl thing list",
 	  .options = OPTION(STATE) | OPTION(LIMIT) },
 	{ .words = "thing show",
 	  .arguments = "ID [VERSION]",
 	  .help = "one thing",
+	  .example = "provctl thing show 7",
 	  .min_words = 1,
 	  .max_words = 2,
 	  .options = OPTION(DEV) },
-	{ .words = "reason", .help = "why", .max_words = 1 },
+	{ .words = "reason",
+	  .help = "why",
+	  .example = "provctl reason",
+	  .max_words = 1 },
 };
 const size_t n_commands = sizeof(commands) / sizeof(commands[0]);
 
@@ -138,11 +143,27 @@ static void the_help_comes_from_the_tables(void)
 	command_line_help(&commands[0], "thing");
 	text = caught_end(caught);
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "usage: provctl thing list [options]\n"));
-	CU_ASSERT_PTR_NOT_NULL(strstr(text, "\n  --limit N "));
-	CU_ASSERT_PTR_NOT_NULL(strstr(text, "\n  --json "));
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "\n      --limit N "));
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "\n  -c, --config FILE "));
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "\nFor example:\n  provctl thing list\n"));
 	CU_ASSERT_PTR_NULL(strstr(text, "--dev")); /* not an option of this one */
 }
 
-TEST_MAIN("command_line", TEST(finds_the_command_its_words_and_options),
+static void describes_itself_by_the_tables(void)
+{
+	struct caught caught = caught_begin(stdout);
+	command_line_describe(stdout);
+	const char *text = caught_end(caught);
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "command\tthing show\tID [VERSION]\t"
+					    "one thing\tprovctl thing show 7\n"
+					    "option\tthing show\t\tdev\tDEV\t"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "\noption\t\t\tjson\t\t"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "\noption\t\tV\tversion\t\t"));
+	CU_ASSERT_PTR_NULL(strstr(text, "describe"));
+	CU_ASSERT_PTR_NULL(strstr(text, "thing show\t\tlimit"));
+}
+
+TEST_MAIN("command_line", TEST(describes_itself_by_the_tables),
+	  TEST(finds_the_command_its_words_and_options),
 	  TEST(help_and_version_need_no_command), TEST(says_what_is_wrong),
 	  TEST(makes_a_filter_of_options), TEST(the_help_comes_from_the_tables))

@@ -461,16 +461,16 @@ static void describes_every_key(void)
 	size_t size, lines = 0;
 	FILE *out = open_memstream(&text, &size);
 
-	config_describe(&spec, out);
+	config_help(&spec, out);
 	fclose(out);
 	for (const char *p = text; (p = strchr(p, '\n')); p++)
 		lines++;
-	CU_ASSERT_EQUAL(lines, sections[0].n_keys + 1 + sections[1].n_keys);
+	CU_ASSERT_EQUAL(lines, sections[0].n_keys + 2 + sections[1].n_keys);
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "\nfile                       FILE      "
 					    "required. A file.\n"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "DURATION  default 90s. How long.\n"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "optional. A file or none.\n"));
-	CU_ASSERT_PTR_NOT_NULL(strstr(text, "\nblock \"TITLE\" { }: A block.\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "\nblock \"TITLE\" { }:\nA block.\n"));
 	free(text);
 }
 

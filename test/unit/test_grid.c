@@ -1,5 +1,7 @@
 #include "provctl/grid.h"
 
+#include <locale.h>
+
 #include "provctl/pg_type.h"
 #include "test/unit/operator.h"
 
@@ -43,6 +45,29 @@ static void aligns_what_it_prints(void)
 		"longer  12345678  2026-11-21 01:02:03      no     {\"a\": 1}  -      "
 		"-\n");
 	CU_ASSERT_STRING_EQUAL(print(NULL, 0), "(none)\n");
+}
+
+/* A wide character has two columns, one that joins the one before it none. */
+static void aligns_wide_characters(void)
+{
+	static const char *const rows[][ROW_COLUMNS_MAX] = {
+		{ "\xe6\x9d\xb1\xe4\xba\xac", "1" }, /* two ideographs */
+		{ "e\xcc\x81", "2" },                /* e and an acute */
+		{ "\xff", "3" },                     /* no character */
+	};
+	struct arena *arena = arena_new(1 << 16);
+	PGresult *made = rows_make(columns, 2, rows, 3);
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(setlocale(LC_CTYPE, "C.UTF-8"));
+	struct caught caught = caught_begin(stdout);
+	grid_print(arena, made);
+	CU_ASSERT_STRING_EQUAL(caught_end(caught), "name  count\n"
+						   "\xe6\x9d\xb1\xe4\xba\xac      1\n"
+						   "e\xcc\x81         2\n"
+						   "\xff         3\n");
+	setlocale(LC_CTYPE, "C");
+	PQclear(made);
+	arena_free(arena);
 }
 
 static void lets_no_control_character_through(void)
@@ -104,5 +129,6 @@ static void prints_a_table_piece_by_piece(void)
 	arena_free(arena);
 }
 
-TEST_MAIN("grid", TEST(prints_a_table_piece_by_piece), TEST(aligns_what_it_prints),
-	  TEST(lets_no_control_character_through), TEST(prints_a_record_as_lines))
+TEST_MAIN("grid", TEST(aligns_wide_characters), TEST(prints_a_table_piece_by_piece),
+	  TEST(aligns_what_it_prints), TEST(lets_no_control_character_through),
+	  TEST(prints_a_record_as_lines))

@@ -31,6 +31,10 @@ static void tells_its_keys_and_version(void)
 {
 	CU_ASSERT_EQUAL(run_with("--help-config"), 0);
 	CU_ASSERT_PTR_NOT_NULL(strstr(output, "behaviour"));
+	CU_ASSERT_EQUAL(run_with("--describe"), 0);
+	CU_ASSERT_PTR_NOT_NULL(strstr(output, "option\t\tc\tconfig\tFILE\t"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(output, "key\t\tbehaviour\t"));
+	CU_ASSERT_PTR_NULL(strstr(output, "describe"));
 	CU_ASSERT_EQUAL(run_with("--version"), 0);
 	CU_ASSERT_STRING_EQUAL(output, "testd " PACKAGE_VERSION "\n");
 }
