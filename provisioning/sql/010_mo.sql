@@ -216,10 +216,11 @@ begin
 				and made > clock_timestamp() - setting_interval('answer_memory')
 			order by made desc limit 1))
 		order by rid for update) x;
-	-- As they are now that they are locked.
+	-- As they are now that they are locked: their subscriber may have been erased.
+	locked := array(select request from offer where request = any (locked) and msisdn = p_msisdn order by request);
 	perform request_expire(request, 'smsc') from offer
 	where request = any (locked) and is_open and expires <= clock_timestamp();
-	return coalesce(locked, '{}');
+	return locked;
 end
 $$;
 

@@ -25,12 +25,12 @@ begin
 	s.numbers := array(select n from unnest(had) n
 		where not exists (select from device where msisdn = n and dev <> all (s.devs)) order by n);
 	s.offers := array(select request from offer where request = any (s.rids)
-		union select request from offer where msisdn = any (s.numbers));
+		union select request from offer where msisdn = any (s.numbers) order by 1);
 	s.notices := array(select id from notice where request = any (s.rids)
 		union select id from notice where dev = any (s.devs) and request is null
-		union select id from notice where msisdn = any (s.numbers));
+		union select id from notice where msisdn = any (s.numbers) order by 1);
 	s.messages := array(select id from mo where sender = any (had) and (sender = any (s.numbers)
-		or request in (select id from request where rid = any (s.rids))));
+		or request in (select id from request where rid = any (s.rids))) order by id);
 	return s;
 end
 $$;
@@ -153,8 +153,17 @@ begin
 end
 $$;
 
--- Lock all rows of a person in the one order (doc/database.md, "Order of locks").
-create function user_lock(p_scope user_scope) returns void
+-- Fail: what came in is not locked, and may be in the hands of somebody who waits for what is.
+create function user_raise_again() returns void
+language plpgsql immutable set search_path = provbox, pg_temp as $$
+begin
+	raise 'something of this subscriber came in meanwhile; nothing was erased, try again' using errcode = '40001';
+end
+$$;
+
+-- Lock all rows of a person in the one order (doc/database.md, "Order of locks"); raises 40001 when there are others by
+-- then.
+create function user_lock(p_who text, p_scope user_scope) returns void
 language plpgsql set search_path = provbox, pg_temp as $$
 begin
 	perform from mo where id = any (p_scope.messages) order by id for update;
@@ -163,6 +172,9 @@ begin
 	perform from request where rid = any (p_scope.rids || p_scope.offers) order by rid for update;
 	perform from account where dev = any (p_scope.devs) order by dev for update;
 	perform from device where dev = any (p_scope.devs) order by dev for no key update;
+	if user_find(p_who) <> p_scope then
+		perform user_raise_again();
+	end if;
 end
 $$;
 
@@ -227,7 +239,7 @@ begin
 	if not user_is_known(s) then
 		return;
 	end if;
-	perform user_lock(s);
+	perform user_lock(p_who, s);
 	open_rids := array(select rid from request join request_state using (state)
 		where rid = any (s.rids || s.offers) and is_open order by rid);
 	if open_rids <> '{}' and p_is_cancelling is not true then
@@ -253,7 +265,7 @@ begin
 		'notices', notices, 'messages', messages, 'is_cancelled', open_rids <> '{}'));
 	if exists (select from notice where msisdn = any (s.numbers)) or exists (select from mo where sender = any (s.numbers))
 			or exists (select from request where dev = any (s.devs) and rid <> all (s.rids)) then
-		raise 'something of this subscriber came in meanwhile; nothing was erased, try again' using errcode = '40001';
+		perform user_raise_again();
 	end if;
 end
 $$;

@@ -17,6 +17,7 @@ class Transaction:
     """An open transaction of the administrator that fails rather than waits."""
 
     def __init__(self, database):
+        self.database = database
         self.connection = database.cluster.connect(database.name)
         self.connection.autocommit = False
         self.cursor = self.connection.cursor()
@@ -33,9 +34,20 @@ class Transaction:
         self.run("select offer_answer(rid, %s, %s, '{}') from request where id = %s", answer, how,
                  request)
 
+    def holds_up(self):
+        """Whether somebody waits for it."""
+        return self.database.query(
+            "select pid from pg_stat_activity where %s = any (pg_blocking_pids(pid))",
+            self.connection.info.backend_pid)
+
     def commit(self):
         self.connection.commit()
         self.connection.close()
+
+
+def waiting_pids(schema):
+    return schema.table("select pid from pg_stat_activity where datname = current_database()"
+                        " and wait_event_type = 'Lock'")
 
 
 @contextlib.contextmanager
@@ -45,9 +57,7 @@ def waiting(schema, function, *parameters):
     results = []
     thread = threading.Thread(target=lambda: results.append(function(*parameters)))
     thread.start()
-    wait.until(lambda: schema.table(
-        "select pid from pg_stat_activity where datname = current_database()"
-        " and wait_event_type = 'Lock'"), "a call that waits for a lock")
+    wait.until(lambda: waiting_pids(schema), "a call that waits for a lock")
     yield results
     thread.join()
     assert len(results) == 1
@@ -332,3 +342,47 @@ def test_an_erasure_does_nothing_when_something_comes_in(schema, come_in):
     assert len(refused) == 1
     assert schema.row("operator", "device_show", DEV)["given_name"] == "Ada"
     assert schema.row("operator", "user_erase", DEV, False, "x")["outcome"] == "erased"
+
+
+def test_an_erasure_leaves_what_came_in_to_whoever_has_it(schema):
+    """A message of a request that it waited for: the link has its row and waits for the request."""
+    schema.finished("compass")
+    schema.send_all()
+    with_request, with_device = Transaction(schema.database), Transaction(schema.database)
+    with_request.run("select from request for update")
+    with_device.run("select from device for update")
+    ended = []
+
+    def erase():
+        try:
+            ended.append(schema.row("operator", "user_erase", DEV, False, "x"))
+        except psycopg2.Error as error:
+            ended.append(type(error))
+
+    eraser = threading.Thread(target=erase)
+    eraser.start()
+    wait.until(with_request.holds_up, "an erasure that waits for the request")
+    with_request.run("select notice_put(rid, %s, 'reply', 'en', 'x') from request", NUMBER)
+    with_request.commit()
+    wait.until(with_device.holds_up, "an erasure that has the request and waits for the device")
+    (leased,) = schema.lease()
+    link = threading.Thread(target=lambda: ended.append(len(schema.split(leased))))
+    link.start()
+    wait.until(lambda: len(waiting_pids(schema)) == 2, "a link that waits for the erasure")
+    with_device.commit()
+    link.join()
+    eraser.join()
+    assert ended == [psycopg2.errors.SerializationFailure, 2]
+
+
+def test_an_answer_finds_no_offer_that_was_erased_meanwhile(schema):
+    """And nobody replies to a number of which nothing is held any more."""
+    request = schema.offered()
+    schema.send_all()
+    text = f"YES {schema.code(request)}"
+    other = Transaction(schema.database)
+    other.run("select user_erase(%s, true, 'x')", DEV)
+    with waiting(schema, schema.receive, text) as result:
+        other.commit()
+    assert result == [("no_offer", None)]
+    assert schema.table("select id from notice where msisdn is not null") == []
