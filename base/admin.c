@@ -12,6 +12,7 @@
 #include "base/exchange.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/status_page.h"
 
 #define MAX_PEERS  32
 #define TIMEOUT_MS 5000
@@ -100,6 +101,9 @@ static void reply(struct exchange *exchange, unsigned status, struct slice type,
 	const struct http_field fields[] = {
 		{ SLICE("Content-Type"), type },
 		{ SLICE("Cache-Control"), SLICE("no-store") },
+		{ SLICE("Content-Security-Policy"),
+		  SLICE("default-src 'none'; style-src 'unsafe-inline'") },
+		{ SLICE("X-Content-Type-Options"), SLICE("nosniff") },
 	};
 
 	exchange_reply(exchange, status, fields, sizeof(fields) / sizeof(fields[0]),
@@ -132,17 +136,72 @@ static void show_readiness(struct admin *admin, struct exchange *exchange)
 		reply(exchange, 503, SLICE("text/plain"), SLICE("not ready\n"));
 }
 
+static void put_json(const json_t *status, struct evbuffer *out)
+{
+	char *text = json_dumps(status, JSON_INDENT(2));
+
+	BUG_ON(!text);
+	evbuffer_add_printf(out, "%s\n", text); /* people look at it in a terminal */
+	free(text);
+}
+
+/* Forms of /status, by the ending of the path. */
+enum status_form {
+	STATUS_TEXT,
+	STATUS_JSON,
+	STATUS_HTML,
+};
+
+static void show_status_as(struct admin *admin, struct exchange *exchange,
+			   enum status_form form)
+{
+	static const struct {
+		const char *type;
+		void (*put)(const json_t *status, struct evbuffer *out);
+	} forms[] = {
+		[STATUS_TEXT] = { "text/plain; charset=utf-8", status_page_text },
+		[STATUS_JSON] = { "application/json", put_json },
+		[STATUS_HTML] = { "text/html; charset=utf-8", status_page_html },
+	};
+	json_t *status = admin->settings.status();
+	struct evbuffer *page = evbuffer_new();
+
+	BUG_ON(!page);
+	forms[form].put(status, page);
+	json_decref(status);
+	reply(exchange, 200, slice_of(forms[form].type),
+	      slice_make(evbuffer_pullup(page, -1), evbuffer_get_length(page)));
+	evbuffer_free(page);
+}
+
+static void show_status_text(struct admin *admin, struct exchange *exchange)
+{
+	show_status_as(admin, exchange, STATUS_TEXT);
+}
+
+static void show_status_json(struct admin *admin, struct exchange *exchange)
+{
+	show_status_as(admin, exchange, STATUS_JSON);
+}
+
+static void show_status_html(struct admin *admin, struct exchange *exchange)
+{
+	show_status_as(admin, exchange, STATUS_HTML);
+}
+
+/* What is asked for: browsers name HTML, programs JSON, and curl nothing. */
 static void show_status(struct admin *admin, struct exchange *exchange)
 {
-	json_t *status = admin->settings.status();
-	char *text = json_dumps(status, JSON_INDENT(2)), *page;
+	const struct http_field *accept = http_field(exchange_head(exchange), "Accept");
+	struct slice value = accept ? accept->value : SLICE("");
 
-	/* People look at it, too, in a terminal. */
-	BUG_ON(!text || asprintf(&page, "%s\n", text) < 0);
-	json_decref(status);
-	reply(exchange, 200, SLICE("application/json"), slice_of(page));
-	free(page);
-	free(text);
+	if (memmem(value.p, value.n, "text/html", strlen("text/html")))
+		show_status_as(admin, exchange, STATUS_HTML);
+	else if (memmem(value.p, value.n, "application/json",
+			strlen("application/json")))
+		show_status_as(admin, exchange, STATUS_JSON);
+	else
+		show_status_as(admin, exchange, STATUS_TEXT);
 }
 
 static const struct {
@@ -153,6 +212,9 @@ static const struct {
 	{ SLICE("/livez"), show_life },
 	{ SLICE("/readyz"), show_readiness },
 	{ SLICE("/status"), show_status },
+	{ SLICE("/status.txt"), show_status_text },
+	{ SLICE("/status.json"), show_status_json },
+	{ SLICE("/status.html"), show_status_html },
 };
 
 static void answer(struct admin *admin, struct exchange *exchange)

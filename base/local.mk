@@ -55,6 +55,7 @@ base_libbase_a_SOURCES = \
 	base/slice.c base/slice.h \
 	base/sockets.c base/sockets.h \
 	base/status.c base/status.h \
+	base/status_page.c base/status_page.h \
 	base/supervisor.c base/supervisor.h base/supervisor_config.c \
 	base/systemd.c base/systemd.h \
 	base/throttle.c base/throttle.h \
@@ -99,6 +100,7 @@ check_PROGRAMS += \
 	test/unit/test_seats \
 	test/unit/test_slice \
 	test/unit/test_sockets \
+	test/unit/test_status_page \
 	test/unit/test_supervisor \
 	test/unit/test_systemd \
 	test/unit/test_throttle \

@@ -67,6 +67,24 @@ static json_t *describe_reload(const struct board_reload *reload)
 	return object;
 }
 
+static json_t *describe_expiries(const struct board_generation *current)
+{
+	int64_t now_s = time_now_ms() / 1000;
+	json_t *files = json_array();
+
+	for (size_t i = 0; i < current->n_expiries; i++) {
+		const struct board_expiry *file = &current->expiries[i];
+		char at[25];
+		if (file->end_s == EXPIRY_NEVER)
+			continue;
+		time_format(file->end_s * 1000, at);
+		json_array_append_new(
+			files, json_pack("{s:s, s:s, s:I}", "key", file->key, "at", at,
+					 "left_s", (json_int_t)(file->end_s - now_s)));
+	}
+	return files;
+}
+
 static json_t *status(void)
 {
 	const struct board *board = self.board;
@@ -79,11 +97,13 @@ static json_t *status(void)
 				generations,
 				describe_generation(&board->generations[i], now_ms));
 	json_t *object = json_pack(
-		"{s:s, s:s, s:b, s:I, s:I, s:o, s:o}", "program", self.spec->program,
-		"version", PACKAGE_VERSION, "ready", (int)board_is_ready(board),
-		"uptime_ms", (json_int_t)(now_ms - board->started_ms), "generation",
+		"{s:s, s:s, s:b, s:I, s:I, s:o, s:o, s:o}", "program",
+		self.spec->program, "version", PACKAGE_VERSION, "ready",
+		(int)board_is_ready(board), "uptime_ms",
+		(json_int_t)(now_ms - board->started_ms), "generation",
 		(json_int_t)board->generations[board->current].number, "generations",
-		generations, "reload", describe_reload(&board->reload));
+		generations, "reload", describe_reload(&board->reload), "expiries",
+		describe_expiries(&board->generations[board->current]));
 	BUG_ON(!object);
 	return object;
 }

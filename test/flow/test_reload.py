@@ -65,7 +65,7 @@ def ask_admin(part, path):
 
 
 def status(part):
-    return json.loads(ask_admin(part, "/status")[1])
+    return json.loads(ask_admin(part, "/status.json")[1])
 
 
 def wait_generations(part, n):

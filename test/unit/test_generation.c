@@ -100,14 +100,14 @@ static size_t count_descriptors_of(pid_t pid)
 static void a_new_generation_takes_the_place_of_the_old(void)
 {
 	begin("");
-	CU_ASSERT_TRUE(wait_admin("/status", "\"generation\": 1,"));
-	CU_ASSERT_TRUE(wait_admin("/status", "\"result\": \"none\""));
+	CU_ASSERT_TRUE(wait_admin("/status.json", "\"generation\": 1,"));
+	CU_ASSERT_TRUE(wait_admin("/status.json", "\"result\": \"none\""));
 	pid_t worker = find_process("testd: echo 0");
 	ask_worker("a");
 	reload("workers = 1", 1);
-	CU_ASSERT_TRUE(wait_admin("/status", "\"generation\": 2,"));
-	CU_ASSERT_TRUE(wait_admin("/status", "\"phase\": \"serving\""));
-	CU_ASSERT_TRUE(wait_admin("/status", "\"result\": \"done\""));
+	CU_ASSERT_TRUE(wait_admin("/status.json", "\"generation\": 2,"));
+	CU_ASSERT_TRUE(wait_admin("/status.json", "\"phase\": \"serving\""));
+	CU_ASSERT_TRUE(wait_admin("/status.json", "\"result\": \"done\""));
 	CU_ASSERT_TRUE(wait_admin("/metrics", "\ntestd_generations 1\n"));
 	CU_ASSERT_NOT_EQUAL(kill(worker, 0), 0);
 	CU_ASSERT_PTR_NOT_NULL(strstr(ask_worker("a"), "open sesame"));
@@ -159,7 +159,7 @@ static void what_is_owed_is_given_before_the_end(void)
 	begin("");
 	int fd = held_client();
 	reload("", 1);
-	CU_ASSERT_TRUE(wait_admin("/status", "\"phase\": \"draining\""));
+	CU_ASSERT_TRUE(wait_admin("/status.json", "\"phase\": \"draining\""));
 	CU_ASSERT_TRUE(wait_admin("/metrics", "\ntestd_generations 2\n"));
 	CU_ASSERT_TRUE(wait_admin("/metrics", "\ntestd_held 1\n"));
 	/* The old oracle answers the old workers, which ask nobody else. */
@@ -192,9 +192,9 @@ static void a_wrong_configuration_changes_nothing(void)
 	CU_ASSERT_TRUE(wait_output("ev=reload_failed generation=2 result=refused", 1));
 	CU_ASSERT_PTR_NOT_NULL(strstr(output, "testd.conf:4: `workers` is no number"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(output, "testd.conf:5: unknown key `nosuch`"));
-	CU_ASSERT_TRUE(wait_admin("/status", "\"result\": \"refused\""));
-	CU_ASSERT_PTR_NOT_NULL(strstr(ask_admin("/status"), ":4: `workers` is no"));
-	CU_ASSERT_PTR_NOT_NULL(strstr(ask_admin("/status"), "\"generation\": 1,"));
+	CU_ASSERT_TRUE(wait_admin("/status.json", "\"result\": \"refused\""));
+	CU_ASSERT_PTR_NOT_NULL(strstr(ask_admin("/status.json"), ":4: `workers` is no"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(ask_admin("/status.json"), "\"generation\": 1,"));
 	rewrite("behaviour = unchecked");
 	hang_up();
 	CU_ASSERT_TRUE(wait_output("ev=reload_failed", 2));
@@ -229,7 +229,7 @@ static void a_generation_that_does_not_start_changes_nothing(void)
 		CU_ASSERT_TRUE(wait_output("ev=reload_failed", i + 1));
 		/* One failure, one ERROR. */
 		CU_ASSERT_EQUAL(caught_count(output, "ERROR testd"), i + 1);
-		CU_ASSERT_TRUE(wait_admin("/status", rows[i].why));
+		CU_ASSERT_TRUE(wait_admin("/status.json", rows[i].why));
 		CU_ASSERT_TRUE(wait_admin("/metrics", "\ntestd_generations 1\n"));
 		CU_ASSERT_PTR_NOT_NULL(strstr(ask_worker("a"), "open sesame"));
 	}
@@ -269,7 +269,7 @@ static void there_are_four_generations_at_most(void)
 	for (int i = 0; i < 5; i++)
 		hang_up();
 	CU_ASSERT_TRUE(wait_output("ev=reload_waits generations=4", 1));
-	CU_ASSERT_PTR_NOT_NULL(strstr(ask_admin("/status"), "\"generation\": 4,"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(ask_admin("/status.json"), "\"generation\": 4,"));
 	CU_ASSERT_TRUE(is_answered(fds[1]));
 	CU_ASSERT_TRUE(wait_output("ev=reloaded generation=5", 1));
 	/* The fourth owes nothing to anybody. */
@@ -278,7 +278,7 @@ static void there_are_four_generations_at_most(void)
 	CU_ASSERT_TRUE(is_answered(fds[2]));
 	CU_ASSERT_TRUE(wait_admin("/metrics", "\ntestd_generations 1\n"));
 	/* Five signals were one reload. */
-	CU_ASSERT_PTR_NOT_NULL(strstr(ask_admin("/status"), "\"generation\": 5,"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(ask_admin("/status.json"), "\"generation\": 5,"));
 	CU_ASSERT_EQUAL(stop(), 0);
 }
 
@@ -395,7 +395,7 @@ static void the_user_changes_with_a_reload(void)
 	hang_up();
 	CU_ASSERT_TRUE(wait_output("ev=reload_failed", 1));
 	CU_ASSERT_PTR_NOT_NULL(
-		strstr(ask_admin("/status"), "nosuchuser does not exist"));
+		strstr(ask_admin("/status.json"), "nosuchuser does not exist"));
 	CU_ASSERT_EQUAL(stop(), 0);
 }
 

@@ -146,11 +146,24 @@ static void shows_itself_to_the_admin(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(page, "\ntestd_ready 1\n"));
 	CU_ASSERT_PTR_NOT_NULL(
 		strstr(page, "testd_restarts_total{role=\"echo\",index=\"1\"} 0\n"));
-	page = ask_admin("/status");
+	page = ask_admin("/status.json");
 	CU_ASSERT_PTR_NOT_NULL(strstr(page, "Content-Type: application/json\r\n"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(page, "\n  \"program\": \"testd\",\n"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(page, "\"role\": \"oracle\",\n"));
 	CU_ASSERT_STRING_EQUAL(page + strlen(page) - 3, "\n}\n");
+	page = ask_admin("/status.html");
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(page, "Content-Type: text/html; charset=utf-8\r"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(page, "\r\n\r\n<!DOCTYPE html>\n"));
+	page = ask_admin("/status.txt");
+	CU_ASSERT_PTR_NOT_NULL(strstr(page, "\r\n\r\ntestd "));
+	/* Without an ending, in the form that the asker names. */
+	CU_ASSERT_PTR_NOT_NULL(strstr(ask_admin("/status"), "\r\n\r\ntestd "));
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(ask_admin_for("/status", "application/json"), "\r\n\r\n{\n"));
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(ask_admin_for("/status", "text/html,application/xml;q=0.9"),
+		       "\r\n\r\n<!DOCTYPE html>\n"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(ask_admin("/nosuch"), "HTTP/1.1 404 "));
 
 	ask_worker("n");

@@ -530,15 +530,21 @@ static const char *ask_worker(const char *letter)
 	return ask(address, letter);
 }
 
-static const char *ask_admin(const char *path)
+static const char *ask_admin_for(const char *path, const char *accept)
 {
-	char address[128], request[128];
+	char address[128], request[256];
 
 	snprintf(address, sizeof(address), "unix:%s", in_directory("admin"));
 	snprintf(request, sizeof(request),
-		 "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
-		 path);
+		 "GET %s HTTP/1.1\r\nHost: localhost\r\nAccept: %s\r\n"
+		 "Connection: close\r\n\r\n",
+		 path, accept);
 	return ask(address, request);
+}
+
+static const char *ask_admin(const char *path)
+{
+	return ask_admin_for(path, "*/*");
 }
 
 /* Pid of a process of the daemon by its title. */
