@@ -193,7 +193,8 @@ static void a_wrong_configuration_changes_nothing(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(output, "testd.conf:4: `workers` is no number"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(output, "testd.conf:5: unknown key `nosuch`"));
 	CU_ASSERT_TRUE(wait_admin("/status.json", "\"result\": \"refused\""));
-	CU_ASSERT_PTR_NOT_NULL(strstr(ask_admin("/status.json"), ":4: `workers` is no"));
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(ask_admin("/status.json"), ":4: `workers` is no"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(ask_admin("/status.json"), "\"generation\": 1,"));
 	rewrite("behaviour = unchecked");
 	hang_up();
