@@ -2,6 +2,7 @@
 
 noinst_PROGRAMS += contrib/bench/bench
 contrib_bench_bench_SOURCES = \
+	contrib/bench/box.c \
 	contrib/bench/devices.c contrib/bench/devices.h \
 	contrib/bench/load.c \
 	contrib/bench/main.c \
@@ -11,7 +12,8 @@ contrib_bench_bench_SOURCES = \
 	contrib/bench/slow.c \
 	contrib/bench/unit.c \
 	contrib/bench/upstream.c \
-	contrib/bench/waits.c contrib/bench/waits.h
+	contrib/bench/waits.c contrib/bench/waits.h \
+	smsc/box.c smsc/box.h smsc/boxlink.c smsc/boxlink.h
 contrib_bench_bench_LDADD = $(AUTH_LIBS)
 
 BENCH =
@@ -19,6 +21,7 @@ BENCH =
 bench: all
 	$(FLOW_ENV) $(PYTHON) $(srcdir)/contrib/bench/run $(BENCH)
 
-EXTRA_DIST += contrib/bench/run contrib/bench/cpu.py contrib/bench/honest.py \
+EXTRA_DIST += contrib/bench/run contrib/bench/cluster.py contrib/bench/cpu.py \
+	contrib/bench/honest.py contrib/bench/notices.py \
 	contrib/bench/parts.py contrib/bench/proxies.py contrib/bench/report.py \
 	contrib/bench/haproxy.cfg contrib/bench/nginx.conf

@@ -17,7 +17,7 @@ static const struct part {
 	int (*run)(const struct settings *settings);
 } parts[] = {
 	{ "load", load_run }, { "slow", slow_run }, { "upstream", upstream_run },
-	{ "unit", unit_run }, { "echo", echo_run },
+	{ "unit", unit_run }, { "echo", echo_run }, { "box", box_run },
 };
 
 bool part_is_told_to_go(void)
@@ -85,6 +85,7 @@ int main(int argc, char **argv)
 			       ? parts[i].run(&settings)
 			       : EXIT_USAGE;
 	}
-	fprintf(stderr, "usage: bench load|slow|upstream|unit|echo name=value...\n");
+	fprintf(stderr,
+		"usage: bench load|slow|upstream|unit|echo|box name=value...\n");
 	return EXIT_USAGE;
 }

@@ -58,12 +58,12 @@ def alone():
 
 
 class Part:
-    """`bench PART name=value...`, ready."""
+    """`bench PART name=value...`, ready; on one core, or with None on all."""
 
     def __init__(self, part, /, core=LOAD_CORE, **settings):
         def prepare():
             _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-            os.sched_setaffinity(0, {core})
+            os.sched_setaffinity(0, CORES if core is None else {core})
 
         words = [f"{key}={value}" for key, value in settings.items() if value is not None]
         self.process = subprocess.Popen(

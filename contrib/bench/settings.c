@@ -21,7 +21,7 @@ static const struct setting {
 	TEXT(trust),  TEXT(crl),        TEXT(chain),         TEXT(key),
 	TEXT(issuer), TEXT(issuer_key), NUMBER(port),        NUMBER(devices),
 	NUMBER(warm), NUMBER(count),    NUMBER(connections), NUMBER(rate),
-	NUMBER(asks), NUMBER(seconds),  NUMBER(echo),
+	NUMBER(asks), NUMBER(seconds),  NUMBER(echo),        NUMBER(window),
 };
 
 static bool set(struct settings *settings, struct slice name, const char *value)

@@ -11,7 +11,7 @@
 
 struct settings {
 	const char *mode;   /* load: new, kept or honest; slow: the kind of peer */
-	const char *name;   /* of the proxy, in its certificate */
+	const char *name;   /* of the proxy or server, in its certificate; of the box */
 	const char *srv;    /* Host of every request */
 	const char *target; /* of every request */
 	const char *trust;  /* PEM anchors of the other side */
@@ -29,6 +29,7 @@ struct settings {
 	uint64_t rate;        /* new sessions or peers a second */
 	uint64_t asks;        /* requests a second of all kept sessions together */
 	uint64_t seconds;     /* how long */
+	uint64_t window;      /* box: messages without a report */
 };
 
 /** @return false with a line on standard error for a word that is no setting */

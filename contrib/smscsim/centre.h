@@ -22,6 +22,7 @@ struct centre_settings {
 	int64_t drop_receipt_every; /* each Nth receipt is lost; 0: none */
 	int64_t repeat_receipt_every; /* each Nth receipt comes twice; 0: none */
 	int64_t hex_ids; /* message ids in hex: 1 in answers, 2 in receipts, 3 both */
+	int64_t deliver_all; /* 1: what no handset is there for counts as delivered */
 };
 
 struct centre_counts {

@@ -31,7 +31,7 @@ struct options {
 	const char *log_level;
 	int64_t port; /* -1: use listen */
 	int64_t latency_ms, late_receipt_ms, throttle, error_every, error_status,
-		drop_receipt_every, repeat_receipt_every, hex_ids;
+		drop_receipt_every, repeat_receipt_every, hex_ids, deliver_all;
 };
 
 /* Every option: text options set a string, the others a number of min..max. */
@@ -71,6 +71,8 @@ static const struct option_row {
 		      "message ids in hex: 1 answers, 2 receipts, 3 both"),
 	NUMBER_OPTION("late-receipt-ms", "MS", late_receipt_ms, 0, 86400000,
 		      "between delivery and receipt"),
+	NUMBER_OPTION("deliver-all", "N", deliver_all, 0, 1,
+		      "1: what no handset is there for counts as delivered"),
 	TEXT_OPTION("log-level", "LEVEL", log_level, "error, warn, info or debug"),
 };
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
@@ -230,6 +232,7 @@ static int run(const struct options *options, const char *password)
 		.drop_receipt_every = options->drop_receipt_every,
 		.repeat_receipt_every = options->repeat_receipt_every,
 		.hex_ids = options->hex_ids,
+		.deliver_all = options->deliver_all,
 	};
 	int status = EXIT_FAILURE;
 	char address[32];

@@ -46,6 +46,13 @@ def check_cpu(rows, printed):
                 assert one["units"] == pytest.approx(one["cpu_us"] / one["unit_us"], rel=0.01)
 
 
+def check_notices(found, printed):
+    assert "| provbox " in printed and "| bare box |" in printed
+    for runs in found.values():
+        for one in runs:
+            assert all(figure > 0 for figure in one.values()), one
+
+
 def test_smoke(tmp_path):
     result = tmp_path / "bench.json"
     done = run("smoke", BENCH_JSON=str(result))
@@ -53,10 +60,11 @@ def test_smoke(tmp_path):
     found = json.loads(result.read_text())
     check_waits(found["smoke"]["slow"]["kinds"], done.stdout)
     check_cpu(found["smoke"]["peers"], done.stdout)
+    check_notices(found["smoke"]["notices"], done.stdout)
 
 
 def test_names_are_told():
     done = run("nothing")
     assert done.returncode == 2
-    assert "there are slow peers smoke" in done.stderr
+    assert "there are slow peers notices smoke" in done.stderr
     assert "make bench BENCH='slow'" in run("help").stdout

@@ -299,6 +299,20 @@ static void fails_what_no_mailbox_has_room_for(void)
 	end();
 }
 
+static void delivers_to_nobody_for_load(void)
+{
+	settings.deliver_all = 1;
+	begin();
+	air.is_reachable = false;
+	submit("gone", 1);
+	CU_ASSERT(receipt_says("stat:DELIVRD"));
+	CU_ASSERT_EQUAL(centre_counts(centre)->delivered, 1);
+	air.is_reachable = true;
+	centre_reachable(centre, TO);
+	CU_ASSERT_EQUAL(air.n_parts, 0);
+	end();
+}
+
 /* Each rule that a submit_sm can break, and what the client hears. */
 static void refuses_what_breaks_the_rules(void)
 {
@@ -544,10 +558,11 @@ TEST_MAIN("smscsim_centre", TEST(lets_in_who_knows_the_password),
 	  TEST(sends_the_receipt_that_was_asked_for),
 	  TEST(keeps_messages_until_there_is_coverage),
 	  TEST(brings_no_more_than_the_handset_takes),
-	  TEST(fails_what_no_mailbox_has_room_for), TEST(refuses_what_breaks_the_rules),
-	  TEST(makes_the_faults_it_was_told_to), TEST(throttles_within_a_second),
-	  TEST(loses_each_nth_receipt), TEST(repeats_each_nth_receipt),
-	  TEST(writes_ids_in_the_base_of_each), TEST(answers_after_its_latency),
+	  TEST(fails_what_no_mailbox_has_room_for), TEST(delivers_to_nobody_for_load),
+	  TEST(refuses_what_breaks_the_rules), TEST(makes_the_faults_it_was_told_to),
+	  TEST(throttles_within_a_second), TEST(loses_each_nth_receipt),
+	  TEST(repeats_each_nth_receipt), TEST(writes_ids_in_the_base_of_each),
+	  TEST(answers_after_its_latency),
 	  TEST(drops_what_a_link_did_not_live_to_hear_of), TEST(sends_receipts_late),
 	  TEST(keeps_receipts_for_the_next_link),
 	  TEST(brings_a_handset_s_message_to_the_client), TEST(tells_a_handset_why_not))

@@ -25,7 +25,7 @@ smsbox-interface = 127.0.0.1
 box-deny-ip = "*.*.*.*"
 box-allow-ip = "127.0.0.1"
 log-file = "{directory}/kannel.log"
-log-level = 1
+log-level = {log_level}
 store-type = spool
 store-location = "{directory}/spool"
 dlr-storage = spool
@@ -44,7 +44,7 @@ system-type = ""
 interface-version = 34
 address-range = ""
 enquire-link-interval = 30
-max-pending-submits = 100
+max-pending-submits = {window}
 reconnect-delay = 1
 {smsc_settings}
 group = smsbox
@@ -59,6 +59,11 @@ smsc-id = {smsc_id}
 class Bearerbox:
     """bearerbox on an SMPP message centre; restart() keeps ports, store and passwords."""
 
+    # Of its log and, with -v, of what it says on standard error, which it does for each message;
+    # and of SMPP.
+    log_level = 1
+    options = ()
+    window = 100
     SMSC_ID = "sim"
     BOX_ID = "provbox-test"
 
@@ -80,7 +85,7 @@ class Bearerbox:
         """Write the configuration; lines for the groups of the message centre and of the
         core are added."""
         self.conf.write_text(CONFIGURATION.format(
-            directory=self.directory, admin_port=self.admin_port, box_port=self.box_port,
+            directory=self.directory, log_level=self.log_level, window=self.window, admin_port=self.admin_port, box_port=self.box_port,
             admin_password=self.admin_password, status_password=self.status_password,
             smsc_id=self.SMSC_ID, box_id=self.BOX_ID, smpp_port=self.centre.port,
             system_id=self.centre.system_id, password=self.centre.password,
@@ -90,7 +95,7 @@ class Bearerbox:
 
     def start(self):
         self.process = process.Process(
-            "bearerbox", ["/usr/sbin/bearerbox", self.conf], self.directory)
+            "bearerbox", ["/usr/sbin/bearerbox", *self.options, self.conf], self.directory)
         self.process.wait_port(self.admin_port)
         self.process.wait_port(self.box_port)
 
