@@ -28,7 +28,8 @@ struct process_state {
 	bool is_alone; /* nobody older acts in its role, see supervisor_role */
 	/* The process itself writes these. */
 	bool is_ready;
-	int forbidden_call;        /* the system call that it dies of; -1: none */
+	uint32_t beats;     /* turns of its loop, now and then; 0: it counts none */
+	int forbidden_call; /* the system call that it dies of; -1: none */
 	char why[BOARD_WHY_BYTES]; /* the last error that it logged */
 };
 

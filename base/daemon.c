@@ -13,6 +13,7 @@
 #include "base/reload.h"
 #include "base/status.h"
 #include "base/systemd.h"
+#include "base/watchdog.h"
 
 /* One supervisor is one process; its children read here what they inherit. */
 static struct daemon {
@@ -429,6 +430,7 @@ static int run_generations(struct config *config, const struct process_user *use
 {
 	self.last_number = 1;
 	self.current = add_generation(config, user);
+	sockets_tell_unused(&self.sockets);
 	if (!self.current)
 		return SUPERVISOR_EXIT_UNAVAILABLE;
 	self.board->current = generation_place(self.current);
@@ -465,6 +467,11 @@ int daemon_run(const struct daemon_parts *parts, struct config *config)
 		config_free(config);
 		return SUPERVISOR_EXIT_CONFIG;
 	}
+	if (!sockets_take(&self.sockets, SYSTEMD_FIRST_SOCKET,
+			  systemd_take_sockets())) {
+		config_free(config);
+		return SUPERVISOR_EXIT_UNAVAILABLE;
+	}
 	if (!sandbox_enter(SANDBOX_SUPERVISE, NULL)) {
 		log_error("sandbox_failed", log_str("why", strerror(errno)));
 		config_free(config);
@@ -473,8 +480,11 @@ int daemon_run(const struct daemon_parts *parts, struct config *config)
 	open_roles();
 	open_board();
 	open_loop();
+	self.common.beat_ms = watchdog_open(self.common.loop, self.board);
 	sigprocmask(SIG_UNBLOCK, &ours, NULL);
 	int exit_code = run_generations(config, &user);
+	sockets_close_taken(&self.sockets);
+	watchdog_close();
 	event_del(&self.notified);
 	loop_free(self.common.loop);
 	free(self.roles);

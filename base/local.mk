@@ -3,6 +3,7 @@ base_libbase_a_SOURCES = \
 	base/address.c base/address.h \
 	base/admin.c base/admin.h \
 	base/arena.c base/arena.h \
+	base/beat.c base/beat.h \
 	base/board.c base/board.h \
 	base/check.c base/check.h \
 	base/child.c base/child.h \
@@ -63,7 +64,8 @@ base_libbase_a_SOURCES = \
 	base/tls_load.c base/tls_load.h \
 	base/tls_memory.c base/tls_memory.h \
 	base/tls_verify.c base/tls_verify.h \
-	base/utf8.c base/utf8.h
+	base/utf8.c base/utf8.h \
+	base/watchdog.c base/watchdog.h
 
 check_PROGRAMS += \
 	test/unit/test_arena \
@@ -107,7 +109,8 @@ check_PROGRAMS += \
 	test/unit/test_tls \
 	test/unit/test_tls_memory \
 	test/unit/test_tls_verify \
-	test/unit/test_utf8
+	test/unit/test_utf8 \
+	test/unit/test_watchdog
 
 fuzz_targets += \
 	test/fuzz/fuzz_codec \

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/beat.h"
 #include "base/codec.h"
 #include "base/orders.h"
 #include "base/sandbox.h"
@@ -23,6 +24,7 @@ static struct {
 	struct process_state *state;
 	int notify_fd;
 	char program[64]; /* as in the log */
+	struct timer beat;
 } self;
 
 void worker_set_ready(struct worker *worker, bool is_ready)
@@ -159,11 +161,30 @@ static void confine(const struct process *process, pid_t supervisor)
 		give_up("sandbox_failed");
 }
 
+static void on_beat(void *arg)
+{
+	int64_t ms = beat();
+
+	(void)arg;
+	if (ms >= 0)
+		timer_start(&self.beat, ms);
+}
+
+/* Who writes files waits for the disk, however long that takes. */
+static void open_beat(const struct process *process, int64_t interval_ms)
+{
+	bool may_wait = process->role->rights & SANDBOX_MAKE_FILES;
+
+	beat_open(&process->state->beats, may_wait ? 0 : interval_ms);
+}
+
 /* While the process may still make descriptors. */
 static void open_loop(struct process *process, struct board *board)
 {
 	process->worker.loop = loop_new();
 	orders_hear(process, board);
+	timer_init(&self.beat, process->worker.loop, on_beat, NULL);
+	timer_start(&self.beat, 0);
 }
 
 static int run_loop(struct process *process)
@@ -201,6 +222,7 @@ static _Noreturn void run(struct process *process, const struct process_common *
 	if (role->load && !role->load(worker->config, &worker->secrets))
 		exit(SUPERVISOR_EXIT_CONFIG);
 	close_files(common->files);
+	open_beat(process, common->beat_ms);
 	if (!role->is_blocking)
 		open_loop(process, common->board);
 	sandbox_prepare();
@@ -240,6 +262,7 @@ bool process_start(struct process *process, const struct process_common *common)
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &before);
 	process->state->is_ready = false;
+	process->state->beats = 0;
 	process->state->why[0] = '\0';
 	process->state->forbidden_call = -1;
 	pid_t pid = fork();

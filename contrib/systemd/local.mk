@@ -3,17 +3,25 @@
 systemd_units = contrib/systemd/provbox-gateway.service \
 	contrib/systemd/provbox-server.service contrib/systemd/provbox-smsc.service
 
-EXTRA_DIST += $(systemd_units:=.in) contrib/systemd/sysusers.conf \
-	contrib/systemd/tmpfiles.conf
-CLEANFILES += $(systemd_units)
+systemd_sockets = contrib/systemd/provbox-gateway.socket \
+	contrib/systemd/provbox-server.socket
 
+EXTRA_DIST += $(systemd_units:=.in) $(systemd_sockets:=.in) contrib/systemd/sysusers.conf \
+	contrib/systemd/tmpfiles.conf
+CLEANFILES += $(systemd_units) $(systemd_sockets)
+
+# The brackets keep config.status from putting its own paths there.
+make_unit = $(AM_V_GEN)$(MKDIR_P) $(@D) && sed -e 's|[@]sbindir[@]|$(sbindir)|g' \
+	-e 's|[@]sysconfdir[@]|$(sysconfdir)|g' $< >$@.new && mv $@.new $@
 .service.in.service:
-	$(AM_V_GEN)$(MKDIR_P) $(@D) && sed 's|@sbindir@|$(sbindir)|g' $< >$@.new && \
-		mv $@.new $@
-SUFFIXES = .service.in .service
+	$(make_unit)
+.socket.in.socket:
+	$(make_unit)
+$(systemd_units) $(systemd_sockets): Makefile
+SUFFIXES = .service.in .service .socket.in .socket
 
 if SYSTEMD
-systemdsystemunit_DATA = $(systemd_units)
+systemdsystemunit_DATA = $(systemd_units) $(systemd_sockets)
 
 install-data-local:
 	$(MKDIR_P) '$(DESTDIR)$(prefix)/lib/sysusers.d' '$(DESTDIR)$(prefix)/lib/tmpfiles.d'

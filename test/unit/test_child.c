@@ -4,8 +4,10 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 
+#include "base/beat.h"
 #include "test/unit/test.h"
 
 /* An answerer that turns the question round; "refuse", "huge", "sleep" and "die" do
@@ -399,7 +401,29 @@ static void leaves_no_descriptor_open(void)
 	CU_ASSERT_EQUAL(n_descriptors(), descriptors_before);
 }
 
-TEST_MAIN("child", TEST(notes_its_descriptors),
+/* Asked or not: its poll ends in time to count. */
+static void counts_for_the_watchdog(void)
+{
+	uint32_t *beats = mmap(NULL, sizeof(*beats), PROT_READ | PROT_WRITE,
+			       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int fds[2];
+
+	CU_ASSERT_FATAL(beats != MAP_FAILED);
+	CU_ASSERT_EQUAL_FATAL(child_channel(fds), 0);
+	beat_open(beats, 10);
+	pid_t pid = start_answerer(&fds[1], 1, &fds[0]);
+	beat_open(NULL, 0);
+	for (int i = 0; i < 1000 && __atomic_load_n(beats, __ATOMIC_RELAXED) < 4; i++)
+		usleep(10000);
+	CU_ASSERT(__atomic_load_n(beats, __ATOMIC_RELAXED) >= 4);
+	kill(pid, SIGTERM);
+	CU_ASSERT_EQUAL(wait_for(pid), 0);
+	close(fds[0]);
+	close(fds[1]);
+	munmap(beats, sizeof(*beats));
+}
+
+TEST_MAIN("child", TEST(counts_for_the_watchdog), TEST(notes_its_descriptors),
 	  TEST(answers_come_later_and_to_the_right_question),
 	  TEST(a_deadline_ends_the_wait), TEST(a_cancelled_question_stays_silent),
 	  TEST(a_caller_may_be_freed_in_its_callback),

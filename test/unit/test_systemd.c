@@ -79,5 +79,56 @@ static void ignores_a_name_that_is_too_long(void)
 	systemd_notify("READY=1");
 }
 
-TEST_MAIN("systemd", TEST(tells_the_socket_that_is_named),
+static size_t take_sockets(const char *n, const char *pid)
+{
+	setenv("LISTEN_FDS", n, 1);
+	setenv("LISTEN_FDNAMES", "a:b", 1);
+	if (pid)
+		setenv("LISTEN_PID", pid, 1);
+	size_t taken = systemd_take_sockets();
+	CU_ASSERT_PTR_NULL(getenv("LISTEN_FDS"));
+	CU_ASSERT_PTR_NULL(getenv("LISTEN_PID"));
+	CU_ASSERT_PTR_NULL(getenv("LISTEN_FDNAMES"));
+	return taken;
+}
+
+static void takes_sockets_that_are_meant_for_it(void)
+{
+	char own[16];
+
+	snprintf(own, sizeof(own), "%d", (int)getpid());
+	CU_ASSERT_EQUAL(systemd_take_sockets(), 0);
+	CU_ASSERT_EQUAL(take_sockets("2", own), 2);
+	CU_ASSERT_EQUAL(take_sockets("2", NULL), 0);
+	CU_ASSERT_EQUAL(take_sockets("2", "1"), 0);
+	CU_ASSERT_EQUAL(take_sockets("2", "me"), 0);
+	CU_ASSERT_EQUAL(take_sockets("-1", own), 0);
+	CU_ASSERT_EQUAL(take_sockets("100000", own), 0);
+}
+
+static int64_t watchdog(const char *usec, const char *pid)
+{
+	setenv("WATCHDOG_USEC", usec, 1);
+	if (pid)
+		setenv("WATCHDOG_PID", pid, 1);
+	int64_t ms = systemd_watchdog_ms();
+	unsetenv("WATCHDOG_USEC");
+	unsetenv("WATCHDOG_PID");
+	return ms;
+}
+
+static void knows_whether_it_is_watched(void)
+{
+	char own[16];
+
+	snprintf(own, sizeof(own), "%d", (int)getpid());
+	CU_ASSERT_EQUAL(systemd_watchdog_ms(), 0);
+	CU_ASSERT_EQUAL(watchdog("60000000", own), 60000);
+	CU_ASSERT_EQUAL(watchdog("60000000", NULL), 60000);
+	CU_ASSERT_EQUAL(watchdog("60000000", "1"), 0);
+	CU_ASSERT_EQUAL(watchdog("soon", own), 0);
+}
+
+TEST_MAIN("systemd", TEST(takes_sockets_that_are_meant_for_it),
+	  TEST(knows_whether_it_is_watched), TEST(tells_the_socket_that_is_named),
 	  TEST(tells_a_socket_without_a_file), TEST(ignores_a_name_that_is_too_long))
