@@ -104,7 +104,8 @@ language sql stable security definer set search_path = provbox, pg_temp as $$
 	select key, value, meaning from setting order by key
 $$;
 
--- Change a setting. Raises 22023 for an unknown key and for a value of the wrong shape, type or sign.
+-- Change a setting. Raises 22023 for an unknown key and for a value of the wrong shape, type or sign. An interval that a
+-- time of ours cannot be put forward by would fail everything that reads it.
 create function setting_put(p_key text, p_value text) returns void
 language plpgsql security definer set search_path = provbox, pg_temp as $$
 declare
@@ -117,7 +118,7 @@ begin
 	end if;
 	begin
 		is_good := case s.kind
-			when 'interval' then p_value::interval >= interval '0'
+			when 'interval' then p_value::interval between interval '0' and interval '100 years'
 			when 'int' then p_value::int >= 0
 			else p_value ~ s.shape end;
 	exception when data_exception then

@@ -68,9 +68,37 @@ begin
 end
 $$;
 
+-- Does the request of this row still want what it carries? Not the question to the verification service when it is not
+-- verifying any more, nor copies of its terms when it ended without their acceptance.
+create function outbox_is_wanted(p_outbox outbox) returns boolean
+language plpgsql stable set search_path = provbox, pg_temp as $$
+declare
+	now_state text;
+begin
+	if p_outbox.kind in ('verify', 'mail', 'hook') then
+		select state into now_state from request where rid = p_outbox.request;
+	end if;
+	return case p_outbox.kind when 'verify' then now_state = 'verifying'
+		else now_state is null or now_state not in ('declined', 'refused', 'expired', 'cancelled') end;
+end
+$$;
+
+-- Take a row, locked, out of the queue for its request, which has ended.
+create function outbox_withdraw(p_outbox outbox, p_actor text) returns void
+language plpgsql set search_path = provbox, pg_temp as $$
+begin
+	update outbox set state = 'dropped', token = null, reason = 'withdrawn', changed = clock_timestamp(),
+		payload = case kind when 'verify' then '{}' else payload end
+	where id = p_outbox.id;
+	perform event_put(dev, rid, p_outbox.kind || '_withdrawn', p_actor, 'withdrawn',
+		jsonb_build_object('key', p_outbox.key, 'attempt', p_outbox.attempt))
+	from request where rid = p_outbox.request;
+end
+$$;
+
 -- Take up to p_limit due rows for p_lease. The caller commits before it acts, and then says done or retry. A row whose
 -- last attempt ended without a word is buried here when its time is over; after a word there is one attempt more, so that
--- whoever makes it can say so.
+-- whoever makes it can say so. What is not wanted any more is withdrawn: it was in a worker's hands when its request ended.
 create function outbox_lease(p_kinds text[], p_worker text, p_limit int, p_lease interval)
 returns table (id bigint, kind text, key text, attempt int, payload jsonb, token uuid)
 language plpgsql security definer set search_path = provbox, pg_temp as $$
@@ -83,7 +111,10 @@ begin
 		where kind = any (p_kinds) and kind <> 'sms' and state = 'due' and due_at <= clock_timestamp()
 		order by due_at limit p_limit for update skip locked
 	loop
-		if o.token is not null and is_given_up(o.created) then
+		if not outbox_is_wanted(o) then
+			perform outbox_withdraw(o, 'courier');
+			continue;
+		elsif o.token is not null and is_given_up(o.created) then
 			perform outbox_bury(o.id, 'courier', 'given_up', null);
 			exit when o.kind = 'verify'; -- its request is locked now: the next one is for the next lease
 			continue;

@@ -326,7 +326,7 @@ $$;
 
 -- Take back what a request, locked, would still send and now must not: the question to the verification service, copies
 -- of the terms, and messages about the offer of which nothing was given to Kannel yet. Waits for nobody: a row in another session's hands
--- at this moment is left alone, and whoever has it finds the request ended.
+-- at this moment is left alone, and who leases it next finds that it is not wanted any more.
 create function request_withdraw(p_rid bigint, p_actor text) returns void
 language plpgsql set search_path = provbox, pg_temp as $$
 declare
@@ -337,11 +337,7 @@ begin
 				where id = o.notice and kind in ('terms', 'accepted') and state = 'queued') then
 			continue;
 		end if;
-		update outbox set state = 'dropped', token = null, reason = 'withdrawn', changed = clock_timestamp(),
-			payload = case kind when 'verify' then '{}' else payload end
-		where id = o.id;
-		perform event_put((select dev from request where rid = p_rid), p_rid, o.kind || '_withdrawn', p_actor,
-			'withdrawn', jsonb_build_object('key', o.key, 'attempt', o.attempt));
+		perform outbox_withdraw(o, p_actor);
 		if o.notice is not null then
 			perform notice_move(o.notice, 'failed', p_actor, 'withdrawn', null);
 		end if;

@@ -67,9 +67,7 @@ begin
 	select * into o from outbox where id = p_id for update;
 	if o.state is distinct from 'dead' then
 		return o.state;
-	elsif o.kind = 'verify' -- its request failed with it
-			or o.kind in ('mail', 'hook') -- copies of terms that were offered and not answered
-				and (select state from request where rid = o.request) in ('declined', 'refused', 'expired', 'cancelled') then
+	elsif not outbox_is_wanted(o) then
 		return 'ended';
 	end if;
 	if o.notice is not null then

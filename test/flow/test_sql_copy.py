@@ -1,5 +1,6 @@
 """Copies of the terms: to which addresses, with what in them, and that they change nothing."""
 
+import datetime
 import email.utils
 import json
 
@@ -13,6 +14,11 @@ EMAIL, FAX = "ada.lovelace@example.com", "+447700900321"
 def copies(schema):
     return schema.table("select kind, key, payload from outbox where kind in ('mail', 'hook')"
                         " order by kind")
+
+
+def lease_copies(schema):
+    return schema.rows("server", "outbox_lease", ["mail", "hook"], "courier-1", 10,
+                       datetime.timedelta(minutes=1))
 
 
 def test_terms_go_to_the_addresses_of_the_record(schema):
@@ -54,6 +60,29 @@ def test_copies_that_still_wait_are_withdrawn_with_the_request(schema):
     assert schema.value("operator", "request_cancel", DEV, request, None) == "cancelled"
     assert schema.table("select distinct state, reason from outbox where kind in ('mail', 'hook')"
                         ) == [{"state": "dropped", "reason": "withdrawn"}]
+
+
+@pytest.mark.parametrize("end", [
+    lambda schema, request: schema.answer(request, "decline"),
+    lambda schema, request: schema.receive("YES 1")], ids=["declined", "refused"])
+def test_copies_of_terms_that_were_not_accepted_are_not_sent_later(schema, end):
+    """The mail server was away when it mattered."""
+    schema.setting(wrong_codes=1, backoff_first="0 seconds")
+    schema.import_devices(device(email=EMAIL, fax=FAX))
+    request = schema.offered()
+    for row in lease_copies(schema):
+        schema.value("server", "outbox_retry", row["id"], row["token"], "effect_failed", False)
+    end(schema, request)
+    assert lease_copies(schema) == []
+    assert schema.table("select distinct state, reason from outbox where kind in ('mail', 'hook')"
+                        ) == [{"state": "dropped", "reason": "withdrawn"}]
+    assert ("courier", "mail_withdrawn", None, None, "withdrawn") in schema.events(request)
+
+
+def test_copies_of_accepted_terms_are_sent_however_late(schema):
+    schema.import_devices(device(email=EMAIL, fax=FAX))
+    schema.finished("compass")
+    assert len(lease_copies(schema)) == 2
 
 
 def test_without_an_address_there_is_no_copy(schema):

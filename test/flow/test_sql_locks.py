@@ -267,6 +267,11 @@ def test_an_expiry_waits_for_no_answer(schema):
     other.lock_request(request)
     other.commit()
     assert [row["state"] for row in schema.table("select state from request")] == ["expired"]
+    # What it could not take back is not asked any more.
+    assert schema.rows("server", "outbox_lease", ["verify"], "courier-1", 1,
+                       datetime.timedelta(minutes=1)) == []
+    assert schema.table("select state, payload from outbox where kind = 'verify'") == [
+        {"state": "dropped", "payload": {}}]
 
 
 def test_a_retry_has_all_rows_before_any_request(schema):
@@ -319,6 +324,14 @@ def mismatched(schema):
     assert schema.put(body)[2]["reason"] == "device_mismatch"
 
 
+def erase(schema):
+    """What came of it: the outcome, or the class of the error."""
+    try:
+        return schema.row("operator", "user_erase", DEV, False, "x")["outcome"]
+    except psycopg2.Error as error:
+        return type(error)
+
+
 @pytest.mark.parametrize("come_in", [
     mismatched,
     lambda schema: schema.table("select notice_put(null, %s, 'reply', 'en', 'x')", NUMBER)],
@@ -328,20 +341,24 @@ def test_an_erasure_does_nothing_when_something_comes_in(schema, come_in):
     schema.send_all()
     other = Transaction(schema.database)
     other.run("select from request for update")
-    refused = []
-
-    def erase():
-        try:
-            schema.row("operator", "user_erase", DEV, False, "x")
-        except psycopg2.errors.SerializationFailure as error:
-            refused.append(error)
-
-    with waiting(schema, erase):
+    with waiting(schema, erase, schema) as result:
         come_in(schema)
         other.commit()
-    assert len(refused) == 1
+    assert result == [psycopg2.errors.SerializationFailure]
     assert schema.row("operator", "device_show", DEV)["given_name"] == "Ada"
-    assert schema.row("operator", "user_erase", DEV, False, "x")["outcome"] == "erased"
+    assert erase(schema) == "erased"
+
+
+def test_an_erasure_sees_what_comes_in_when_it_has_its_locks(schema):
+    """A message to the number, which waits for none of them."""
+    schema.finished("compass")
+    schema.send_all()
+    other = Transaction(schema.database)
+    other.run("select notice_put(null, %s, 'reply', 'en', 'x')", NUMBER)
+    with waiting(schema, erase, schema) as result:
+        other.commit()
+    assert result == [psycopg2.errors.SerializationFailure]
+    assert erase(schema) == "erased"
 
 
 def test_an_erasure_leaves_what_came_in_to_whoever_has_it(schema):
@@ -352,14 +369,7 @@ def test_an_erasure_leaves_what_came_in_to_whoever_has_it(schema):
     with_request.run("select from request for update")
     with_device.run("select from device for update")
     ended = []
-
-    def erase():
-        try:
-            ended.append(schema.row("operator", "user_erase", DEV, False, "x"))
-        except psycopg2.Error as error:
-            ended.append(type(error))
-
-    eraser = threading.Thread(target=erase)
+    eraser = threading.Thread(target=lambda: ended.append(erase(schema)))
     eraser.start()
     wait.until(with_request.holds_up, "an erasure that waits for the request")
     with_request.run("select notice_put(rid, %s, 'reply', 'en', 'x') from request", NUMBER)
@@ -372,7 +382,7 @@ def test_an_erasure_leaves_what_came_in_to_whoever_has_it(schema):
     with_device.commit()
     link.join()
     eraser.join()
-    assert ended == [psycopg2.errors.SerializationFailure, 2]
+    assert ended == [psycopg2.errors.SerializationFailure, 2]  # of the erasure, and of the link
 
 
 def test_an_answer_finds_no_offer_that_was_erased_meanwhile(schema):
