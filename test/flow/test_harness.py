@@ -6,7 +6,9 @@ import socket
 import subprocess
 import sys
 from http import client
+from types import SimpleNamespace
 
+import audit
 import pytest
 import relay as relay_peer
 from harness import billing as billing_peer
@@ -173,3 +175,63 @@ def test_configuration_is_written_in_its_syntax():
         ("route", "p.example.com:1"): {"idle_timeout": "2s"},
     }) == ('workers = 2\ndemo = yes\nlisten = {"127.0.0.1:1"}\nadmin = "a\\"b"\n'
            'route "p.example.com:1" {\n    idle_timeout = "2s"\n}\n')
+
+
+def part_row(part, **changes):
+    """A part of a notice of two, as the audit reads it from the database."""
+    return {"id": 1, "msisdn": "+447700900123", "text": "ab", "concat_ref": 3, "parts": 2,
+            "part": part, "reason": None, "sent": [1.0], "acked": 2.0, "reported": 3.0,
+            "is_taken": True, **changes}
+
+
+def audited(monkeypatch, rows, came, given_up=()):
+    """What the audit says of messages; `came`: (number of the part, its text)."""
+    monkeypatch.setattr(audit, "SETTLE_S", 0)
+    phone = SimpleNamespace(number="+447700900123", parts=[
+        (2.5, {"udh": f"0500030302{n:02x}", "dcs": 0, "data": text.encode().hex()})
+        for n, text in came])
+    crowd = SimpleNamespace(devices=[SimpleNamespace(phone=phone)], wrong=[])
+    link = SimpleNamespace(events=lambda *_, **__: [{"time": at} for at in given_up])
+    it = audit.Audit(SimpleNamespace(schema=SimpleNamespace(table=lambda _: rows), smsc=link),
+                     crowd, [])
+    it._messages()
+    return it.problems, it.figures["sms_not_needed"]
+
+
+NOT_TAKEN = {"acked": None, "reported": None, "is_taken": False}
+
+
+@pytest.mark.parametrize("second, came", [
+    ({}, [(1, "a")]),
+    ({"reason": "notice_not_needed"}, [(1, "a")]),
+    (NOT_TAKEN, [(1, "a")]),
+    ({**NOT_TAKEN, "reason": "notice_expired"}, [(1, "a")]),
+    ({}, [(1, "a"), (2, "b"), (2, "b")]),
+    ({}, [(1, "a"), (2, "c")]),
+    ({}, [(1, "b"), (2, "a")]),
+    ({}, [(1, "a"), (2, "b"), (3, "b")])],
+    ids=["lost", "lost, and not needed", "not taken", "not taken in its time", "twice",
+         "another text", "in another order", "one too many"])
+def test_the_audit_tells_of_a_part(monkeypatch, second, came):
+    problems, _ = audited(monkeypatch, [part_row(1), part_row(2, **second)], came)
+    assert problems
+
+
+@pytest.mark.parametrize("second, came, n_not_needed", [
+    ({}, [(1, "a"), (2, "b")], 0),
+    ({**NOT_TAKEN, "reason": "notice_not_needed"}, [(1, "a")], 1),
+    ({**NOT_TAKEN, "reason": "notice_not_needed"}, [(2, "b"), (1, "a")], 0)],
+    ids=["both came", "not needed", "not needed, and came"])
+def test_the_audit_is_content(monkeypatch, second, came, n_not_needed):
+    """Nobody needs terms any more that were answered while bearerbox was away."""
+    assert audited(monkeypatch, [part_row(1), part_row(2, **second)], came) == (
+        [], n_not_needed)
+
+
+@pytest.mark.parametrize("given_up, is_allowed", [
+    (["1970-01-01T00:00:01.500Z"], True), (["1970-01-01T00:00:02.500Z"], False)],
+    ids=["while it waited", "after its acknowledgement"])
+def test_the_audit_allows_a_repeat_where_the_link_gave_up(monkeypatch, given_up, is_allowed):
+    problems, _ = audited(monkeypatch, [part_row(1), part_row(2)],
+                          [(1, "a"), (2, "b"), (2, "b")], given_up)
+    assert (problems == []) == is_allowed

@@ -7,7 +7,7 @@ import collections
 
 from harness import sms, wait
 from subscribers import position
-from victims import NARROW_BAND
+from victims import NARROW_BAND, Kill, seconds
 
 SETTLE_S = 70  # leases and the validity of parts run out
 
@@ -104,23 +104,38 @@ class Audit:
         """The attempts at each part, in the same way."""
         written = collections.defaultdict(list)
         for row in self._table(
-                "select n.id, msisdn, text, concat_ref, parts, part,"
+                "select n.id, msisdn, text, concat_ref, parts, n.reason, part,"
                 " array_agg(extract(epoch from p.sent)::float8 order by p.sent) as sent,"
                 # Of the last attempt: an earlier one may have been refused for a while.
                 " max(extract(epoch from p.acked)::float8) as acked,"
-                " min(extract(epoch from p.reported)::float8) as reported"
+                " min(extract(epoch from p.reported)::float8) as reported,"
+                " bool_or(p.state in ('acked', 'accepted', 'delivered')) as is_taken"
                 " from notice n join notice_part p on notice = n.id group by n.id, part"):
             place = ((row["concat_ref"], row["part"]) if row["parts"] > 1 else row["text"])
             written[row["msisdn"], place].append(row)
         return written
 
+    def _given_up(self):
+        """When the link left a bearerbox that did not acknowledge in time, as often as it
+        did: what was on its way it sends again."""
+        return [Kill("SMSC link", seconds(line["time"]))
+                for line in self.site.smsc.events("link_down", why="ack_timeout")]
+
+    @staticmethod
+    def _must_arrive(row):
+        """Not a part that bearerbox never took, when its terms were answered (over the wide
+        band) before it was due again: then nobody needs it any more."""
+        return row["is_taken"] or row["reason"] != "notice_not_needed"
+
     def _has_arrived(self, written):
         arrived = self._arrived()
-        return all(len(arrived.get(key, [])) >= len(rows) for key, rows in written.items())
+        return all(len(arrived.get(key, [])) >= sum(map(self._must_arrive, rows))
+                   for key, rows in written.items())
 
     def _messages(self):
-        """Each message arrived with its text; a part more often than once only if it was
-        unacknowledged at a kill, and not more often than that."""
+        """Each message that was needed arrived with its text; a part more often than once
+        only if it was unacknowledged at a kill, and not more often than that."""
+        self.kills = self.kills + self._given_up()
         # What bearerbox has it may be keeping for another try at the message centre.
         written = self._written()
         wait.in_vain_until(lambda: self._has_arrived(written), SETTLE_S)
@@ -129,7 +144,7 @@ class Audit:
                             sms_attempts=sum(len(row["sent"]) for rows in written.values()
                                              for row in rows),
                             sms_arrived=sum(map(len, arrived.values())), sms_repeats=0,
-                            sms_repeats_allowed=0)
+                            sms_repeats_allowed=0, sms_not_needed=0)
         self._must(arrived.keys() <= written.keys(), "messages that nobody wrote")
         for key, rows in written.items():
             self._part(key, rows, arrived.get(key, []))
@@ -137,11 +152,14 @@ class Audit:
 
     def _part(self, key, rows, came):
         allowed = sum(map(self._in_hand, rows))
+        wanted = sum(map(self._must_arrive, rows))
         repeats = len(came) - len(rows)
+        self.figures["sms_not_needed"] += max(-repeats, 0)
         self.figures["sms_repeats"] += max(repeats, 0)
         self.figures["sms_repeats_allowed"] += allowed
-        self._must(0 <= repeats <= allowed,
-                   f"{key}: {len(came)} of {len(rows)} came, {allowed} may repeat: {rows}")
+        self._must(len(came) >= wanted and repeats <= allowed,
+                   f"{key}: {len(came)} of {len(rows)} came, {wanted} must,"
+                   f" {allowed} may repeat: {rows}")
         self._must(all(any(text in row["text"] for row in rows) for _, text in came),
                    f"{key}: another text: {came}")
 
@@ -160,6 +178,9 @@ class Audit:
         for key, rows in written.items():
             if len(rows) == 1 and arrived.get(key):
                 by_notice[rows[0]["id"], rows[0]["text"]][rows[0]["part"]] = arrived[key][0][1]
+        n_parts = {rows[0]["id"]: rows[0]["parts"] for rows in written.values()}
         for (notice, text), parts in by_notice.items():
+            if len(parts) < n_parts[notice]:
+                continue  # what is missing is told, or was not needed
             whole = "".join(parts[part] for part in sorted(parts))
             self._must(whole == text, f"notice {notice} arrived as {whole!r}, not {text!r}")

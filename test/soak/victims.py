@@ -56,7 +56,8 @@ def plan(seed, n_kills, longest_pause_s):
     return [(name, numbers.uniform(0, longest_pause_s)) for name in names]
 
 
-def _seconds(stamp):
+def seconds(stamp):
+    """The time of a log line, by the wall clock."""
     return datetime.datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp()
 
 
@@ -127,7 +128,7 @@ class Executioner:
 
     def measure(self):
         """How long each child was away, by the log of its supervisor."""
-        ready = {part: [_seconds(line["time"])
+        ready = {part: [seconds(line["time"])
                         for line in getattr(self.site, part).events("ready")]
                  for part in SUPERVISORS.values()}
         for kill in self.kills:
