@@ -189,6 +189,20 @@ static void add_text(struct message *message, CURL *easy, struct slice body,
 	free(text.p);
 }
 
+/*
+ * After a refusal libcurl takes its leave, and waits for the answer to QUIT without
+ * coming back to the loop. Here it tells of each line, that one among them, as soon as
+ * it has sent it; no line is kept or logged.
+ */
+static int on_line(CURL *easy, curl_infotype kind, char *line, size_t n, void *arg)
+{
+	(void)arg;
+	if (kind == CURLINFO_HEADER_OUT &&
+	    slice_eq(slice_make(line, n), SLICE("QUIT\r\n")))
+		transfer_stop_reading(easy);
+	return 0;
+}
+
 static void set_server(CURL *easy, const struct mail *mail)
 {
 	service_demand(mail->service, easy);
@@ -196,7 +210,10 @@ static void set_server(CURL *easy, const struct mail *mail)
 	TRANSFER_SET(easy, USE_SSL, (long)CURLUSESSL_ALL);
 	TRANSFER_SET(easy, URL, mail->url);
 	TRANSFER_SET(easy, TIMEOUT_MS, (long)mail->service->timeout_ms);
-	/* Of QUIT after a refusal, too, whose answer libcurl does not go on without. */
+	TRANSFER_SET(easy, DEBUGFUNCTION, on_line);
+	TRANSFER_SET(easy, VERBOSE, 1L);
+	/* Where QUIT could not even be sent, it is what libcurl's patience is limited
+	 * by. */
 	TRANSFER_SET(easy, SERVER_RESPONSE_TIMEOUT,
 		     (long)(mail->service->timeout_ms + 999) / 1000);
 	if (mail->user) {

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include "base/log.h"
 
@@ -21,6 +22,7 @@ struct transfers {
 
 struct transfer {
 	CURL *easy;
+	curl_socket_t fd; /* that it was last watched at */
 	char why[CURL_ERROR_SIZE];
 	transfer_fn *fn;
 	void *arg;
@@ -68,9 +70,12 @@ static void on_socket(evutil_socket_t fd, short what, void *arg)
 /* libcurl wants a socket watched; the event is kept as the socket's pointer. */
 static int on_watch(CURL *easy, curl_socket_t fd, int what, void *arg, void *watched)
 {
-	(void)easy;
 	struct transfers *transfers = arg;
+	struct transfer *transfer = NULL;
 	struct event *event = watched;
+	curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer);
+	if (transfer && what != CURL_POLL_REMOVE)
+		transfer->fd = fd;
 	if (event)
 		event_free(event);
 	event = NULL;
@@ -119,9 +124,18 @@ void transfers_begin(struct transfers *transfers, CURL *easy, transfer_fn *fn,
 	struct transfer *transfer = calloc(1, sizeof(*transfer));
 	BUG_ON(!transfer);
 	transfer->easy = easy;
+	transfer->fd = CURL_SOCKET_BAD;
 	transfer->fn = fn;
 	transfer->arg = arg;
 	TRANSFER_SET(easy, ERRORBUFFER, transfer->why);
 	TRANSFER_SET(easy, PRIVATE, transfer);
 	BUG_ON(curl_multi_add_handle(transfers->multi, easy) != CURLM_OK);
+}
+
+void transfer_stop_reading(CURL *easy)
+{
+	struct transfer *transfer;
+	curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer);
+	if (transfer->fd != CURL_SOCKET_BAD)
+		(void)shutdown(transfer->fd, SHUT_RD); /* or it has ended already */
 }

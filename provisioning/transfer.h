@@ -28,6 +28,15 @@ struct transfers *transfers_new(struct loop *loop);
  */
 void transfers_begin(struct transfers *transfers, CURL *easy, transfer_fn *fn,
 		     void *arg);
+/**
+ * Nothing more that the server says is of interest: who reads it meets its end at once.
+ *
+ * For libcurl's own callbacks, where it would wait for an answer without coming back to
+ * the loop.
+ *
+ * @param easy  of a transfer that is under way, and will end by this
+ */
+void transfer_stop_reading(CURL *easy);
 
 /* An option that this libcurl does not take could be a check left out. */
 #define TRANSFER_SET(easy, option, value) \

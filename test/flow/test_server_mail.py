@@ -30,6 +30,12 @@ def configure(site, **changes):
         "mail_credentials": credentials, "mail_timeout": "1s", **changes})
 
 
+def use_wrong_password(site):
+    wrong = site.directory / "wrong.credentials"
+    pki.write_secret(wrong, b"provbox:wrong\n")
+    site.server.config["mail_credentials"] = wrong
+
+
 def row(site):
     (found,) = site.db.query("select state, attempt, reason, key from provbox.outbox"
                              " where kind = 'mail'")
@@ -40,7 +46,7 @@ def wait_attempts(site, n):
     """The row is kept, and was tried so often; nothing is logged as done."""
     wait.until(lambda: row(site)["attempt"] >= n, f"{n} attempts", 15)
     assert row(site)["state"] == "due"
-    assert site.server.events("effect_done") == []
+    assert site.server.events("effect_done", kind="mail") == []
 
 
 @pytest.mark.parametrize("is_implicit", [False, True], ids=["starttls", "smtps"])
@@ -179,15 +185,24 @@ def test_idle_connections_are_not_taken_leave_of(mailing):
         wait.until(lambda: len(mailing.billing.records()) == n, f"billing event {n}", 15)
 
 
-def test_a_server_that_takes_no_leave_holds_up_nothing_else(mailing):
+@pytest.mark.parametrize("is_implicit", [False, True], ids=["starttls", "smtps"])
+@pytest.mark.parametrize("step", ["rcpt", "password"])
+def test_a_server_that_takes_no_leave_holds_up_nothing(mailing, step, is_implicit):
+    """It refuses, and never answers to QUIT: mails to others, too, are tried meanwhile."""
+    mailing.mail = mail.Mail(mailing.pki, is_implicit=is_implicit)
     mailing.mail.reply["rcpt"], mailing.mail.leave_s = "451 4.2.0 Later", 60
+    configure(mailing, mail_timeout="60s")
+    if step == "password":
+        use_wrong_password(mailing)
     mailing.schema.finished("compass")
     mailing.start("mail", "billing")
-    mailing.schema.table("update outbox set due_at = now() + interval '2 seconds'"
+    mailing.schema.table("update outbox set due_at = now() + interval '1 second'"
                          " where kind = 'billing'")
     mailing.start("server")
-    mailing.server.wait_event("effect_failed", kind="mail")
-    wait.until(mailing.billing.records, "the billing event", 20)
+    wait_attempts(mailing, 2)
+    wait.until(mailing.billing.records, "the billing event", 15)
+    assert mailing.server.events("effect_failed", kind="mail")[0]["status"] == (
+        "451" if step == "rcpt" else "535")
 
 
 def test_nothing_is_sent_in_the_clear(mailing):
@@ -215,9 +230,7 @@ def test_a_server_that_is_another_gets_nothing(mailing, change, is_implicit):
 
 
 def test_a_wrong_password_loses_no_mail(mailing):
-    wrong = mailing.directory / "wrong.credentials"
-    pki.write_secret(wrong, b"provbox:wrong\n")
-    configure(mailing, mail_credentials=wrong)
+    use_wrong_password(mailing)
     mailing.schema.offered()
     mailing.start("mail", "server")
     wait_attempts(mailing, 2)

@@ -109,7 +109,7 @@ class Mail:
     def _authenticate(self, _server, session, _envelope, _mechanism, given):
         is_right = (given.login, given.password) == (USER.encode(), PASSWORD.encode())
         session.user = given.login.decode()
-        return smtp.AuthResult(success=is_right)
+        return smtp.AuthResult(success=is_right, handled=False)
 
     def _instead(self, step):
         if step not in self.reply or self.times == 0:
