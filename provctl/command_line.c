@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/codec.h"
 #include "base/describe.h"
 #include "base/help.h"
 
@@ -292,27 +293,44 @@ enum result command_line_read(struct context *ctx, int argc, char **argv)
 
 /* ---- Filter ---- */
 
+/* A member of the filter; NULL when the value is none: it is never left out instead. */
+static json_t *filter_value(enum option_id id, const char *value)
+{
+	uint64_t limit;
+
+	if (id == OPTION_LIMIT) {
+		if (slice_to_u64(slice_of(value), 1000000, &limit))
+			return json_integer((json_int_t)limit);
+		complain("--limit is not a number up to 1000000");
+		return NULL;
+	}
+	if (id == OPTION_REQUEST && !uuid_is_valid(slice_of(value))) {
+		complain("--request: a request id is a UUID in lower case");
+		return NULL;
+	}
+	json_t *text = json_string(value);
+	if (!text)
+		complain("--%s is not UTF-8", option_rows[id].name);
+	return text;
+}
+
 const char *command_line_filter(struct context *ctx)
 {
 	json_t *object = json_object();
+	const char *copy = NULL;
+
 	for (size_t i = 0; i < OPTION_N; i++) {
-		const char *value = ctx->options[i];
-		uint64_t limit;
-		if (!value || !option_rows[i].member)
+		if (!ctx->options[i] || !option_rows[i].member)
 			continue;
-		bool is_limit = i == OPTION_LIMIT;
-		if (is_limit && !slice_to_u64(slice_of(value), 1000000, &limit)) {
-			complain("--limit is not a number up to 1000000");
-			json_decref(object);
-			return NULL;
-		}
-		json_object_set_new(object, option_rows[i].member,
-				    is_limit ? json_integer((json_int_t)limit)
-					     : json_string(value));
+		json_t *value = filter_value((enum option_id)i, ctx->options[i]);
+		if (!value)
+			goto out;
+		json_object_set_new(object, option_rows[i].member, value);
 	}
 	char *text = json_dumps(object, 0);
-	const char *copy = arena_string(ctx->arena, slice_of(text));
+	copy = arena_string(ctx->arena, slice_of(text));
 	free(text);
+out:
 	json_decref(object);
 	return copy;
 }

@@ -95,9 +95,11 @@ enum result database_open(struct context *ctx, const char *dsn, const char *data
 			 dsn);
 		return RESULT_UNAVAILABLE;
 	}
+	/* Without the interval the server would go on, and commit, after a Ctrl-C. */
 	return database_run(ctx, "set timezone = 'UTC'; set datestyle = 'ISO';"
 				 " set client_encoding = 'UTF8';"
-				 " set client_min_messages = 'warning'");
+				 " set client_min_messages = 'warning';"
+				 " set client_connection_check_interval = '500 ms'");
 }
 
 void database_close(struct context *ctx)

@@ -201,3 +201,26 @@ def test_an_erasure_is_confirmed(provctl, schema, answer, status):
     (shown,) = schema.rows("operator", "device_show", DEV)
     assert (shown["number"] is None) == (status == 0)
     assert (b"outcome" in out) == (status == 0)
+
+
+def test_an_erasure_that_is_interrupted_is_none(provctl, schema):
+    """Also where the server would only have to wait a little longer."""
+    schema.finished("compass")
+    other = schema.database.cluster.connect(schema.database.name)
+    other.autocommit = False
+    other.cursor().execute("select from provbox.request for update")
+    process = subprocess.Popen([PROVCTL, "user", "erase", NUMBER, "--yes", f"--dsn={provctl.dsn}"],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def has_session():
+        return schema.table("select pid from pg_stat_activity where usename = 'provbox_operator'"
+                            " and wait_event_type = 'Lock'")
+
+    wait.until(has_session, "an erasure that waits")
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=30) == (b"", b"") and process.returncode == -signal.SIGINT
+    wait.until(lambda: not has_session(), "the end of its session")
+    other.close()
+    (shown,) = schema.rows("operator", "device_show", DEV)
+    assert shown["number"] is not None
+    assert schema.table("select id from event where kind = 'user_erased'") == []

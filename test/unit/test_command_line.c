@@ -7,7 +7,7 @@ const struct command commands[] = {
 	{ .words = "thing list",
 	  .help = "all things",
 	  .example = "provctl thing list",
-	  .options = OPTION(STATE) | OPTION(LIMIT) },
+	  .options = OPTION(STATE) | OPTION(REQUEST) | OPTION(LIMIT) },
 	{ .words = "thing show",
 	  .arguments = "ID [VERSION]",
 	  .help = "one thing",
@@ -110,6 +110,10 @@ static const struct {
 	{ "thing list --limit -1", NULL },
 	{ "thing list --limit 1x", NULL },
 	{ "thing list --limit=", NULL },
+	{ "thing list --request 4d9f4e6a-2b7c-4c1e-9f30-0a1b2c3d4e5f",
+	  "{\"request\": \"4d9f4e6a-2b7c-4c1e-9f30-0a1b2c3d4e5f\"}" },
+	{ "thing list --request 4D9F4E6A-2B7C-4C1E-9F30-0A1B2C3D4E5F", NULL },
+	{ "thing list --state a\xff", NULL },
 };
 
 static void makes_a_filter_of_options(void)
