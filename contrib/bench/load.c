@@ -5,17 +5,15 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/timerfd.h>
-#include <unistd.h>
 
 #include "base/exchange.h"
 #include "base/log.h"
 #include "contrib/bench/devices.h"
 #include "contrib/bench/part.h"
 #include "contrib/bench/pulse.h"
+#include "contrib/bench/ticks.h"
 #include "contrib/bench/waits.h"
 
-#define TICK_NS   500000
 #define SECOND_US 1000000
 #define GRACE_S   30 /* for answers after the last question */
 
@@ -27,7 +25,6 @@ struct load {
 	struct sockaddr_storage address;
 	socklen_t address_size;
 	struct client *kept; /* of kept and honest */
-	struct event tick;
 	struct pulse *pulse; /* of honest */
 	struct timer end;
 	size_t next_device;
@@ -242,17 +239,14 @@ static void run_kept(struct load *load)
 	loop_run(load->loop);
 }
 
-static void on_tick(evutil_socket_t fd, short what, void *arg)
+static void on_tick(void *arg)
 {
 	struct load *load = arg;
 	const struct settings *settings = load->settings;
 	const int64_t now_us = waits_now_us();
 	const uint64_t n_all = settings->rate * settings->seconds;
-	uint64_t expired;
 	int64_t due_us;
 
-	(void)what;
-	(void)!read(fd, &expired, sizeof(expired));
 	for (;;) {
 		due_us = load->begin_us +
 			 (int64_t)load->n_begun * SECOND_US / (int64_t)settings->rate;
@@ -277,21 +271,6 @@ static void on_end(void *arg)
 	loop_stop(load->loop);
 }
 
-/* The loop's own timers are as coarse as the kernel's clock, 4 ms and more. */
-static void start_ticking(struct load *load)
-{
-	const struct timespec period = { .tv_nsec = TICK_NS };
-	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-
-	BUG_ON(fd < 0 || timerfd_settime(fd, 0,
-					 &(struct itimerspec){ .it_interval = period,
-							       .it_value = period },
-					 NULL) != 0);
-	event_assign(&load->tick, loop_base(load->loop), fd, EV_READ | EV_PERSIST,
-		     on_tick, load);
-	event_add(&load->tick, NULL);
-}
-
 static void run_honest(struct load *load)
 {
 	const struct settings *settings = load->settings;
@@ -303,7 +282,7 @@ static void run_honest(struct load *load)
 		load->kept[i].due_us = load->begin_us +
 				       (int64_t)i * SECOND_US / (int64_t)settings->asks;
 	load->pulse = pulse_new(load->loop, settings->echo);
-	start_ticking(load);
+	ticks_new(load->loop, on_tick, load); /* as long as the process */
 	timer_start(&load->end, (int64_t)(settings->seconds + GRACE_S) * 1000);
 	loop_run(load->loop);
 }

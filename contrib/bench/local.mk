@@ -4,12 +4,14 @@ noinst_PROGRAMS += contrib/bench/bench
 contrib_bench_bench_SOURCES = \
 	contrib/bench/box.c \
 	contrib/bench/devices.c contrib/bench/devices.h \
+	contrib/bench/held.c \
 	contrib/bench/load.c \
 	contrib/bench/main.c \
 	contrib/bench/part.h \
 	contrib/bench/pulse.c contrib/bench/pulse.h \
 	contrib/bench/settings.c contrib/bench/settings.h \
 	contrib/bench/slow.c \
+	contrib/bench/ticks.c contrib/bench/ticks.h \
 	contrib/bench/unit.c \
 	contrib/bench/upstream.c \
 	contrib/bench/waits.c contrib/bench/waits.h \

@@ -16,8 +16,9 @@ static const struct part {
 	const char *name;
 	int (*run)(const struct settings *settings);
 } parts[] = {
-	{ "load", load_run }, { "slow", slow_run }, { "upstream", upstream_run },
-	{ "unit", unit_run }, { "echo", echo_run }, { "box", box_run },
+	{ "load", load_run },         { "held", held_run }, { "slow", slow_run },
+	{ "upstream", upstream_run }, { "unit", unit_run }, { "echo", echo_run },
+	{ "box", box_run },
 };
 
 bool part_is_told_to_go(void)
@@ -85,7 +86,7 @@ int main(int argc, char **argv)
 			       ? parts[i].run(&settings)
 			       : EXIT_USAGE;
 	}
-	fprintf(stderr,
-		"usage: bench load|slow|upstream|unit|echo|box name=value...\n");
+	fprintf(stderr, "usage: bench load|held|slow|upstream|unit|echo|box "
+			"name=value...\n");
 	return EXIT_USAGE;
 }

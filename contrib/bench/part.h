@@ -11,6 +11,8 @@
 
 /** Devices that open sessions and ask: the load of a measurement. */
 int load_run(const struct settings *settings);
+/** Sessions that are held, and ask together. */
+int held_run(const struct settings *settings);
 /** Peers that are as slow as they can. */
 int slow_run(const struct settings *settings);
 /** The server behind the proxy: authenticates everybody, answers 1 KB. */

@@ -41,6 +41,19 @@ def queued_s(pid):
     return _schedstat(pid, 1)
 
 
+def pss_kib(pid):
+    """Resident memory of a process and all below it, what they share counted once; None
+    where this user may not look into them (they hold keys: only root may)."""
+    total = 0
+    for one in [pid, *process.descendants(pid)]:
+        try:
+            rows = pathlib.Path(f"/proc/{one}/smaps_rollup").read_text().splitlines()
+        except PermissionError:
+            return None
+        total += sum(int(row.split()[1]) for row in rows if row.startswith("Pss:"))
+    return total
+
+
 @contextlib.contextmanager
 def alone():
     """What is started meanwhile goes before other work of the machine, if this user may do
@@ -55,6 +68,22 @@ def alone():
         yield True
     finally:
         os.sched_setscheduler(0, os.SCHED_OTHER, normal)
+
+
+@contextlib.contextmanager
+def first(*pids):
+    """These processes and all below them go before other work of the machine meanwhile, if
+    this user may do that."""
+    every = [one for pid in pids for one in [pid, *process.descendants(pid)]]
+    try:
+        for one in every:
+            os.sched_setscheduler(one, os.SCHED_RR, os.sched_param(1))
+    except PermissionError:
+        pass
+    yield
+    for one in every:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.sched_setscheduler(one, os.SCHED_OTHER, os.sched_param(0))
 
 
 class Part:
@@ -75,6 +104,18 @@ class Part:
     def go(self):
         self.process.stdin.write("\n")
         self.process.stdin.flush()
+
+    def read(self):
+        """One line of its output, JSON."""
+        line = self.process.stdout.readline()
+        assert line, "a part of the bench has ended"
+        return json.loads(line)
+
+    def ask(self, word):
+        """Have it do what the word says; what came of it."""
+        self.process.stdin.write(f"{word}\n")
+        self.process.stdin.flush()
+        return self.read()
 
     def result(self):
         out, _ = self.process.communicate()

@@ -5,6 +5,7 @@ import contextlib
 import os
 import pathlib
 import re
+import resource
 import shutil
 import subprocess
 
@@ -12,6 +13,9 @@ import parts
 from harness import daemon, pki, process, wait
 
 HERE = pathlib.Path(__file__).parent
+# nginx opens a connection to the server for each session that asks while others do.
+MOST_CONNECTIONS = 22000
+FEW = 64  # its other descriptors
 SBIN = "/usr/sbin:/usr/local/sbin:/usr/bin"
 
 
@@ -31,6 +35,7 @@ class Site:
             "upstream", port=self.upstream_port, chain=self.pki.server_landnet.path,
             key=self.pki.server_landnet.key_path, trust=self.pki.landnet.path,
             crl=self.pki.landnet.crl_path)
+        self.upstream_pid = part.process.pid
         try:
             yield
         finally:
@@ -81,6 +86,7 @@ class Peer:
         p = site.pki
         self.name, self.directory = name, site.directory
         self.port = wait.free_port()
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self.values = {
             "PORT": self.port, "UPSTREAM": site.upstream_port, "DIRECTORY": site.directory,
             "AIRNET_PEM": pki.join(site.directory / "airnet.pem", p.gateway_airnet,
@@ -90,6 +96,7 @@ class Peer:
             "DEVICE_CA": p.device.path, "DEVICE_CRL": p.device.crl_path,
             "LANDNET_CA": p.landnet.path, "LANDNET_CRL": p.landnet.crl_path,
             "GATEWAY_NAME": p.GATEWAY_NAME, "SERVER_NAME": p.SERVER_NAME, "BIND": bind,
+            "FILES": files, "CONNECTIONS": min(files - FEW, MOST_CONNECTIONS),
             "USER": "user root;" if os.geteuid() == 0 else ""}
 
     def start(self):
@@ -133,6 +140,11 @@ def installed():
     """The peers that this machine has."""
     return {name: make for name, make in PEERS.items()
             if shutil.which(name.split(",")[0], path=SBIN)}
+
+
+def installed_default():
+    """Of those, the ones as operators have them."""
+    return {name: make for name, make in installed().items() if "," not in name}
 
 
 def versions():
