@@ -202,10 +202,12 @@ static const struct config_key top_keys[] = {
 	{ .name = "pool_queue",
 	  .type = CONFIG_NUMBER,
 	  .offset = AT(pool_queue),
-	  .fallback = "4096",
+	  .fallback = "10000",
 	  .min = 1,
-	  .max = 65536,
-	  .help = "Requests that may wait for one, short and long ones apart." },
+	  .max = 1000000,
+	  .help = "Requests that may wait for one, short and long ones apart; as many "
+		  "as "
+		  "sessions, or some are told 503 landnet_busy when all ask at once." },
 	{ .name = "pool_wait",
 	  .type = CONFIG_DURATION,
 	  .offset = AT(pool_wait_ms),

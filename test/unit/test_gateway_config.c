@@ -102,6 +102,8 @@ static void reads_a_whole_file(void)
 	CU_ASSERT_PTR_NOT_NULL_FATAL(config);
 	const struct gateway_config *c = config_get(config);
 	CU_ASSERT_EQUAL(c->pool_size, 64);
+	/* All may ask at once, and nobody is told to come later for that. */
+	CU_ASSERT(c->pool_queue >= c->sessions);
 	CU_ASSERT_EQUAL(c->pool_wait_ms, 5000);
 	CU_ASSERT_EQUAL(c->handshake_timeout_ms, 10000);
 	CU_ASSERT_EQUAL(c->head_timeout_ms, 10000);
