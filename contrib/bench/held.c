@@ -17,7 +17,7 @@
 
 #define SECOND_US 1000000
 #define GRACE_MS  60000 /* for the last answers of a phase */
-#define PHASE_MAX  32
+#define PHASE_MAX 32
 
 struct holder {
 	struct held *held;

@@ -46,6 +46,19 @@ def check_cpu(rows, printed):
                 assert one["units"] == pytest.approx(one["cpu_us"] / one["unit_us"], rel=0.01)
 
 
+def check_held(found, printed):
+    assert "Memory of an idle session, 100 held" in printed or "only root may look" in printed
+    assert {"provbox", "haproxy"} <= set(found)
+    for name, [one] in found.items():
+        assert f"\n| {name} " in printed
+        assert one["opened"]["failures"] == 0
+        assert one.get("kib", 1) > 0
+        for phase, n in (("steady", 200), ("burst", 100)):
+            assert one[phase]["failures"] == 0, one[phase]["first_failure"]
+            assert set(one[phase]["wait"]) == WAITS
+            assert one[phase]["wait"]["n"] == n
+
+
 def check_notices(found, printed):
     assert "| provbox " in printed and "| bare box |" in printed
     for runs in found.values():
@@ -60,11 +73,12 @@ def test_smoke(tmp_path):
     found = json.loads(result.read_text())
     check_waits(found["smoke"]["slow"]["kinds"], done.stdout)
     check_cpu(found["smoke"]["peers"], done.stdout)
+    check_held(found["smoke"]["held"], done.stdout)
     check_notices(found["smoke"]["notices"], done.stdout)
 
 
 def test_names_are_told():
     done = run("nothing")
     assert done.returncode == 2
-    assert "there are slow peers notices smoke" in done.stderr
+    assert "there are slow peers held notices smoke" in done.stderr
     assert "make bench BENCH='slow'" in run("help").stdout
