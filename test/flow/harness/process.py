@@ -5,6 +5,7 @@ at its end a child that was left behind is seen (left_behind). Log lines of the
 daemons are `time LEVEL program[pid] ev=... key=value ...`.
 """
 
+import collections
 import ctypes
 import os
 import pathlib
@@ -12,6 +13,7 @@ import re
 import shlex
 import signal
 import subprocess
+import threading
 
 import pytest
 
@@ -56,6 +58,35 @@ class LogLine:
         return self.text
 
 
+class Log:
+    """The complete lines of a log that grows, each read and taken apart once."""
+
+    def __init__(self, path):
+        self.path = path
+        self.n_bytes = 0
+        self.read_lines = []
+        self.by_event = collections.defaultdict(list)
+        self.lock = threading.Lock()
+
+    def _read(self):
+        with open(self.path, "rb") as log:
+            log.seek(self.n_bytes)
+            # A line that is being written is not seen yet.
+            whole = log.read().rpartition(b"\n")[0]
+        if whole:
+            self.n_bytes += len(whole) + 1
+            for text in whole.decode(errors="replace").split("\n"):
+                line = LogLine(text)
+                self.read_lines.append(line)
+                self.by_event[line["ev"]].append(line)
+
+    def lines(self, event=None):
+        """All lines so far, or those of an event."""
+        with self.lock:
+            self._read()
+            return list(self.by_event.get(event, ()) if event else self.read_lines)
+
+
 class Process:
     """A running program whose standard output and error go to a file."""
 
@@ -64,6 +95,7 @@ class Process:
         self.argv = [str(a) for a in argv]
         self.directory = pathlib.Path(directory)
         self.log_path = self.directory / f"{name}.log"
+        self.growing_log = Log(self.log_path)
         self.sanitizer_path = self.directory / f"{name}.sanitizer"
         self.exit_status = None
         sanitizer = f"log_path={self.sanitizer_path}:exitcode=99"
@@ -92,14 +124,13 @@ class Process:
         return self.log_path.read_text(errors="replace")
 
     def lines(self):
-        """Complete lines; a line that is being written is not seen yet."""
-        return self.log().split("\n")[:-1]
+        """Complete lines."""
+        return [line.text for line in self.growing_log.lines()]
 
     def events(self, event=None, **fields):
         """Log lines with this event and these fields."""
-        wanted = {"ev": event, **fields} if event else fields
-        return [line for line in map(LogLine, self.lines())
-                if all(line[k] == str(v) for k, v in wanted.items())]
+        return [line for line in self.growing_log.lines(event)
+                if all(line[k] == str(v) for k, v in fields.items())]
 
     def wait_event(self, event, timeout_s=10.0, **fields):
         """The first log line with this event and these fields."""
@@ -169,7 +200,7 @@ class Process:
 
     def complaints(self, allowed_errors=()):
         """What is wrong with this run: ERROR lines but those named, sanitizer reports."""
-        found = [f"{self.name}: {line}" for line in map(LogLine, self.lines())
+        found = [f"{self.name}: {line}" for line in self.growing_log.lines()
                  if line.level == "ERROR" and line["ev"] not in allowed_errors]
         for report in sorted(self.directory.glob(f"{self.sanitizer_path.name}.*")):
             found.append(f"{self.name}: {report.name}\n{report.read_text()}")
