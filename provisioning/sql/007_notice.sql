@@ -377,6 +377,15 @@ begin
 end
 $$;
 
+-- Has the SMSC the part of an attempt, by this or by another one? Then what becomes of this one fails nothing.
+create function is_part_taken(p_attempt notice_part) returns boolean
+language plpgsql stable set search_path = provbox, pg_temp as $$
+begin
+	return exists (select from notice_part_now where notice = p_attempt.notice and part = p_attempt.part
+		and state in ('accepted', 'delivered'));
+end
+$$;
+
 create function smsc_ack(p_uuid uuid, p_nack int) returns text
 language plpgsql security definer set search_path = provbox, pg_temp as $$
 declare
@@ -389,14 +398,14 @@ begin
 			when state <> 'sent' then state when p_nack in (0, 3) then 'acked'
 			when p_nack = 1 then 'refused' else 'deferred' end
 		where uuid = p_uuid returning * into p;
-		if p.state = 'refused' then
+		if is_part_taken(p) or p.state = 'acked' then
+			perform notice_judge(p.notice, null);
+		elsif p.state = 'refused' then
 			perform outbox_bury(id, 'smsc', 'message_refused', jsonb_build_object('part', p.part))
 			from outbox where notice = p.notice and state = 'due';
 		elsif p.state = 'deferred' then
 			perform outbox_fail(id, 'smsc', 'link_busy', false)
 			from outbox where notice = p.notice and state = 'due';
-		else
-			perform notice_judge(p.notice, null);
 		end if;
 	end if;
 	return (select state from notice where id = p.notice);
@@ -454,7 +463,7 @@ begin
 		update outbox set due_at = clock_timestamp(), token = null
 		where notice = was.notice and state = 'due' and became.state = 'expired' and not exists (select from notice_part x
 			where x.notice = was.notice and x.part = was.part and x.attempt > was.attempt);
-	elsif p_event in (2, 16, 32) and was.state not in ('delivered', 'failed') then
+	elsif p_event in (2, 16, 32) and was.state not in ('delivered', 'failed') and not is_part_taken(became) then
 		perform notice_fail(was.notice,
 			case p_event when 16 then 'message_rejected' else 'message_undelivered' end, detail);
 	end if;

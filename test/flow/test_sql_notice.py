@@ -146,6 +146,59 @@ def test_a_message_that_is_lost_after_the_smsc_had_it_is_told(schema):
     assert state(schema, request) == ("failed", "done", "message_undelivered")
 
 
+def sent_twice(schema):
+    """Both attempts at the two parts of its terms: of the first nobody had heard anything."""
+    first = schema.split(schema.lease()[0])
+    make_due(schema)
+    return first, schema.split(schema.lease()[0])
+
+
+FAILURES = [
+    pytest.param(lambda schema, part: schema.report(part, 2), id="undelivered"),
+    pytest.param(lambda schema, part: schema.report(part, 16), id="rejected"),
+    pytest.param(lambda schema, part: schema.ack(part, 1), id="refused"),
+    pytest.param(lambda schema, part: schema.ack(part, 2), id="deferred")]
+
+
+@pytest.mark.parametrize("fail", FAILURES)
+def test_an_attempt_too_many_fails_nothing(schema, fail):
+    """The SMSC has what was sent first, and wants no more of it."""
+    request = schema.offered()
+    first, second = sent_twice(schema)
+    for part in first:
+        schema.report(part, 8)
+    assert state(schema, request) == ("accepted", "done", None)
+    assert fail(schema, second[0]) == "accepted"
+    assert state(schema, request) == ("accepted", "done", None)
+    assert schema.report(first[0], 2) == "failed"
+
+
+@pytest.mark.parametrize("fail", FAILURES)
+def test_one_attempt_that_goes_on_is_enough(schema, fail):
+    request = schema.offered()
+    first, second = sent_twice(schema)
+    schema.report(first[0], 8)
+    assert fail(schema, second[0]) == "sending"
+    assert state(schema, request) == ("sending", "due", None)
+    schema.ack(second[1], 0)
+    assert schema.report(second[1], 8) == "accepted"
+    assert state(schema, request) == ("accepted", "done", None)
+
+
+def test_what_the_smsc_has_by_now_is_not_sent_when_it_is_tried_again(schema):
+    """And its work ends: it was dead when the report came."""
+    request = schema.offered()
+    first, second = schema.split(schema.lease()[0])
+    schema.report(first, 8)
+    schema.ack(second, 1)
+    schema.report(second, 8)
+    assert state(schema, request) == ("failed", "dead", "message_refused")
+    (row,) = schema.rows("operator", "outbox_list", "{}")
+    assert schema.value("operator", "outbox_revive", row["id"], None) == "changed"
+    assert state(schema, request) == ("accepted", "done", None)
+    assert schema.lease() == []
+
+
 def test_a_part_without_any_report_is_sent_again_after_its_validity(schema):
     schema.offered()
     first, second = schema.split(schema.lease()[0])
