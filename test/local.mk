@@ -25,9 +25,9 @@ soak: all
 		PROVBOX_SOAK_KILLS=$(SOAK_KILLS) $(PYTHON) -m pytest -p no:cacheprovider \
 		-c $(srcdir)/test/pytest.ini -s $(SOAK:%=$(srcdir)/test/flow/test_survives_%.py) $(FLOW)
 
-lint:
+lint: $(manual_pages)
 	$(FLOW_ENV) $(PYTHON) -m pytest -p no:cacheprovider -c $(srcdir)/test/pytest.ini \
-		-q $(srcdir)/test/lint
+		-q $(srcdir)/test/lint $(srcdir)/test/flow/test_manual.py -k 'lint or mandoc'
 
 # Each patch of test/mutants takes one check out; a test must notice. One of them:
 # make mutants MUTANTS=NAME.

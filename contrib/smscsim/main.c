@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -219,6 +220,19 @@ static void log_stopped(const struct centre_counts *counts)
 		 log_num("protocol_errors", counts->protocol_errors));
 }
 
+/* A socket is opened by its absolute path. */
+static bool make_absolute(const char *path, char *out, size_t size)
+{
+	char *here = path[0] == '/' ? NULL : get_current_dir_name();
+	int n = snprintf(out, size, "%s%s%s", here ? here : "", here ? "/" : "", path);
+	bool is_made = (here || path[0] == '/') && n > 0 && (size_t)n < size;
+
+	free(here);
+	if (!is_made)
+		fprintf(stderr, "smscsim: --radio: %s: the path is too long\n", path);
+	return is_made;
+}
+
 static int run(const struct options *options, const char *password)
 {
 	const struct centre_settings settings = {
@@ -235,21 +249,24 @@ static int run(const struct options *options, const char *password)
 		.deliver_all = options->deliver_all,
 	};
 	int status = EXIT_FAILURE;
-	char address[32];
+	char address[32], path[PATH_MAX];
+
+	if (!make_absolute(options->radio, path, sizeof(path)))
+		return status;
 	snprintf(address, sizeof(address), "127.0.0.1:%d", (int)options->port);
 	int fd = listener_open(options->port >= 0 ? address : options->listen);
 	if (fd < 0)
 		return status;
 	struct loop *loop = loop_new();
 	struct centre *centre = centre_new(loop, &settings);
-	struct radio *radio = radio_open(loop, options->radio, centre);
+	struct radio *radio = radio_open(loop, path, centre);
 	if (!radio)
 		goto fail;
 	struct listener *listener = listener_new(loop, fd, on_accept, centre);
 	BUG_ON(!listener);
 	loop_on_signal(loop, SIGTERM, on_stop, loop);
 	loop_on_signal(loop, SIGINT, on_stop, loop);
-	log_listening(fd, options->radio);
+	log_listening(fd, path);
 	loop_run(loop);
 
 	log_stopped(centre_counts(centre));

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 
 import pytest
-from harness import paths, pki
+from harness import described, paths, pki
 
 DAEMONS = ["gateway", "server", "smsc"]
 
@@ -15,11 +15,7 @@ def example(daemon):
 
 
 def keys(daemon):
-    """{key: (need, default)} of all sections, as the program describes itself."""
-    text = subprocess.run([paths.program(f"provbox-{daemon}"), "--describe"], text=True,
-                          capture_output=True, check=True, timeout=20).stdout
-    rows = [line.split("\t") for line in text.splitlines()]
-    return {row[2]: (row[4], row[5]) for row in rows if row[0] == "key"}
+    return {key["name"]: key for key in described.rows(f"provbox-{daemon}", "key")}
 
 
 @pytest.fixture
@@ -57,6 +53,5 @@ def test_what_an_example_comments_out_is_there(daemon):
     lines = re.findall(r"^# (\w+) = (.*?)(?:[ \t]+# .*)?$", example(daemon).read_text(), re.M)
     assert len(lines) >= 6
     for key, value in lines:
-        need, default = said[key]
-        if need == "default" and default != "{}":
-            assert value.strip('"') == default, key
+        if said[key]["need"] == "default" and said[key]["default"] != "{}":
+            assert value.strip('"') == said[key]["default"], key
