@@ -15,11 +15,28 @@ create table schema_version (
 	applied_at timestamptz not null default clock_timestamp()
 );
 
--- Record a migration as applied; the number is the head of its file name.
+-- What each role of the programs may call, as the last migration left it: where it is otherwise, somebody changed it.
+create table role_right (
+	role text,
+	routine text,
+	primary key (role, routine)
+);
+
+create function rights_read() returns table (role text, routine text)
+language sql stable set search_path = provbox, pg_temp as $$
+	select r.rolname, p.oid::regprocedure::text
+	from pg_proc p cross join aclexplode(p.proacl) a join pg_roles r on r.oid = a.grantee
+	where p.pronamespace = 'provbox'::regnamespace and a.privilege_type = 'EXECUTE'
+		and r.rolname in ('provbox_server', 'provbox_smsc', 'provbox_operator')
+$$;
+
+-- Record a migration as applied, and the rights that there are now; the number is the head of its file name.
 create function schema_record(p_name text, p_sha256 bytea) returns void
 language sql set search_path = provbox, pg_temp as $$
 	insert into schema_version (version, name, sha256)
-	values (substring(p_name from '^[0-9]+')::int, p_name, p_sha256)
+	values (substring(p_name from '^[0-9]+')::int, p_name, p_sha256);
+	delete from role_right;
+	insert into role_right select * from rights_read();
 $$;
 
 create function schema_version_read() returns int

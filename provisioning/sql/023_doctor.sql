@@ -20,7 +20,13 @@ begin
 			where c.relnamespace = 'provbox'::regnamespace and c.relkind in ('r', 'v') and not r.rolsuper
 				and (has_any_column_privilege(r.oid, c.oid, 'select, insert, update, references')
 					or has_table_privilege(r.oid, c.oid, 'delete, truncate, trigger'))
-				and not exists (select from pg_auth_members m where m.member = r.oid)));
+				and not exists (select from pg_auth_members m where m.member = r.oid)),
+		(select 'sequences: ' || string_agg(c.relname, ' ' order by c.relname) from pg_class c
+			where c.relnamespace = 'provbox'::regnamespace and not r.rolsuper
+				and case c.relkind when 'S' then has_sequence_privilege(r.oid, c.oid, 'usage, select, update') end
+				and not exists (select from pg_auth_members m where m.member = r.oid)),
+		case when not r.rolsuper and has_schema_privilege(r.oid, 'provbox', 'create')
+			and not exists (select from pg_auth_members m where m.member = r.oid) then 'creates in the schema' end);
 end
 $$;
 
@@ -28,23 +34,32 @@ create function doctor_roles() returns table (name text, verdict text, found tex
 language plpgsql stable set search_path = provbox, pg_temp as $$
 #variable_conflict use_column
 declare
-	role name;
-	asks text;
+	who name;
+	lacks text;
+	calls text;
 	excess text;
 begin
-	for role, asks in values ('provbox_server'::name, 'outbox_lease(text[],text,integer,interval)'),
-		('provbox_smsc', 'smsc_lease(text,integer,interval)'), ('provbox_operator', 'status_read()') loop
-		name := 'role ' || role;
-		excess := role_excess(role);
-		if not exists (select from pg_roles where rolname = role) then
+	foreach who in array '{provbox_server,provbox_smsc,provbox_operator}'::name[] loop
+		name := 'role ' || who;
+		lacks := (select string_agg(routine, ', ' order by routine) from (select routine from role_right
+			where role = who except select routine from rights_read() where role = who) x);
+		calls := (select string_agg(routine, ', ' order by routine) from (select routine from rights_read()
+			where role = who except select routine from role_right where role = who) x);
+		excess := role_excess(who);
+		if not exists (select from pg_roles where rolname = who) then
 			return query select name, 'fail', 'there is no such role', 'provctl db init';
-		elsif not has_schema_privilege(role, 'provbox', 'usage')
-			or not has_function_privilege(role, 'provbox.' || asks, 'execute') then
+		elsif not has_schema_privilege(who, 'provbox', 'usage') then
 			return query select name, 'fail', 'may not call its functions',
-				format('grant usage on schema provbox to %s; grant execute on function provbox.%s to %1$s', role, asks);
+				format('grant usage on schema provbox to %s', who);
+		elsif lacks is not null then
+			return query select name, 'fail', 'may not call ' || lacks,
+				format('set search_path = provbox; grant execute on function %s to %s', lacks, who);
+		elsif calls is not null then
+			return query select name, 'fail', 'may call what is not for it: ' || calls,
+				format('set search_path = provbox; revoke execute on function %s from %s', calls, who);
 		elsif excess <> '' then
 			return query select name, 'fail', 'has too many rights: ' || excess,
-				format('alter role %1$s nosuperuser nocreaterole nocreatedb noreplication nobypassrls; revoke all on all tables in schema provbox from %1$s; revoke what it is a member of', role);
+				format('alter role %1$s nosuperuser nocreaterole nocreatedb noreplication nobypassrls; revoke all on all tables in schema provbox from %1$s; revoke all on all sequences in schema provbox from %1$s; revoke create on schema provbox from %1$s; revoke what it is a member of', who);
 		else
 			return query select name, 'ok', 'its functions and nothing else', null;
 		end if;

@@ -1,5 +1,6 @@
 """provctl doctor: each check is broken once, and says what is wrong and what to type."""
 
+import datetime
 import json
 import os
 import socket
@@ -102,6 +103,14 @@ def test_a_certificate_that_ends_soon(doctor):
     doctor.finds("warn", "provbox-server", "expiring", "SIGHUP")
 
 
+def test_what_has_ended(doctor):
+    """A revocation list that is past its next update."""
+    trust = doctor.site.pki.landnet
+    yesterday = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=1)
+    trust.write_crl(next_update=yesterday)
+    doctor.finds("fail", "provbox-server", "ev=expired", "replace the file, then SIGHUP")
+
+
 def test_a_clock_that_is_wrong(doctor):
     """The database's seems to be, to whoever asks it."""
     doctor.site.db.query(
@@ -121,7 +130,19 @@ def test_a_clock_that_is_wrong(doctor):
     ("grant select on provbox.device to provbox_server", "fail", "role provbox_server",
      "tables: device", "revoke all on all tables"),
     ("revoke execute on function provbox.smsc_lease from provbox_smsc", "fail",
-     "role provbox_smsc", "may not call", "grant execute"),
+     "role provbox_smsc", "may not call smsc_lease(", "grant execute"),
+    ("revoke execute on function provbox.smsc_report from provbox_smsc", "fail",
+     "role provbox_smsc", "may not call smsc_report(", "grant execute on function smsc_report("),
+    ("revoke usage on schema provbox from provbox_smsc", "fail", "role provbox_smsc",
+     "may not call its functions", "grant usage"),
+    ("grant execute on function provbox.user_erase to provbox_smsc", "fail",
+     "role provbox_smsc", "not for it: user_erase(", "revoke execute on function user_erase("),
+    ("grant execute on function provbox.request_move to provbox_server", "fail",
+     "role provbox_server", "not for it: request_move(", "revoke execute"),
+    ("grant usage on sequence provbox.epoch to provbox_server", "fail", "role provbox_server",
+     "sequences: epoch", "revoke all on all sequences"),
+    ("grant create on schema provbox to provbox_operator", "fail", "role provbox_operator",
+     "creates in the schema", "revoke create on schema"),
     ("grant execute on function provbox.device_import to public", "fail", "role public",
      "may call", "revoke execute"),
     ("insert into provbox.outbox (kind, key, state) values ('billing', 'k', 'dead')", "fail",
@@ -141,6 +162,16 @@ def test_a_clock_that_is_wrong(doctor):
 def test_a_database_that_is_not_as_it_should_be(doctor, statement, verdict, name, found, fix):
     doctor.site.db.query(statement)
     doctor.finds(verdict, name, found, fix)
+
+
+def test_what_is_to_be_typed_mends_the_rights(doctor):
+    query = doctor.site.db.query
+    query("revoke execute on function provbox.smsc_report, provbox.smsc_ack from provbox_smsc;"
+          "grant execute on function provbox.user_erase, provbox.request_move to provbox_server")
+    found = doctor.run(1)
+    for role in ("provbox_smsc", "provbox_server"):
+        query(found["rights", f"role {role}"]["fix"] + "; reset search_path")
+    doctor.run(0)
 
 
 def test_roles_with_too_many_rights(doctor, cluster):
