@@ -9,6 +9,7 @@
 
 #define QUEUE_LIMIT 1000
 #define RETRY_MS    1000
+#define SAY_MS      1000
 
 struct report {
 	TAILQ_ENTRY(report) entry;
@@ -26,7 +27,9 @@ struct report_queue {
 	struct pool_wait *wait;
 	struct exchange *exchange;
 	struct timer retry;
-	report_fn *fn; /* finishing: to be called when nothing waits */
+	size_t n_unsaid;  /* dropped for want of room, and not logged yet */
+	struct timer say; /* not before it ends are they */
+	report_fn *fn;    /* finishing: to be called when nothing waits */
 	void *arg;
 };
 
@@ -39,6 +42,22 @@ static void report_drop(struct report_queue *queue)
 	TAILQ_REMOVE(&queue->reports, report, entry);
 	queue->n--;
 	free(report);
+}
+
+/* A server that is away for long loses many: one line a second says how many. */
+static void say_dropped(struct report_queue *queue)
+{
+	if (queue->n_unsaid == 0)
+		return;
+	log_warn("session_end_dropped", log_str("srv", queue->route->srv),
+		 log_num("n", (int64_t)queue->n_unsaid));
+	queue->n_unsaid = 0;
+	timer_start(&queue->say, SAY_MS);
+}
+
+static void on_say(void *arg)
+{
+	say_dropped(arg);
 }
 
 static void on_retry(void *arg)
@@ -161,6 +180,7 @@ struct report_queue *report_queue_new(struct loop *loop, struct route *route,
 	queue->deadline_ms = deadline_ms;
 	TAILQ_INIT(&queue->reports);
 	timer_init(&queue->retry, loop, on_retry, queue);
+	timer_init(&queue->say, loop, on_say, queue);
 	return queue;
 }
 
@@ -181,9 +201,25 @@ void report_queue_free(struct report_queue *queue)
 	if (queue->exchange)
 		exchange_cancel(queue->exchange);
 	timer_cancel(&queue->retry);
+	say_dropped(queue);
+	timer_cancel(&queue->say);
 	while (!TAILQ_EMPTY(&queue->reports))
 		report_drop(queue);
 	free(queue);
+}
+
+/* The first may be on its way: the one after it is the oldest that can go. */
+static void drop_oldest(struct report_queue *queue)
+{
+	struct report *oldest = TAILQ_NEXT(TAILQ_FIRST(&queue->reports), entry);
+
+	TAILQ_REMOVE(&queue->reports, oldest, entry);
+	queue->n--;
+	free(oldest);
+	metrics_add(GATEWAY_ENDS_DROPPED, 1);
+	queue->n_unsaid++;
+	if (!timer_is_pending(&queue->say))
+		say_dropped(queue);
 }
 
 void report_session_end(struct report_queue *queue, const struct auth_claims *claims,
@@ -194,17 +230,8 @@ void report_session_end(struct report_queue *queue, const struct auth_claims *cl
 	BUG_ON(!report);
 	report->claims = *claims;
 	report->reason = reason;
-	/* The first may be on its way: the one after it is the oldest that can go. */
-	if (queue->n >= QUEUE_LIMIT) {
-		struct report *oldest = TAILQ_NEXT(TAILQ_FIRST(&queue->reports), entry);
-
-		log_warn("session_end_dropped", log_str("srv", queue->route->srv),
-			 log_masked("dev", slice_of(oldest->claims.dev)));
-		metrics_add(GATEWAY_ENDS_DROPPED, 1);
-		TAILQ_REMOVE(&queue->reports, oldest, entry);
-		queue->n--;
-		free(oldest);
-	}
+	if (queue->n >= QUEUE_LIMIT)
+		drop_oldest(queue);
 	TAILQ_INSERT_TAIL(&queue->reports, report, entry);
 	queue->n++;
 	queue_send(queue);

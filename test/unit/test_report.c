@@ -1,5 +1,6 @@
 #include "gateway/report.h"
 
+#include "test/unit/caught.h"
 #include "test/unit/claims.h"
 #include "test/unit/gateway_stage.h"
 
@@ -228,6 +229,50 @@ static void past_the_bound_the_oldest_go(void)
 	play_close(&play);
 }
 
+static size_t lines(const char *log)
+{
+	return caught_count(log, "ev=session_end_dropped");
+}
+
+static void on_second(void *arg)
+{
+	(void)arg;
+}
+
+/* One line tells of the first, and one a second of those that came since. */
+static void what_is_dropped_is_logged_now_and_then(void)
+{
+	struct play play;
+	struct timer second;
+
+	play_open(&play);
+	play.is_silent = true;
+	for (unsigned i = 0; i < LIMIT; i++)
+		report(&play, i, REASON_CLIENT_FAILED);
+	struct caught caught = caught_begin(stderr);
+	for (unsigned i = LIMIT; i < LIMIT + 5; i++)
+		report(&play, i, REASON_CLIENT_FAILED);
+	const char *log = caught_end(caught);
+	CU_ASSERT_EQUAL(lines(log), 1);
+	CU_ASSERT_PTR_NOT_NULL(strstr(log, " n=1\n"));
+
+	caught = caught_begin(stderr);
+	timer_init(&second, play.stage.loop, on_second, NULL);
+	timer_start(&second, 1500);
+	STAGE_RUN_UNTIL(&play.stage, !timer_is_pending(&second));
+	log = caught_end(caught);
+	CU_ASSERT_EQUAL(lines(log), 1);
+	CU_ASSERT_PTR_NOT_NULL(strstr(log, " n=4\n"));
+
+	for (unsigned i = LIMIT + 5; i < LIMIT + 8; i++)
+		report(&play, i, REASON_CLIENT_FAILED);
+	caught = caught_begin(stderr);
+	play_close(&play);
+	log = caught_end(caught);
+	CU_ASSERT_EQUAL(lines(log), 1);
+	CU_ASSERT_PTR_NOT_NULL(strstr(log, " n=3\n"));
+}
+
 /* Finishing does not wait for a server to come back: the rest is lost, and counted. */
 static void finishing_gives_up_at_the_first_failure(void)
 {
@@ -303,6 +348,7 @@ TEST_MAIN("report", TEST(each_session_is_told_once_and_in_turn),
 	  TEST(one_is_on_its_way_at_a_time), TEST(a_server_in_trouble_is_told_again),
 	  TEST(what_a_server_refuses_is_not_told_again),
 	  TEST(past_the_bound_the_oldest_go),
+	  TEST(what_is_dropped_is_logged_now_and_then),
 	  TEST(finishing_gives_up_at_the_first_failure),
 	  TEST(a_server_that_is_away_keeps_nobody_from_finishing),
 	  TEST(an_answer_of_another_exchange_stores_nothing),
