@@ -23,7 +23,7 @@ struct process_state {
 	const char *role; /* a constant, the same in all processes */
 	size_t index;
 	pid_t pid;          /* 0: not running */
-	int64_t started_ms; /* wall clock */
+	int64_t started_ms; /* monotonic, as all that are called so here */
 	unsigned restarts;
 	bool is_alone; /* nobody older acts in its role, see supervisor_role */
 	/* The process itself writes these. */

@@ -400,7 +400,7 @@ static void open_roles(void)
 static void open_board(void)
 {
 	self.board = board_new();
-	self.board->started_ms = time_now_ms();
+	self.board->started_ms = time_monotonic_ms();
 	self.common.board = self.board;
 	log_count_lost(&self.board->n_lines_lost);
 	status_open(self.spec, self.board);

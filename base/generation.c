@@ -116,7 +116,7 @@ struct generation *generation_new(const struct generation_parts *parts)
 	generation->arg = parts->arg;
 	generation->board = &parts->common.board->generations[parts->place];
 	generation->board->number = parts->number;
-	generation->board->started_ms = time_now_ms();
+	generation->board->started_ms = time_monotonic_ms();
 	memcpy(generation->board->config, config_digest(parts->config), SHA256_BYTES);
 	timer_init(&generation->deadline, parts->common.loop, on_deadline, generation);
 	set_phase(generation, GENERATION_STARTING);

@@ -276,7 +276,7 @@ bool process_start(struct process *process, const struct process_common *common)
 	process->pid = pid;
 	process->started_ms = loop_now_ms(common->loop);
 	process->state->pid = pid;
-	process->state->started_ms = time_now_ms();
+	process->state->started_ms = time_monotonic_ms();
 	return true;
 }
 

@@ -88,7 +88,7 @@ static json_t *describe_expiries(const struct board_generation *current)
 static json_t *status(void)
 {
 	const struct board *board = self.board;
-	int64_t now_ms = time_now_ms();
+	int64_t now_ms = time_monotonic_ms();
 	json_t *generations = json_array();
 
 	for (size_t i = 0; i < BOARD_GENERATIONS; i++)

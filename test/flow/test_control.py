@@ -3,7 +3,6 @@
 doc/landnet.md, The control stream.
 """
 
-import http.client
 import os
 import socket
 import subprocess
@@ -331,16 +330,6 @@ def test_who_ends_says_so(edge):
     assert sorted(ends_of_links(edge, 4)[2:]) == ["closed", "drained"]
 
 
-def readiness(gateway):
-    connection = http.client.HTTPConnection("localhost", timeout=10)
-    connection.sock = socket.socket(socket.AF_UNIX)
-    connection.sock.connect(gateway.config["admin"].removeprefix("unix:"))
-    connection.request("GET", "/readyz")
-    status = connection.getresponse().status
-    connection.close()
-    return status
-
-
 def test_a_gateway_that_no_server_lists_is_not_ready(site):
     """It says what to type at the server; when that is done, it is ready by itself."""
     another = site.pki.landnet.issue("another", usages=[pki.CLIENT])
@@ -348,14 +337,14 @@ def test_a_gateway_that_no_server_lists_is_not_ready(site):
     site.gateway.expect_errors("control_down")
     site.gateway.SOON_S = 0.1
     site.start("database", "server", "gateway")
-    wait.until(lambda: readiness(site.gateway) == 503, "an end of readiness", 15)
+    wait.until(lambda: site.gateway.ask_admin("/readyz")[0] == 503, "an end of readiness", 15)
     (line,) = site.gateway.events("control_down")
     assert (line["reason"], line["detail"]) == ("refused", "gateway_unknown")
     pins = {line["pin"] for line in site.server.events("gateway_unknown")}
     assert pins == {line["pin"]} == {site.pki.gateway_landnet.pin()}
     site.server.config["gateway", "test"] = {"pin": line["pin"]}
     site.server.restart()
-    wait.until(lambda: readiness(site.gateway) == 200, "readiness", 20)
+    wait.until(lambda: site.gateway.ask_admin("/readyz")[0] == 200, "readiness", 20)
     with airnet.Device(site, site.pki.device_leaf("good", DEV)) as device:
         assert ask(device).status == 200
 
@@ -376,7 +365,7 @@ def test_a_gateway_that_one_server_lists_stays_ready(site, other):
     site.start("database", "server", "gateway")
     for _ in range(4):
         assert refused.acquire(timeout=15)
-    assert readiness(site.gateway) == 200
+    assert site.gateway.ask_admin("/readyz")[0] == 200
     assert site.gateway.events("not_ready") == []
 
 

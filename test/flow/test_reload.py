@@ -4,11 +4,9 @@ import concurrent.futures
 import contextlib
 import datetime
 import http.client
-import json
 import os
 import shutil
 import signal
-import socket
 import ssl
 import time
 
@@ -47,29 +45,13 @@ def refused_reload(part, result):
     hang_up(part)
     part.process.wait_for(lambda: len(part.events("reload_failed")) > before,
                           "ev=reload_failed", 20)
-    shown = status(part)["reload"]
+    shown = part.status()["reload"]
     assert shown["result"] == result
     return shown["why"]
 
 
-def ask_admin(part, path):
-    connection = http.client.HTTPConnection("localhost")
-    connection.sock = socket.socket(socket.AF_UNIX)
-    connection.sock.settimeout(10)
-    connection.sock.connect(part.config["admin"].removeprefix("unix:"))
-    connection.request("GET", path)
-    answer = connection.getresponse()
-    body = answer.read()
-    connection.close()
-    return answer.status, body
-
-
-def status(part):
-    return json.loads(ask_admin(part, "/status.json")[1])
-
-
 def wait_generations(part, n):
-    wait.until(lambda: len(status(part)["generations"]) == n, f"{n} generations", 20)
+    wait.until(lambda: len(part.status()["generations"]) == n, f"{n} generations", 20)
 
 
 @pytest.fixture
@@ -129,7 +111,7 @@ def test_a_hundred_reloads_under_load_cut_nothing(busy):
         if n == 10:
             files = process.open_files(gateway.process.pid)
         hang_up(gateway)
-        if ask_admin(gateway, "/readyz")[0] != 200:
+        if gateway.ask_admin("/readyz")[0] != 200:
             not_ready.append(n)
         time.sleep(0.1)
     # Signals that came too fast for the machine were merged.
@@ -195,7 +177,7 @@ def kill_each(part, roles):
         (pid,) = [p for p in part.workers() if f": {role} " in process.command(p)]
         os.kill(pid, signal.SIGKILL)
         part.process.wait_for(lambda: pid not in part.workers() and all(
-            p["ready"] for p in status(part)["generations"][0]["processes"]),
+            p["ready"] for p in part.status()["generations"][0]["processes"]),
             f"another {role}", 20)
 
 
@@ -260,10 +242,10 @@ def test_bad_files_change_nothing(edge, break_it, result, why):
     else:
         config["airnet_crl"] = edge.pki.landnet.crl_path
         assert device
-    before = status(edge.gateway)["generations"][0]
+    before = edge.gateway.status()["generations"][0]
     assert why in refused_reload(edge.gateway, result)
     wait_generations(edge.gateway, 1)
-    after = status(edge.gateway)["generations"][0]
+    after = edge.gateway.status()["generations"][0]
     assert [after[k] for k in ("number", "config_sha256")] == [
         before[k] for k in ("number", "config_sha256")]
     assert [p["pid"] for p in after["processes"]] == [p["pid"] for p in before["processes"]]
@@ -275,7 +257,7 @@ def test_a_download_is_finished_by_the_generation_that_began_it(slow):
     slow.start("gateway")
     device = slow.download()
     reload(slow.gateway)
-    assert [g["phase"] for g in status(slow.gateway)["generations"]].count("draining") == 1
+    assert [g["phase"] for g in slow.gateway.status()["generations"]].count("draining") == 1
     assert len(device.first + device.rest()) > len(BIG)
     wait_generations(slow.gateway, 1)
     assert slow.gateway.metrics()["provbox_gateway_exchanges_cut_total"] == 0
@@ -304,17 +286,17 @@ def test_there_are_four_generations_at_most(slow):
             lambda: len(slow.gateway.events("draining")) > n, "ev=draining")
         if n < 2:
             devices.append(slow.download())
-    assert len(status(slow.gateway)["generations"]) == 4
+    assert len(slow.gateway.status()["generations"]) == 4
     for _ in range(3):
         hang_up(slow.gateway)
     slow.gateway.wait_event("reload_waits")
-    assert status(slow.gateway)["generation"] == 4
+    assert slow.gateway.status()["generation"] == 4
     assert len(devices[0].first + devices[0].rest()) > len(BIG)
     slow.gateway.wait_event("reloaded", generation=5)
     for device in devices[1:]:
         assert len(device.first + device.rest()) > len(BIG)
     wait_generations(slow.gateway, 1)
-    assert status(slow.gateway)["generation"] == 5
+    assert slow.gateway.status()["generation"] == 5
 
 
 def test_a_worker_that_is_killed_in_a_reload_is_replaced(edge):
@@ -329,7 +311,7 @@ def test_a_worker_that_is_killed_in_a_reload_is_replaced(edge):
                 break
         time.sleep(0.3)
     wait_generations(edge.gateway, 1)
-    wait.until(lambda: ask_admin(edge.gateway, "/readyz")[0] == 200, "readiness", 20)
+    wait.until(lambda: edge.gateway.ask_admin("/readyz")[0] == 200, "readiness", 20)
     for _ in range(8):
         with airnet.Device(edge, edge.good) as device:
             assert device.ask("GET /v1/device HTTP/1.1").status == 200
@@ -349,7 +331,7 @@ def test_what_waits_at_a_worker_that_goes_is_served(edge):
 
         assert set(pool.map(ask, range(64))) == {200}
     wait_generations(edge.gateway, 1)
-    assert len([p for p in status(edge.gateway)["generations"][0]["processes"]
+    assert len([p for p in edge.gateway.status()["generations"][0]["processes"]
                 if p["role"] == "worker"]) == 1
 
 

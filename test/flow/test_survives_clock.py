@@ -150,6 +150,18 @@ def test_no_deadline_of_the_edge_moves(site, clocks, jump):
         connection.close()
 
 
+@pytest.mark.parametrize("jump", JUMPS)
+def test_nothing_is_older_than_it_is(site, clocks, jump):
+    """A daemon, its generation and its processes, in /status."""
+    site.start("database", "server", "gateway")
+    clocks["gateway"].shift(JUMPS[jump])
+    status = site.gateway.status()
+    (generation,) = status["generations"]
+    ages = [status["uptime_ms"], generation["age_ms"],
+            *(process["uptime_ms"] for process in generation["processes"])]
+    assert all(0 <= age_ms < 60000 for age_ms in ages), ages
+
+
 def test_lists_go_stale_by_the_wall_clock(site, clocks):
     """A month on they are worth nothing; who is there stays, and all is well again when the
     clock is."""

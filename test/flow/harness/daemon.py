@@ -5,6 +5,7 @@
 """
 
 import http.client
+import json
 import socket
 
 from harness import paths, process, wait
@@ -81,14 +82,24 @@ class Daemon:
         """Name ERROR events in advance that this test provokes."""
         self.allowed_errors.update(events)
 
-    def metrics(self):
-        """{name with labels: value} of the admin listener on its Unix socket."""
+    def ask_admin(self, path):
+        """(status, body) of the admin listener on its Unix socket."""
         connection = http.client.HTTPConnection("localhost")
         connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.settimeout(10)
         connection.sock.connect(self.config["admin"].removeprefix("unix:"))
-        connection.request("GET", "/metrics")
-        text = connection.getresponse().read().decode()
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        body = answer.read()
         connection.close()
+        return answer.status, body
+
+    def status(self):
+        return json.loads(self.ask_admin("/status.json")[1])
+
+    def metrics(self):
+        """{name with labels: value}."""
+        text = self.ask_admin("/metrics")[1].decode()
         return {name: float(value) for name, value in
                 (line.rsplit(" ", 1) for line in text.splitlines() if line[:1] != "#")}
 
