@@ -24,6 +24,7 @@
 
 #define KINDS_MAX  8
 #define CHORES_MAX 4
+#define N_QUEUES   8 /* kinds of effects, whoever brings them */
 
 /* What a process of the role does. */
 struct duty {
@@ -84,7 +85,7 @@ struct courier {
 	struct timer sweep;
 	struct chore chores[CHORES_MAX];
 	bool is_stopping;
-	int64_t due, dead; /* as last counted into the gauges */
+	int64_t queued[N_QUEUES][2]; /* due and dead, as counted into the gauges */
 };
 
 static size_t count_effects(const struct courier *courier)
@@ -208,26 +209,44 @@ static void on_expired(void *arg, enum db_status status, const PGresult *result)
 	}
 }
 
-/* Columns: kind, due, dead; messages are counted by those who send them. */
+/* The gauge of dead effects follows that of due ones. */
+static const struct {
+	const char *kind;
+	enum server_metric due;
+} queues[N_QUEUES] = {
+	{ "sms", SERVER_OUTBOX_SMS_DUE },
+	{ "mail", SERVER_OUTBOX_MAIL_DUE },
+	{ "billing", SERVER_OUTBOX_BILLING_DUE },
+	{ "file", SERVER_OUTBOX_FILE_DUE },
+	{ "service", SERVER_OUTBOX_SERVICE_DUE },
+	{ "verify", SERVER_OUTBOX_VERIFY_DUE },
+	{ "fetch", SERVER_OUTBOX_FETCH_DUE },
+	{ "hook", SERVER_OUTBOX_HOOK_DUE },
+};
+
+static void count_queue(struct courier *courier, size_t queue, const PGresult *result,
+			int row)
+{
+	for (int state = 0; state < 2; state++) {
+		int64_t *counted = &courier->queued[queue][state];
+		uint64_t now;
+		if (!slice_to_u64(db_value(result, row, 1 + state), INT64_MAX, &now))
+			continue;
+		metrics_add(queues[queue].due + state, (int64_t)now - *counted);
+		*counted = (int64_t)now;
+	}
+}
+
+/* Columns: kind, due, dead. */
 static void on_queues(void *arg, enum db_status status, const PGresult *result)
 {
 	struct courier *courier = arg;
-	int64_t due = 0, dead = 0;
 	if (!is_db_ok(status))
 		return;
-	for (int i = 0; i < PQntuples(result); i++) {
-		uint64_t row_due, row_dead;
-		if (slice_eq(db_value(result, i, 0), SLICE("sms")) ||
-		    !slice_to_u64(db_value(result, i, 1), INT64_MAX, &row_due) ||
-		    !slice_to_u64(db_value(result, i, 2), INT64_MAX, &row_dead))
-			continue;
-		due += (int64_t)row_due;
-		dead += (int64_t)row_dead;
-	}
-	metrics_add(SERVER_OUTBOX_DUE, due - courier->due);
-	metrics_add(SERVER_OUTBOX_DEAD, dead - courier->dead);
-	courier->due = due;
-	courier->dead = dead;
+	for (int i = 0; i < PQntuples(result); i++)
+		for (size_t n = 0; n < N_QUEUES; n++)
+			if (slice_eq(db_value(result, i, 0), slice_of(queues[n].kind)))
+				count_queue(courier, n, result, i);
 }
 
 static void on_swept(void *arg, enum db_status status, const PGresult *result)

@@ -22,18 +22,39 @@ static void effect_free(struct effect *effect)
 	free(effect);
 }
 
-/* Not stored: the lease runs out and it is sent again under the same key. */
+static void log_outcome(const struct effect *effect, enum log_level level,
+			const char *event)
+{
+	log_write(level, event,
+		  LOG_FIELDS(log_str("kind", effect->kind->name),
+			     log_str("key", effect->key),
+			     log_num("status", effect->status)));
+}
+
+/* The lease runs out, and it is sent again under the same key; or has been, by others
+ * who have it now. */
+static void on_unstored(const struct effect *effect)
+{
+	if (effect->is_brought)
+		log_outcome(effect, LOG_LEVEL_WARN, "effect_unstored");
+}
+
 static void on_stored(void *arg, enum db_status status, const PGresult *result)
 {
 	struct effect *effect = arg;
 	metrics_add(SERVER_DATABASE_CALLS, 1);
 	server_metrics_database(status);
-	if (status == DB_OK && PQntuples(result) == 1 &&
-	    slice_eq(db_value(result, 0, 0), SLICE("dead"))) {
+	struct slice became = status == DB_OK && PQntuples(result) == 1
+				      ? db_value(result, 0, 0)
+				      : SLICE("");
+	if (became.n == 0 || slice_eq(became, SLICE("f"))) {
+		on_unstored(effect);
+	} else if (slice_eq(became, SLICE("dead"))) {
 		count(effect, DEAD);
-		log_error("effect_dead", log_str("kind", effect->kind->name),
-			  log_str("key", effect->key),
-			  log_num("status", effect->status));
+		log_outcome(effect, LOG_LEVEL_ERROR, "effect_dead");
+	} else if (effect->is_brought) {
+		count(effect, DONE);
+		log_outcome(effect, LOG_LEVEL_INFO, "effect_done");
 	}
 	effect_free(effect);
 }
@@ -46,17 +67,17 @@ static void store(struct effect *effect, enum statement statement,
 	BUG_ON(n_params > EFFECT_PARAMS_MAX);
 	for (size_t i = 0; i < n_params; i++)
 		all[2 + i] = params[i];
-	if (!db_call(effect->db, statement, all, 2 + n_params, on_stored, effect))
-		effect_free(effect);
+	if (db_call(effect->db, statement, all, 2 + n_params, on_stored, effect))
+		return;
+	on_unstored(effect);
+	effect_free(effect);
 }
 
 void effect_report(struct effect *effect, unsigned status, enum statement statement,
 		   const struct db_param *params, size_t n_params)
 {
 	effect->status = status;
-	count(effect, DONE);
-	log_info("effect_done", log_str("kind", effect->kind->name),
-		 log_str("key", effect->key), log_num("status", status));
+	effect->is_brought = true;
 	store(effect, statement, params, n_params);
 }
 

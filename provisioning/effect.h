@@ -47,6 +47,7 @@ struct effect {
 	char token[EFFECT_TOKEN_CHARS + 1];
 	char key[EFFECT_KEY_CHARS + 1]; /* the same at each attempt */
 	unsigned status;                /* that others answered with, for the log */
+	bool is_brought;                /* and done, once that is stored */
 	void (*on_end)(void *lane);     /* of the courier, which then forgets it */
 	void *lane;
 };
@@ -61,10 +62,12 @@ void effect_done(struct effect *effect, unsigned status);
 void effect_fail(struct effect *effect, unsigned status, const char *why,
 		 bool is_refused);
 /**
- * It was brought, and others answered something that the database must know.
+ * It was brought, and others answered something that the database must know. It counts
+ * as done when that is stored; if it cannot be, it is brought again.
  *
- * @param statement  its first parameters are the row's id and token; its value is text:
- *                   "due" or "dead" as outbox_retry(), anything else is done
+ * @param statement  its first parameters are the row's id and token; its value: null or
+ *                   false, others have the row now; "due" or "dead" as outbox_retry();
+ *                   anything else is done
  * @param params     borrowed; those after the two, at most EFFECT_PARAMS_MAX
  */
 void effect_report(struct effect *effect, unsigned status, enum statement statement,

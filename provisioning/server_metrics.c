@@ -25,6 +25,14 @@
 	[first + 1] = EFFECT(kind, "failed"), \
 	[first + 2] = EFFECT(kind, "dead")
 
+#define QUEUE(kind, state) \
+	GAUGE("provbox_server_outbox", \
+		"kind=\"" kind "\",state=\"" state "\"", \
+		"Effects in the outbox, as each courier last counted them.")
+#define OUTBOX(kind, first) \
+	[first] = QUEUE(kind, "due"), \
+	[first + 1] = QUEUE(kind, "dead")
+
 const struct metric server_metrics[SERVER_N_METRICS] = {
 	[SERVER_LINKS_OPEN] = GAUGE("provbox_server_links", NULL,
 		"Landnet connections open now."),
@@ -81,10 +89,14 @@ const struct metric server_metrics[SERVER_N_METRICS] = {
 	EFFECTS("verify", SERVER_VERIFICATION_DONE),
 	[SERVER_REQUESTS_EXPIRED] = COUNTER("provbox_server_requests_expired_total", NULL,
 		"Requests not verified, or terms not answered, in time."),
-	[SERVER_OUTBOX_DUE] = GAUGE("provbox_server_outbox", "state=\"due\"",
-		"Effects of the courier's kinds in the outbox."),
-	[SERVER_OUTBOX_DEAD] = GAUGE("provbox_server_outbox", "state=\"dead\"",
-		"Effects of the courier's kinds in the outbox."),
+	OUTBOX("sms", SERVER_OUTBOX_SMS_DUE),
+	OUTBOX("mail", SERVER_OUTBOX_MAIL_DUE),
+	OUTBOX("billing", SERVER_OUTBOX_BILLING_DUE),
+	OUTBOX("file", SERVER_OUTBOX_FILE_DUE),
+	OUTBOX("service", SERVER_OUTBOX_SERVICE_DUE),
+	OUTBOX("verify", SERVER_OUTBOX_VERIFY_DUE),
+	OUTBOX("fetch", SERVER_OUTBOX_FETCH_DUE),
+	OUTBOX("hook", SERVER_OUTBOX_HOOK_DUE),
 };
 /* clang-format on */
 

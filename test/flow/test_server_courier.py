@@ -68,7 +68,7 @@ def test_a_refused_event_is_dead_at_once_and_raises_an_alarm(billed, status):
     billed.server.wait_event("effect_dead", status=status)
     assert outbox(billed) == [("dead", 1)]
     metrics = wait.until(
-        lambda: (m := billed.server.metrics())['provbox_server_outbox{state="dead"}'] and m,
+        lambda: (m := billed.server.metrics())['provbox_server_outbox{kind="billing",state="dead"}'] and m,
         "the gauge")
     assert metrics['provbox_server_effects_total{kind="billing",outcome="dead"}'] == 1
     assert {"section": "outbox", "name": "billing dead", "value": "1"} in (
@@ -91,9 +91,24 @@ def test_events_wait_while_no_billing_is_configured(billed):
     billed.server.config["billing_url"] = ""
     billed.schema.finished("compass")
     billed.start("server")
-    wait.until(lambda: billed.server.metrics()['provbox_server_outbox{state="due"}'] == 1,
+    wait.until(lambda: billed.server.metrics()['provbox_server_outbox{kind="billing",state="due"}'] == 1,
                "the gauge")
     assert outbox(billed) == [("due", 0)]
+
+
+def test_the_queues_of_all_kinds_are_told(billed):
+    """Messages among them, which others send."""
+    billed.schema.offered()
+    billed.schema.table("update outbox set state = 'dead' where kind = 'sms' returning 1")
+    billed.start("server")
+    metrics = wait.until(
+        lambda: (m := billed.server.metrics())['provbox_server_outbox{kind="sms",state="dead"}']
+        and m, "the gauge")
+    kinds = [row["kind"] for row in billed.schema.rows("server", "queue_read")]
+    assert {name for name in metrics if name.startswith("provbox_server_outbox{")} == {
+        f'provbox_server_outbox{{kind="{kind}",state="{state}"}}'
+        for kind in kinds for state in ("due", "dead")}
+    assert metrics['provbox_server_outbox{kind="sms",state="due"}'] == 0
 
 
 def test_unanswered_offers_expire(billed):

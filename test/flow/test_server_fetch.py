@@ -102,7 +102,7 @@ def test_nothing_is_fetched_where_nobody_is_trusted(elsewhere):
     publish(elsewhere)
     elsewhere.server.config["fetch_trust"] = ""
     elsewhere.start("nginx", "server")
-    wait.until(lambda: elsewhere.server.metrics()['provbox_server_outbox{state="due"}'] == 1,
+    wait.until(lambda: elsewhere.server.metrics()['provbox_server_outbox{kind="fetch",state="due"}'] == 1,
                "the gauge")
     assert fetches(elsewhere)[0]["attempt"] == 0
 

@@ -264,6 +264,6 @@ def test_mail_waits_while_no_server_is_configured(mailing):
     mailing.server.config["mail_url"] = ""
     mailing.schema.offered()
     mailing.start("server")
-    wait.until(lambda: mailing.server.metrics()['provbox_server_outbox{state="due"}'] == 1,
+    wait.until(lambda: mailing.server.metrics()['provbox_server_outbox{kind="mail",state="due"}'] == 1,
                "the gauge")
     assert row(mailing)["attempt"] == 0
