@@ -10,12 +10,11 @@ import subprocess
 
 import pytest
 from harness import described, paths, pki
-from harness.postgres import SQL
-from harness.schema import CRED, DEV, NUMBER, Schema
+from harness.desk import Desk
+from harness.schema import CRED, DEV, NUMBER
 
 PAGES = sorted((paths.BUILD / "man").glob("*.[158]"))
 CONFIGS = {"provbox-gateway": "gateway", "provbox-server": "server", "provbox-smsc": "smsc"}
-REQUEST = "0b7a3a58-7e0c-4d6f-9d2e-6a1c0f5e2b91"
 
 
 def page(name):
@@ -149,88 +148,33 @@ def test_a_message_centre_starts_as_its_page_says(tmp_path):
         assert process.wait(20) == 0
 
 
-class Operator:
-    """A folder in which the examples of provctl's commands can be typed."""
-
-    def __init__(self, cluster, folder):
-        self.cluster, self.folder = cluster, folder
-        self.database = cluster.new_database(Schema.install)
-        self.schema = Schema(self.database)
-        self.made = f"made_by_manual_{os.getpid()}"
-        pki.write_secret(folder / "seal.keys", b"0011223344556677 " + b"5a" * 32 + b"\n")
-        (folder / "provctl.conf").write_text(
-            f'dsn = "{self.database.dsn("provbox_operator")}"\n'
-            f'admin_dsn = "{self.database.dsn("postgres")}"\n'
-            f'sql_dir = "{SQL}"\nseal_key_file = "seal.keys"\n')
-        (folder / "letter.txt").write_text("The code is 1234.\n")
-        (folder / "devices.csv").write_text(
-            "dev,msisdn,model,given_name,family_name,postcode\n"
-            "urn:gsma:imei:35209900-176149-0,+447700900124,Example One,Alan,Turing,CB3 9AA\n")
-        (folder / "contrib").symlink_to(paths.SOURCE / "contrib")
-        (folder / "bin").mkdir()
-        wrapper = folder / "bin" / "provctl"
-        wrapper.write_text(f'#!/bin/sh\nexec {paths.program("provctl")} "$@" '
-                           f"-c {folder}/provctl.conf\n")
-        wrapper.chmod(0o755)
-        self.number = ""
-
-    def arrange(self, words):
-        """What must be there before an example of these words can be run."""
-        schema = self.schema
-        if words == "request list":
-            schema.rows("operator", "device_unblock", DEV)
-            (row,) = schema.table("select version from catalogue where is_current")
-            schema.catalogue = row["version"]  # of contrib/catalogue
-            status, reason, _ = schema.put(request=REQUEST)
-            assert (status, reason) == (201, None)
-        if words == "request retry":
-            schema.table("select outbox_bury(id, 'courier', 'given_up', null) from outbox")
-        if words == "outbox retry":
-            self.number = self.dead()
-        if words == "notice show":
-            other = schema.offered("converter")
-            schema.send_all()
-            (row,) = schema.table("select n.id from notice n join request r on r.rid = n.request"
-                                  " where r.id = %s", other)
-            self.number = str(row["id"])
-
-    def dead(self):
-        self.schema.table("select outbox_bury(id, 'courier', 'given_up', null) from outbox")
-        (row,) = self.schema.table("select max(id) as id from outbox where state = 'dead'")
-        return str(row["id"])
-
-    def run(self, line):
-        line = line.replace("host=/run/postgresql dbname=provbox user=postgres",
-                            self.cluster.dsn(self.made, "postgres"))
-        line = re.sub(r"\b42\b", self.number, line)
-        if "--watch" in line:
-            line = f"timeout 3 {line} || test $? = 124"
-        return subprocess.run(["bash", "-c", line], cwd=self.folder, text=True,
-                              capture_output=True, timeout=60,
-                              env={**os.environ,
-                                   "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}"})
-
-    def close(self):
-        self.database.drop()
-        self.cluster.execute(f"drop database if exists {self.made}")
+def arrange(desk, words):
+    """What must be there before an example of these words can be run."""
+    if words == "request list":
+        desk.schema.rows("operator", "device_unblock", DEV)
+        desk.put_request()
+    if words in ("request retry", "outbox retry"):
+        desk.bury_work()
+    if words == "notice show":
+        desk.send_notice()
 
 
 @pytest.fixture
-def operator(cluster, tmp_path):
-    made = Operator(cluster, tmp_path)
+def desk(site):
+    made = Desk(site)
     yield made
     made.close()
 
 
-def test_the_example_of_each_command_runs(operator):
+def test_the_example_of_each_command_runs(desk):
     """In the order of the page, but that an end comes last."""
     commands = described.rows("provctl", "command")
     commands.sort(key=lambda row: row["words"] in ("request cancel", "user erase"))
     assert len(commands) > 40 and CRED.hex() in str(commands) and NUMBER in str(commands)
     for command in commands:
         assert command["example"].startswith(f"provctl {command['words']}")
-        operator.arrange(command["words"])
-        done = operator.run(command["example"])
+        arrange(desk, command["words"])
+        done = desk.run(command["example"])
         # A doctor is not content with a site of which nothing runs.
         wanted = (0, 1) if command["words"] == "doctor" else (0,)
         assert done.returncode in wanted, (command, done)
