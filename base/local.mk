@@ -63,6 +63,7 @@ base_libbase_a_SOURCES = \
 	base/tls.c base/tls.h \
 	base/tls_load.c base/tls_load.h \
 	base/tls_memory.c base/tls_memory.h \
+	base/tls_slim.c base/tls_slim.h \
 	base/tls_verify.c base/tls_verify.h \
 	base/utf8.c base/utf8.h \
 	base/watchdog.c base/watchdog.h
@@ -108,6 +109,7 @@ check_PROGRAMS += \
 	test/unit/test_throttle \
 	test/unit/test_tls \
 	test/unit/test_tls_memory \
+	test/unit/test_tls_slim \
 	test/unit/test_tls_verify \
 	test/unit/test_utf8 \
 	test/unit/test_watchdog

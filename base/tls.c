@@ -10,6 +10,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "base/tls_load.h"
+#include "base/tls_slim.h"
 #include "base/tls_verify.h"
 
 #define CHAIN_BYTES 16384 /* of all certificates a peer may present */
@@ -28,6 +29,7 @@
 struct tls_context {
 	SSL_CTX *ssl_ctx;
 	enum tls_role role;
+	struct tls_slim *slim;
 };
 
 /* ---- Contexts ---- */
@@ -63,6 +65,7 @@ struct tls_context *tls_context_new(const struct tls_settings *settings, char *w
 	BUG_ON(!context);
 	ERR_clear_error();
 	context->role = settings->role;
+	context->slim = tls_slim_new();
 	context->ssl_ctx =
 		SSL_CTX_new(settings->role == TLS_SERVER ? TLS_server_method()
 							 : TLS_client_method());
@@ -103,6 +106,7 @@ void tls_context_free(struct tls_context *context)
 	if (!context)
 		return;
 	SSL_CTX_free(context->ssl_ctx);
+	tls_slim_free(context->slim);
 	free(context);
 }
 
@@ -307,6 +311,12 @@ bool tls_peer_hash(SSL *ssl, uint8_t out[SHA256_BYTES])
 const struct tls_chain *tls_peer_chain(SSL *ssl)
 {
 	return tls_check_peer(ssl) == TLS_FAILURE_NONE ? tls_verify_chain(ssl) : NULL;
+}
+
+void tls_forget_peer(struct tls_context *context, SSL *ssl)
+{
+	if (tls_slim_down(context->slim, ssl))
+		tls_verify_forget(ssl);
 }
 
 bool tls_spki_hash(const X509 *cert, uint8_t out[SHA256_BYTES])

@@ -109,6 +109,13 @@ const struct tls_chain *tls_peer_chain(SSL *ssl);
 /** SHA-256 of the peer's leaf certificate, DER. */
 bool tls_peer_hash(SSL *ssl, uint8_t out[SHA256_BYTES])
 	__attribute__((warn_unused_result));
+/**
+ * Let a finished server connection forget its handshake, when all that is above has
+ * been asked: it takes half the memory from then on. Whatever is asked of its peer
+ * afterwards is answered as if there were none; bytes, key updates and the end of the
+ * connection go on as before.
+ */
+void tls_forget_peer(struct tls_context *context, SSL *ssl);
 /** SHA-256 of a certificate's SubjectPublicKeyInfo, DER. */
 bool tls_spki_hash(const X509 *cert, uint8_t out[SHA256_BYTES])
 	__attribute__((warn_unused_result));

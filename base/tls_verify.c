@@ -219,6 +219,12 @@ const struct tls_chain *tls_verify_chain(SSL *ssl)
 	return SSL_get_ex_data(ssl, chain_index);
 }
 
+void tls_verify_forget(SSL *ssl)
+{
+	free(SSL_get_ex_data(ssl, chain_index));
+	(void)SSL_set_ex_data(ssl, chain_index, NULL);
+}
+
 /* ---- The verification ---- */
 
 static bool verify_anew(const struct verifier *verifier, X509_STORE_CTX *asked,

@@ -17,5 +17,7 @@ bool tls_verify_install(SSL_CTX *ssl_ctx, const struct tls_settings *settings)
 	__attribute__((warn_unused_result));
 /** The chain of a connection whose peer was verified, or NULL; borrowed. */
 const struct tls_chain *tls_verify_chain(SSL *ssl);
+/** Let go of it. */
+void tls_verify_forget(SSL *ssl);
 
 #endif

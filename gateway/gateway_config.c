@@ -109,6 +109,12 @@ static const struct config_key top_keys[] = {
 	  .offset = AT(airnet_tls12),
 	  .fallback = "yes",
 	  .help = "Also accept TLS 1.2 (with extended master secret) from handsets." },
+	{ .name = "slim_sessions",
+	  .type = CONFIG_BOOL,
+	  .offset = AT(slim_sessions),
+	  .fallback = "yes",
+	  .help = "Let sessions forget what was needed for their handshake alone: they "
+		  "take half the memory." },
 	{ .name = "landnet_certificate",
 	  .type = CONFIG_PATH,
 	  .offset = AT(landnet_certificate),

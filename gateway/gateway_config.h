@@ -40,6 +40,7 @@ struct gateway_config {
 	char *airnet_crl_stale; /* for tls_stale_parse() */
 	int64_t chains_remembered;
 	bool airnet_tls12;
+	bool slim_sessions;
 	char *landnet_certificate;
 	char *landnet_key;
 	char *landnet_trust;

@@ -173,6 +173,8 @@ static void on_open(struct session *session)
 
 	gate_know(&airnet->gate, &session->gate);
 	session->refusal = session_verify(session);
+	if (airnet->config->slim_sessions)
+		tls_forget_peer(airnet->tls, conn_ssl(link_conn(session->link)));
 	if (session->refusal != REASON_NONE)
 		return;
 	session->is_verified = true;

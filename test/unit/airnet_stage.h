@@ -227,6 +227,7 @@ static inline void airnet_stage_configure(struct airnet_stage *stage)
 		};
 	stage->config = (struct gateway_config){
 		.routes = { stage->routes, 2 },
+		.slim_sessions = true,
 		.pool_size = 4,
 		.pool_queue = 16,
 		.pool_wait_ms = 5000,
