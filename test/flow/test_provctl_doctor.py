@@ -148,7 +148,7 @@ def test_a_clock_that_is_wrong(doctor):
     ("insert into provbox.outbox (kind, key, state) values ('billing', 'k', 'dead')", "fail",
      "queue billing", "1 dead", "provctl outbox retry"),
     ("insert into provbox.outbox (kind, key, created) values ('mail', 'k',"
-     " now() - interval '1 hour')", "warn", "queue mail", "1 due, the oldest 3600 s",
+     " now() - interval '1 hour')", "warn", "queue mail", "1 due, the oldest 36",
      "--state=due"),
     ("insert into provbox.smsc_link values ('west', now() - interval '1 hour')", "warn",
      "link west", "last seen", "start provbox-smsc"),

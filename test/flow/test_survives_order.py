@@ -8,12 +8,15 @@ import collections
 import concurrent.futures
 import os
 import random
+import shutil
 import time
 
 import pytest
 from audit import Audit
 from harness import wait
 from harness.handset import Handset, order
+from harness.postgres import SQL
+from harness.provctl import Provctl
 from subscribers import Crowd
 from test_server_failure import allow_database, forbid_database
 from victims import Kill
@@ -69,35 +72,77 @@ def go_on(crowd):
     assert not crowd.wrong
 
 
-def test_each_is_missing_for_a_while(site):
-    """Under load; what was begun before ends after it, and nothing twice."""
+@pytest.fixture
+def crowd(site):
+    """A whole site, and some devices that keep it busy."""
     site.start("database", "billing", "smscsim", "bearerbox", "server", "smsc", "gateway")
     site.schema.setting(open_requests=1000, requests_per_hour=1000000,
                         messages_per_hour=1000000, part_validity="10 seconds",
                         backoff_first="200 milliseconds", backoff_cap="1 second")
     site.bearerbox.wait_online()
-    crowd = Crowd(site, SEED, 4, n_devices=40)
-    crowd.begin()
-    missing = []
-    try:
-        for name in ("gateway", "server", "smsc", "database"):
-            go_on(crowd)
-            missing.append(Kill("SMSC link" if name == "smsc" else
-                                "PostgreSQL" if name == "database" else name, time.time()))
-            if name == "database":
-                forbid_database(site)
-            else:
-                getattr(site, name).stop()
-            time.sleep(MISSING_S)
-            if name == "database":
-                allow_database(site)
-            else:
-                getattr(site, name).start()
-        go_on(crowd)
-        crowd.end()
-        problems, figures = Audit(site, crowd, missing).run()
-    finally:
-        crowd.end()
-        crowd.close()
+    made = Crowd(site, SEED, 4, n_devices=40)
+    made.begin()
+    yield made
+    made.end()
+    made.close()
+
+
+def check(site, crowd, missing):
+    crowd.end()
+    problems, figures = Audit(site, crowd, missing).run()
     assert not problems, "\n".join(problems[:20])
     assert figures["requests_done"] > 0
+
+
+def test_each_is_missing_for_a_while(site, crowd):
+    """Under load; what was begun before ends after it, and nothing twice."""
+    missing = []
+    for name in ("gateway", "server", "smsc", "database"):
+        go_on(crowd)
+        missing.append(Kill("SMSC link" if name == "smsc" else
+                            "PostgreSQL" if name == "database" else name, time.time()))
+        if name == "database":
+            forbid_database(site)
+        else:
+            getattr(site, name).stop()
+        time.sleep(MISSING_S)
+        if name == "database":
+            allow_database(site)
+        else:
+            getattr(site, name).start()
+    go_on(crowd)
+    check(site, crowd, missing)
+
+
+# What a later version may do to the functions and tables of this one: results have more columns.
+LATER = """
+set local search_path = provbox, pg_temp;
+alter table request add column later text;
+alter function outbox_lease rename to outbox_lease_before;
+create function outbox_lease(p_kinds text[], p_worker text, p_limit int, p_lease interval)
+returns table (id bigint, kind text, key text, attempt int, payload jsonb, token uuid, later text)
+language sql security definer set search_path = provbox, pg_temp as $$
+	select *, 'later' from outbox_lease_before(p_kinds, p_worker, p_limit, p_lease)
+$$;
+alter function authentication_read rename to authentication_read_before;
+create function authentication_read(p_dev text, p_cred bytea, p_method text, p_gw bytea, p_sid bytea,
+	out standing text, out epoch bigint, out outcome text, out reason text, out later text)
+language sql security definer set search_path = provbox, pg_temp as $$
+	select *, 'later' from authentication_read_before(p_dev, p_cred, p_method, p_gw, p_sid)
+$$;
+revoke execute on function outbox_lease_before, authentication_read_before from provbox_server;
+grant execute on function outbox_lease, authentication_read to provbox_server;
+"""
+
+
+def test_the_schema_is_upgraded_under_load(site, crowd, tmp_path):
+    """Programs of this version go on with what they have, on the schema of the next."""
+    folder = shutil.copytree(SQL, tmp_path / "sql")
+    (folder / "900_later.sql").write_text(LATER)
+    go_on(crowd)
+    Provctl(site.db.dsn("postgres"), folder).run("db", "upgrade")
+    go_on(crowd)
+    assert "900_later.sql" in Provctl(site.db.dsn("provbox_operator"), folder).run("db", "status")[0]
+    check(site, crowd, [])
+    for daemon in (site.server, site.smsc):
+        assert not daemon.events("child_exit")
