@@ -131,8 +131,8 @@ static void store_sms(struct incoming *incoming, const struct box_sms *sms,
 	/* bearerbox acknowledged the terms before their answer can come; so they are
 	 * stored in that order, too. */
 	if (pending->is_report)
-		store_put(incoming->p.store, statement, params, n_params, on_stored,
-			  pending);
+		store_put_batched(incoming->p.store, statement, params, n_params,
+				  on_stored, pending);
 	else
 		store_put_last(incoming->p.store, statement, params, n_params,
 			       on_stored, pending);
@@ -235,7 +235,7 @@ static void on_ack(struct incoming *incoming, const struct box_ack *ack)
 		log_warn("part_refused", log_slice("part", ack->id),
 			 log_num("nack", ack->nack));
 	}
-	store_put(incoming->p.store, STATEMENT_ACK, params, 2, NULL, NULL);
+	store_put_batched(incoming->p.store, STATEMENT_ACK, params, 2, NULL, NULL);
 }
 
 void incoming_message(struct incoming *incoming, const struct box_message *message)

@@ -127,28 +127,6 @@ void notice_free(struct notice *notice)
 	arena_free(notice->arena);
 }
 
-void notice_seqs(const struct notice *notice, char out[NOTICE_SEQS_SIZE])
-{
-	size_t at = 0;
-	out[at++] = '{';
-	for (size_t i = 0; i < notice->n_open; i++)
-		at += (size_t)snprintf(out + at, NOTICE_SEQS_SIZE - at, "%s%u",
-				       i > 0 ? "," : "", notice->open[i]);
-	out[at++] = '}';
-	out[at] = 0;
-}
-
-void notice_uuids(const struct notice *notice, char out[NOTICE_UUIDS_SIZE])
-{
-	size_t at = 0;
-	out[at++] = '{';
-	for (size_t i = 0; i < notice->n_open; i++)
-		at += (size_t)snprintf(out + at, NOTICE_UUIDS_SIZE - at, "%s%s",
-				       i > 0 ? "," : "", notice->uuid[i]);
-	out[at++] = '}';
-	out[at] = 0;
-}
-
 static struct slice make_udh(struct notice *notice, uint8_t seq)
 {
 	if (notice->text.n == 1)

@@ -13,20 +13,13 @@
 #include "smsc/box.h"
 #include "smsc/text.h"
 
-/** A number from 1 and a comma for each part, in braces. */
-#define NOTICE_SEQS_SIZE (TEXT_MAX_PARTS * 3 + 2)
-/** A UUID and a comma for each part, in braces. */
-#define NOTICE_UUIDS_SIZE (TEXT_MAX_PARTS * (UUID_CHARS + 1) + 2)
-
 struct notice {
 	STAILQ_ENTRY(notice) link;
 	struct arena *arena; /* of everything below */
-	void *owner;         /* for the callback of a statement */
 	/* Why it cannot be sent, a reason code and a word for the log; NULL: it can.
 	 * What cannot be opened now may be, when the keys are mended. */
 	const char *problem, *why;
 	bool is_hopeless;
-	uint64_t connection; /* of the link, when its parts were being recorded */
 	const char *id, *token;
 	struct slice msisdn, sender;
 	uint8_t reference;            /* of the concatenation */
@@ -46,11 +39,6 @@ struct notice {
 struct notice *notice_new(const struct seal_keys *keys, const PGresult *result,
 			  int row);
 void notice_free(struct notice *notice);
-
-/** The numbers of the open parts as a PostgreSQL array. */
-void notice_seqs(const struct notice *notice, char out[NOTICE_SEQS_SIZE]);
-/** Their UUIDs as a PostgreSQL array. */
-void notice_uuids(const struct notice *notice, char out[NOTICE_UUIDS_SIZE]);
 
 /**
  * Make the box message of an open part.

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "smsc/array.h"
 #include "smsc/notice.h"
 #include "smsc/smsc_metrics.h"
 #include "smsc/statements.h"
@@ -21,13 +22,15 @@ enum notices_state {
 	NOTICES_RUNNING,
 };
 
+STAILQ_HEAD(queue, notice);
+
 struct notices {
 	struct loop *loop;
 	struct notices_parts p;
 	enum notices_state state;
-	STAILQ_HEAD(, notice) queue; /* leased, waiting for room in the window */
-	size_t n_calls;              /* statements of ours without an answer */
-	size_t n_reserved;           /* parts being recorded */
+	struct queue queue; /* leased, waiting for room in the window */
+	size_t n_calls;     /* statements of ours without an answer */
+	size_t n_reserved;  /* parts being recorded */
 	bool is_leasing;
 	bool is_stopped;
 	int64_t limit; /* of the last lease */
@@ -106,58 +109,101 @@ static void send_parts(struct notices *notices, struct notice *notice)
 		 log_num("of", (int64_t)notice->text.n));
 }
 
+/* Notices that are being recorded by one statement. */
+struct recording {
+	struct notices *notices;
+	struct queue queue;
+	size_t n_parts;
+	uint64_t connection; /* of the link, when they were */
+};
+
+static void drop(struct queue *queue)
+{
+	struct notice *notice;
+	while ((notice = STAILQ_FIRST(queue))) {
+		STAILQ_REMOVE_HEAD(queue, link);
+		notice_free(notice);
+	}
+}
+
+static bool is_recorded(enum db_status status, const PGresult *result, int row)
+{
+	return status == DB_OK && row < PQntuples(result) &&
+	       slice_eq(db_value(result, row, 0), SLICE("t"));
+}
+
 static void on_recorded(void *arg, enum db_status status, const PGresult *result)
 {
-	struct notice *notice = arg;
-	struct notices *notices = notice->owner;
+	struct recording *recording = arg;
+	struct notices *notices = recording->notices;
+	struct notice *notice;
+	int row = 0;
 	notices->n_calls--;
-	notices->n_reserved -= notice->n_open;
+	notices->n_reserved -= recording->n_parts;
 	/* Without a certain yes nothing is sent: the lease runs out and the notice
 	 * comes again. A link that broke meanwhile has a recovery of its own. */
-	if (status == DB_OK && slice_eq(db_value(result, 0, 0), SLICE("t")) &&
-	    boxlink_is_up(notices->p.link) &&
-	    boxlink_connection(notices->p.link) == notice->connection)
-		send_parts(notices, notice);
-	notice_free(notice);
+	STAILQ_FOREACH (notice, &recording->queue, link)
+		if (is_recorded(status, result, row++) &&
+		    boxlink_is_up(notices->p.link) &&
+		    boxlink_connection(notices->p.link) == recording->connection)
+			send_parts(notices, notice);
+	drop(&recording->queue);
+	free(recording);
 	notices_advance(notices);
 }
 
-static bool record(struct notices *notices, struct notice *notice)
+static bool record(struct recording *recording)
 {
-	char total[8], seqs[NOTICE_SEQS_SIZE], uuids[NOTICE_UUIDS_SIZE];
-	snprintf(total, sizeof(total), "%zu", notice->text.n);
-	notice_seqs(notice, seqs);
-	notice_uuids(notice, uuids);
-	const struct db_param params[] = { db_text(notice->id), db_text(notice->token),
-					   db_text(total), db_text(seqs),
-					   db_text(uuids) };
-	notice->owner = notices;
-	notice->connection = boxlink_connection(notices->p.link);
-	if (!ask(notices, STATEMENT_PARTS, params, 5, on_recorded, notice))
-		return false;
-	notices->n_reserved += notice->n_open;
-	return true;
+	struct array ids = { 0 }, tokens = { 0 }, totals = { 0 };
+	struct array of = { 0 }, seqs = { 0 }, uuids = { 0 };
+	struct array *const arrays[] = { &ids, &tokens, &totals, &of, &seqs, &uuids };
+	struct db_param params[sizeof(arrays) / sizeof(arrays[0])];
+	const size_t n_params = sizeof(arrays) / sizeof(arrays[0]);
+	struct notice *notice;
+	int64_t nth = 0;
+	STAILQ_FOREACH (notice, &recording->queue, link) {
+		nth++;
+		array_add(&ids, slice_of(notice->id));
+		array_add(&tokens, slice_of(notice->token));
+		array_add_number(&totals, (int64_t)notice->text.n);
+		for (size_t i = 0; i < notice->n_open; i++) {
+			array_add_number(&of, nth);
+			array_add_number(&seqs, notice->open[i]);
+			array_add(&uuids, slice_of(notice->uuid[i]));
+		}
+	}
+	for (size_t i = 0; i < n_params; i++)
+		params[i] = db_slice(array_literal(arrays[i]));
+	bool is_asked = ask(recording->notices, STATEMENT_PARTS, params, n_params,
+			    on_recorded, recording);
+	for (size_t i = 0; i < n_params; i++)
+		array_free(arrays[i]);
+	return is_asked;
 }
 
 /* Record what fits into the window, in the order in which it was leased. */
 static void record_queued(struct notices *notices)
 {
-	struct notice *notice;
+	struct notice *notice = STAILQ_FIRST(&notices->queue);
+	if (!notice || notice->n_open > room(notices))
+		return;
+	struct recording *recording = calloc(1, sizeof(*recording));
+	BUG_ON(!recording);
+	recording->notices = notices;
+	recording->connection = boxlink_connection(notices->p.link);
+	STAILQ_INIT(&recording->queue);
 	while ((notice = STAILQ_FIRST(&notices->queue)) &&
 	       notice->n_open <= room(notices)) {
 		STAILQ_REMOVE_HEAD(&notices->queue, link);
-		if (!record(notices, notice))
-			notice_free(notice);
+		STAILQ_INSERT_TAIL(&recording->queue, notice, link);
+		recording->n_parts += notice->n_open;
+		notices->n_reserved += notice->n_open;
 	}
-}
-
-static void drop_queued(struct notices *notices)
-{
-	struct notice *notice;
-	while ((notice = STAILQ_FIRST(&notices->queue))) {
-		STAILQ_REMOVE_HEAD(&notices->queue, link);
-		notice_free(notice);
-	}
+	if (record(recording))
+		return;
+	notices->n_reserved -= recording->n_parts;
+	drop(&recording->queue);
+	free(recording);
 }
 
 /* ---- leasing ---- */
@@ -343,7 +389,7 @@ void notices_link_up(struct notices *notices)
 void notices_link_down(struct notices *notices)
 {
 	timer_cancel(&notices->poll);
-	drop_queued(notices);
+	drop(&notices->queue);
 	set_state(notices, NOTICES_IDLE);
 }
 

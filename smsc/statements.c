@@ -9,10 +9,10 @@ const struct db_statement statements[STATEMENT_N] = {
 			      "$3::bigint * interval '1 millisecond')",
 			      3 },
 	[STATEMENT_PARTS] = { "smsc_parts",
-			      "select provbox.smsc_parts($1::bigint, $2::uuid, "
-			      "$3::int, "
-			      "$4::int[], $5::uuid[])",
-			      5 },
+			      "select is_ours from provbox.smsc_parts($1::bigint[], "
+			      "$2::uuid[], $3::int[], $4::int[], $5::int[], "
+			      "$6::uuid[])",
+			      6 },
 	[STATEMENT_RETRY] = { "smsc_retry",
 			      "select provbox.smsc_retry($1::bigint, $2::uuid, $3, "
 			      "$4::boolean)",
@@ -22,11 +22,12 @@ const struct db_statement statements[STATEMENT_N] = {
 				   "select uuid, left_ms from "
 				   "provbox.smsc_unreported($1, $2::int)",
 				   2 },
-	[STATEMENT_ACK] = { "smsc_ack", "select provbox.smsc_ack($1::uuid, $2::int)",
+	[STATEMENT_ACK] = { "smsc_ack",
+			    "select state from provbox.smsc_ack($1::uuid[], $2::int[])",
 			    2 },
 	[STATEMENT_REPORT] = { "smsc_report",
-			       "select news from provbox.smsc_report($1, $2::int, $3, "
-			       "$4)",
+			       "select news from provbox.smsc_report($1, $2::int[], "
+			       "$3, $4)",
 			       4 },
 	[STATEMENT_MO] = { "mo_receive",
 			   "select outcome from provbox.mo_receive($1, $2, $3, $4, $5)",

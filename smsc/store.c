@@ -5,22 +5,27 @@
 #include <sys/queue.h>
 
 #include "base/log.h"
+#include "smsc/array.h"
 #include "smsc/smsc_metrics.h"
 
 #define RETRY_MIN_MS 100
 #define RETRY_MAX_MS 5000
+#define BATCH_MAX    200
 
 struct fact {
-	TAILQ_ENTRY(fact) link; /* in calling or waiting; in held or its lane before */
+	/* In held or its lane, then in ready where it is batched, then in calling or
+	 * batch, and in waiting. */
+	TAILQ_ENTRY(fact) link;
 	struct store *store;
 	struct lane *lane;
 	size_t statement;
 	store_fn *fn;
 	void *arg;
-	struct db_call *call; /* NULL while it waits for the retry */
-	uint64_t number;      /* of its putting */
-	size_t n_before;      /* facts put before it that it still waits for */
-	int64_t failed_ms;    /* since when the database fails it; 0: it does not */
+	struct db_call *call; /* of it alone; NULL while there is none */
+	bool is_batched, is_alone;
+	uint64_t number;   /* of its putting */
+	size_t n_before;   /* facts put before it that it still waits for */
+	int64_t failed_ms; /* since when the database fails it; 0: it does not */
 	size_t n_params;
 	struct slice params[STORE_PARAMS_MAX];
 	char bytes[]; /* of the params */
@@ -41,7 +46,10 @@ struct store {
 	int64_t give_up_ms;
 	void *lanes; /* tsearch(3) tree of struct lane */
 	struct facts calling, waiting;
-	struct facts held; /* until all before them are stored */
+	struct facts held;  /* until all before them are stored */
+	struct facts ready; /* for the next batch */
+	struct facts batch; /* on their way together */
+	struct db_call *batch_call;
 	size_t n;
 	uint64_t n_put;
 	struct timer retry;
@@ -51,6 +59,7 @@ struct store {
 };
 
 static void call(struct fact *fact);
+static void send_batch(struct store *store);
 
 static void count(struct store *store, int change)
 {
@@ -190,6 +199,11 @@ static void on_failed(struct fact *fact, const char *sqlstate)
 	finish(fact, STORE_GIVEN_UP, SLICE(""));
 }
 
+static struct slice answer_of(const PGresult *result, int row)
+{
+	return PQntuples(result) > row ? db_value(result, row, 0) : SLICE("");
+}
+
 /* A call without a result says nothing about the fact: the connection was lost, another
  * had its locks, the time was over. */
 static void on_called(void *arg, enum db_status status, const PGresult *result)
@@ -199,8 +213,7 @@ static void on_called(void *arg, enum db_status status, const PGresult *result)
 	switch (status) {
 	case DB_OK:
 		fact->store->retry_ms = RETRY_MIN_MS;
-		finish(fact, STORE_DONE,
-		       PQntuples(result) > 0 ? db_value(result, 0, 0) : SLICE(""));
+		finish(fact, STORE_DONE, answer_of(result, 0));
 		break;
 	case DB_FAILED:
 		on_failed(fact, PQresultErrorField(result, PG_DIAG_SQLSTATE));
@@ -213,10 +226,103 @@ static void on_called(void *arg, enum db_status status, const PGresult *result)
 	}
 }
 
+/* ---- Batches ---- */
+
+/* What became of one fact of a batch. */
+static void settle(struct fact *fact, bool was_alone, enum db_status status,
+		   const PGresult *result, int row)
+{
+	switch (status) {
+	case DB_OK: finish(fact, STORE_DONE, answer_of(result, row)); break;
+	case DB_FAILED:
+		if (was_alone) {
+			on_failed(fact, PQresultErrorField(result, PG_DIAG_SQLSTATE));
+			break;
+		}
+		fact->is_alone = true;
+		TAILQ_INSERT_TAIL(&fact->store->ready, fact, link);
+		break;
+	case DB_UNAVAILABLE:
+	case DB_TIMEOUT:
+		fact->failed_ms = 0;
+		wait_for_retry(fact);
+		break;
+	}
+}
+
+static void on_batch(void *arg, enum db_status status, const PGresult *result)
+{
+	struct store *store = arg;
+	struct facts batch = TAILQ_HEAD_INITIALIZER(batch);
+	struct fact *fact;
+	int row = 0;
+	TAILQ_CONCAT(&batch, &store->batch, link);
+	bool was_alone = TAILQ_NEXT(TAILQ_FIRST(&batch), link) == NULL;
+	if (status == DB_OK)
+		store->retry_ms = RETRY_MIN_MS;
+	while ((fact = TAILQ_FIRST(&batch))) {
+		TAILQ_REMOVE(&batch, fact, link);
+		settle(fact, was_alone, status, result, row++);
+	}
+	store->batch_call = NULL;
+	send_batch(store);
+}
+
+/* Move what goes together with the first ready fact. */
+static void fill_batch(struct store *store)
+{
+	struct fact *first = TAILQ_FIRST(&store->ready), *fact = first, *next;
+	for (size_t n = 0; fact && n < BATCH_MAX; fact = next) {
+		next = first->is_alone ? NULL : TAILQ_NEXT(fact, link);
+		if (fact->statement != first->statement ||
+		    fact->is_alone != first->is_alone)
+			continue;
+		TAILQ_REMOVE(&store->ready, fact, link);
+		TAILQ_INSERT_TAIL(&store->batch, fact, link);
+		n++;
+	}
+}
+
+static struct db_call *call_batch(struct store *store)
+{
+	struct array arrays[STORE_PARAMS_MAX] = { { 0 } };
+	struct db_param params[STORE_PARAMS_MAX];
+	const struct fact *first = TAILQ_FIRST(&store->batch), *fact;
+	for (size_t i = 0; i < first->n_params; i++) {
+		TAILQ_FOREACH (fact, &store->batch, link)
+			array_add(&arrays[i], fact->params[i]);
+		params[i] = db_slice(array_literal(&arrays[i]));
+	}
+	struct db_call *sent = db_call(store->db, first->statement, params,
+				       first->n_params, on_batch, store);
+	for (size_t i = 0; i < first->n_params; i++)
+		array_free(&arrays[i]);
+	return sent;
+}
+
+/* The next batch sets out, unless one is on its way. */
+static void send_batch(struct store *store)
+{
+	struct fact *fact;
+	if (store->batch_call || TAILQ_EMPTY(&store->ready))
+		return;
+	fill_batch(store);
+	store->batch_call = call_batch(store);
+	while (!store->batch_call && (fact = TAILQ_FIRST(&store->batch))) {
+		TAILQ_REMOVE(&store->batch, fact, link);
+		wait_for_retry(fact);
+	}
+}
+
 static void call(struct fact *fact)
 {
 	struct store *store = fact->store;
 	struct db_param params[STORE_PARAMS_MAX];
+	if (fact->is_batched) {
+		TAILQ_INSERT_TAIL(&store->ready, fact, link);
+		send_batch(store);
+		return;
+	}
 	for (size_t i = 0; i < fact->n_params; i++)
 		params[i] = fact->params[i].p ? db_slice(fact->params[i]) : db_null();
 	fact->call = db_call(store->db, fact->statement, params, fact->n_params,
@@ -239,6 +345,8 @@ struct store *store_new(struct loop *loop, struct db *db, int64_t give_up_ms)
 	TAILQ_INIT(&store->calling);
 	TAILQ_INIT(&store->waiting);
 	TAILQ_INIT(&store->held);
+	TAILQ_INIT(&store->ready);
+	TAILQ_INIT(&store->batch);
 	timer_init(&store->retry, loop, on_retry, store);
 	return store;
 }
@@ -264,6 +372,10 @@ static void free_lane(void *arg)
 void store_free(struct store *store)
 {
 	timer_cancel(&store->retry);
+	if (store->batch_call)
+		db_cancel(store->batch_call);
+	drop_all(&store->ready);
+	drop_all(&store->batch);
 	drop_all(&store->calling);
 	drop_all(&store->waiting);
 	drop_all(&store->held);
@@ -304,6 +416,15 @@ void store_put(struct store *store, size_t statement, const struct slice *params
 	       size_t n_params, store_fn *fn, void *arg)
 {
 	enter_lane(new_fact(store, statement, params, n_params, fn, arg));
+}
+
+void store_put_batched(struct store *store, size_t statement,
+		       const struct slice *params, size_t n_params, store_fn *fn,
+		       void *arg)
+{
+	struct fact *fact = new_fact(store, statement, params, n_params, fn, arg);
+	fact->is_batched = true;
+	enter_lane(fact);
 }
 
 void store_put_last(struct store *store, size_t statement, const struct slice *params,

@@ -53,6 +53,16 @@ void store_put(struct store *store, size_t statement, const struct slice *params
  */
 void store_put_last(struct store *store, size_t statement, const struct slice *params,
 		    size_t n_params, store_fn *fn, void *arg);
+/**
+ * As store_put(), of a statement that takes many facts at once: an array for each
+ * parameter, of as many values as there are facts, and returns one row for each, in
+ * their order. One of these is on its way at a time; what comes meanwhile goes together
+ * afterwards. When the database fails several, each goes once more alone, so that none
+ * is judged for another.
+ */
+void store_put_batched(struct store *store, size_t statement,
+		       const struct slice *params, size_t n_params, store_fn *fn,
+		       void *arg);
 /** Facts that are not stored yet. */
 size_t store_count(const struct store *store);
 /** Called whenever one left. */

@@ -14,10 +14,10 @@ language sql immutable set search_path = provbox, pg_temp as $$
 			|| '¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà', '') as left_over) basic) rest
 $$;
 
-create table notice_state (
-	state text primary key
-);
-insert into notice_state values ('queued'), ('sending'), ('accepted'), ('delivered'), ('failed'), ('expired'), ('stopped');
+create function notice_states() returns text[]
+language sql immutable as $$
+	select '{queued,sending,accepted,delivered,failed,expired,stopped}'::text[]
+$$;
 
 -- concat_ref is the reference of a message in parts, counted per number; parts is null until it was first split.
 -- state is what the SMSC said of every part; acked is when bearerbox had every part. After useful_until nothing of it
@@ -34,7 +34,7 @@ create table notice (
 	sealed bytea,
 	sealed_sha256 bytea check (length(sealed_sha256) = 32),
 	useful_until timestamptz not null,
-	state text not null default 'queued' references notice_state,
+	state text not null default 'queued' check (state = any (notice_states())),
 	reason text references reason,
 	concat_ref int not null check (concat_ref between 0 and 255),
 	parts int check (parts between 1 and 20),
@@ -44,7 +44,7 @@ create table notice (
 	changed timestamptz not null default clock_timestamp(),
 	check (text is null or sealed is null),
 	check (msisdn is null or (kind = 'access') = (text is null))
-);
+) with (fillfactor = 60); -- each changes some times: room for that beside it
 create index notice_msisdn on notice (msisdn, created);
 create index notice_request on notice (request);
 create index notice_dev on notice (dev) where request is null;
@@ -66,7 +66,7 @@ create table notice_part (
 	acked timestamptz,
 	reported timestamptz,
 	primary key (notice, part, attempt)
-);
+) with (fillfactor = 60);
 create index notice_part_unreported on notice_part (link) where state = 'acked';
 
 create table number_ref (
@@ -171,23 +171,37 @@ begin
 end
 $$;
 
--- Change the state of a notice, tell the story of its request, and let readers of the request see it.
-create function notice_move(p_notice bigint, p_state text, p_actor text, p_reason text, p_detail jsonb) returns void
+-- Change the state of notices, tell the story of their requests, and let readers of these see it. Those that have the
+-- state already are left alone. p_details belong to p_notices, each named once.
+create function notices_move(p_notices bigint[], p_state text, p_actor text, p_reason text, p_details jsonb[])
+returns void
 language plpgsql set search_path = provbox, pg_temp as $$
 declare
-	n notice;
+	touched bigint[];
 begin
-	select * into strict n from notice where id = p_notice for update;
-	if n.state = p_state then
-		return;
+	with was as (
+		select id, state from notice where id = any (p_notices) and state <> p_state order by id for no key update
+	), became as (
+		update notice n set state = p_state, reason = p_reason, changed = clock_timestamp()
+		from was where n.id = was.id returning n.id, n.dev, n.request, n.kind, was.state as from_state
+	), told as (
+		insert into event (dev, request, kind, actor, from_state, to_state, reason, detail)
+		select b.dev, b.request, 'notice', p_actor, b.from_state, p_state, p_reason,
+			coalesce(d.detail, '{}') || jsonb_build_object('notice', b.id, 'notice_kind', b.kind)
+		from became b join unnest(p_notices, p_details) d (id, detail) on d.id = b.id order by b.id
+	)
+	select array_agg(distinct request) into touched from became where request is not null;
+	if touched is not null then
+		perform from request where rid = any (touched) order by rid for no key update;
+		perform request_touch(rid) from unnest(touched) rid;
 	end if;
-	update notice set state = p_state, reason = p_reason, changed = clock_timestamp() where id = p_notice;
-	insert into event (dev, request, kind, actor, from_state, to_state, reason, detail)
-	values (n.dev, n.request, 'notice', p_actor, n.state, p_state, p_reason,
-		coalesce(p_detail, '{}') || jsonb_build_object('notice', n.id, 'notice_kind', n.kind));
-	if n.request is not null then
-		perform request_touch(n.request);
-	end if;
+end
+$$;
+
+create function notice_move(p_notice bigint, p_state text, p_actor text, p_reason text, p_detail jsonb) returns void
+language plpgsql set search_path = provbox, pg_temp as $$
+begin
+	perform notices_move(array[p_notice], p_state, p_actor, p_reason, array[p_detail]);
 end
 $$;
 
@@ -281,62 +295,91 @@ begin
 end
 $$;
 
-create function smsc_parts(p_notice bigint, p_token uuid, p_total int, p_parts int[], p_uuids uuid[])
-returns boolean
+-- Record this attempt at parts of leased notices, before they are sent; p_of is the place of each part's notice in
+-- p_notices. One row for each notice, in their order: false when its lease went to another.
+create function smsc_parts(p_notices bigint[], p_tokens uuid[], p_totals int[], p_of int[], p_parts int[],
+	p_uuids uuid[])
+returns table (is_ours boolean)
 language plpgsql security definer set search_path = provbox, pg_temp as $$
+#variable_conflict use_column
 declare
-	through text;
+	ours bigint[];
+	first_time bigint[];
+	details jsonb[];
 begin
-	select worker into through from outbox where notice = p_notice and token = p_token and state = 'due' for update;
-	if not found then
-		return false;
-	end if;
-	update notice set parts = p_total where id = p_notice;
+	perform from outbox where notice = any (p_notices) order by id for update;
+	ours := array(select o.notice from unnest(p_notices, p_tokens) l (notice, token) join outbox o using (notice, token)
+		where o.state = 'due');
+	update notice n set parts = l.total from unnest(p_notices, p_totals) l (id, total)
+	where n.id = l.id and n.id = any (ours) and n.parts is distinct from l.total;
 	insert into notice_part (notice, part, attempt, uuid, link)
-	select p_notice, u.part, 1 + coalesce((select max(attempt) from notice_part x
-		where x.notice = p_notice and x.part = u.part), 0), u.uuid, through
-	from unnest(p_parts, p_uuids) u (part, uuid);
-	perform notice_move(p_notice, 'sending', 'smsc', null, jsonb_build_object('parts', p_total))
-	from notice where id = p_notice and state = 'queued';
-	return true;
+	select o.notice, u.part, 1 + coalesce((select max(attempt) from notice_part x
+		where x.notice = o.notice and x.part = u.part), 0), u.uuid, o.worker
+	from unnest(p_of, p_parts, p_uuids) u (nth, part, uuid) join outbox o on o.notice = p_notices[u.nth]
+	where o.notice = any (ours);
+	select array_agg(id), array_agg(jsonb_build_object('parts', parts)) into first_time, details
+	from notice where id = any (ours) and state = 'queued';
+	perform notices_move(first_time, 'sending', 'smsc', null, details);
+	return query select l.id = any (ours) from unnest(p_notices) with ordinality l (id, nth) order by l.nth;
 end
 $$;
 
--- Draw the conclusions from all parts of a notice after one of them changed; its outbox row is locked.
-create function notice_judge(p_notice bigint, p_detail jsonb) returns void
+-- Draw the conclusions from all parts of notices after some of them changed; their outbox rows are locked. p_details
+-- belong to p_notices, which may be named more than once: then the last counts.
+create function notices_judge(p_notices bigint[], p_details jsonb[]) returns void
 language plpgsql set search_path = provbox, pg_temp as $$
 declare
-	n notice;
-	taken int; -- by bearerbox, whatever the SMSC said afterwards
-	had int;
-	accepted int;
-	delivered int;
+	is_accepted_done boolean := setting_text('notice_done') = 'accepted';
+	newly_acked bigint[]; -- bearerbox has every part of them, since now
+	delivered bigint[];
+	delivered_details jsonb[];
+	accepted bigint[];
+	accepted_details jsonb[];
+	done bigint[];
+	waiting bigint[];
 begin
-	select * into strict n from notice where id = p_notice for update;
-	select count(*) filter (where ack in (0, 3) or state in ('accepted', 'delivered')),
-		count(*) filter (where state in ('acked', 'accepted', 'delivered')),
-		count(*) filter (where state in ('accepted', 'delivered')), count(*) filter (where state = 'delivered')
-	into taken, had, accepted, delivered from notice_part_now where notice = p_notice;
-	if taken = n.parts and n.acked is null then
-		update notice set acked = clock_timestamp() where id = p_notice;
-		perform event_put(n.dev, n.request, 'notice_acked', 'smsc', null,
-			jsonb_build_object('notice', n.id, 'notice_kind', n.kind, 'parts', n.parts));
-		if n.kind = 'terms' then
-			perform from request where rid = n.request for update; -- before its offer
-			update offer set acked = clock_timestamp() where request = n.request;
-		end if;
+	select array_agg(n.id) filter (where c.taken = n.parts and n.acked is null),
+		array_agg(n.id order by n.id) filter (where c.delivered = n.parts),
+		array_agg(d.detail order by n.id) filter (where c.delivered = n.parts),
+		array_agg(n.id order by n.id) filter (where c.accepted = n.parts and c.delivered < n.parts
+			and n.state in ('queued', 'sending', 'expired')),
+		array_agg(d.detail order by n.id) filter (where c.accepted = n.parts and c.delivered < n.parts
+			and n.state in ('queued', 'sending', 'expired')),
+		array_agg(n.id) filter (where c.is_done), array_agg(n.id) filter (where c.had = n.parts and not c.is_done)
+	into newly_acked, delivered, delivered_details, accepted, accepted_details, done, waiting
+	from (select distinct on (id) * from unnest(p_notices, p_details) with ordinality x (id, detail, nth)
+		order by id, nth desc) d
+	join notice n on n.id = d.id
+	cross join lateral (select x.*, x.delivered = n.parts or x.accepted = n.parts and is_accepted_done as is_done
+		from (select count(*) filter (where ack in (0, 3) or state in ('accepted', 'delivered')) as taken,
+			count(*) filter (where state in ('acked', 'accepted', 'delivered')) as had,
+			count(*) filter (where state in ('accepted', 'delivered')) as accepted,
+			count(*) filter (where state = 'delivered') as delivered
+			from notice_part_now where notice = n.id) x) c;
+	if newly_acked is not null then
+		update notice n set acked = clock_timestamp() where id = any (newly_acked);
+		insert into event (dev, request, kind, actor, detail)
+		select dev, request, 'notice_acked', 'smsc',
+			jsonb_build_object('notice', id, 'notice_kind', kind, 'parts', parts)
+		from notice where id = any (newly_acked) order by id;
+		perform from request where rid in (select request from notice where id = any (newly_acked) and kind = 'terms')
+		order by rid for no key update; -- before their offers
+		update offer set acked = clock_timestamp()
+		where request in (select request from notice where id = any (newly_acked) and kind = 'terms');
 	end if;
-	if delivered = n.parts then
-		perform notice_move(p_notice, 'delivered', 'smsc', null, p_detail);
-	elsif accepted = n.parts and n.state in ('queued', 'sending', 'expired') then
-		perform notice_move(p_notice, 'accepted', 'smsc', null, p_detail);
+	if delivered is not null then
+		perform notices_move(delivered, 'delivered', 'smsc', null, delivered_details);
 	end if;
-	if delivered = n.parts or accepted = n.parts and setting_text('notice_done') = 'accepted' then
+	if accepted is not null then
+		perform notices_move(accepted, 'accepted', 'smsc', null, accepted_details);
+	end if;
+	if done is not null then
 		update outbox set state = 'done', token = null, reason = null, changed = clock_timestamp()
-		where notice = p_notice and (state = 'due' or state = 'dead' and delivered = n.parts);
-	elsif had = n.parts then
+		where notice = any (done) and (state = 'due' or state = 'dead' and notice = any (delivered));
+	end if;
+	if waiting is not null then
 		update outbox set due_at = clock_timestamp() + setting_interval('part_validity')
-		where notice = p_notice and state = 'due';
+		where notice = any (waiting) and state = 'due';
 	end if;
 end
 $$;
@@ -365,50 +408,61 @@ begin
 end
 $$;
 
--- The part of an attempt, with the outbox row of its notice locked; null where there is none.
-create function part_lock(p_uuid uuid) returns notice_part
+-- Lock the notices of some attempts and what may change with them, in the order of locks.
+create function parts_lock(p_uuids uuid[]) returns void
 language plpgsql set search_path = provbox, pg_temp as $$
 declare
-	p notice_part;
+	notices bigint[] := array(select notice from notice_part where uuid = any (p_uuids));
 begin
-	perform from outbox where notice = (select notice from notice_part where uuid = p_uuid) for update;
-	select * into p from notice_part where uuid = p_uuid for update;
-	return p;
+	perform from outbox where notice = any (notices) order by id for update;
+	perform from notice where id = any (notices) order by id for no key update;
+	perform from request where rid in (select request from notice where id = any (notices)) order by rid
+	for no key update;
 end
 $$;
 
--- Has the SMSC the part of an attempt, by this or by another one? Then what becomes of this one fails nothing.
-create function is_part_taken(p_attempt notice_part) returns boolean
+-- Has the SMSC a part, by any attempt? Then what becomes of another one fails nothing.
+create function is_part_taken(p_notice bigint, p_part int) returns boolean
 language plpgsql stable set search_path = provbox, pg_temp as $$
 begin
-	return exists (select from notice_part_now where notice = p_attempt.notice and part = p_attempt.part
+	return exists (select from notice_part_now where notice = p_notice and part = p_part
 		and state in ('accepted', 'delivered'));
 end
 $$;
 
-create function smsc_ack(p_uuid uuid, p_nack int) returns text
+-- What bearerbox said of parts that it was sent, each named once. One row for each, in their order: the state of its
+-- notice, or null for an unknown one.
+create function smsc_ack(p_uuids uuid[], p_nacks int[]) returns table (state text)
 language plpgsql security definer set search_path = provbox, pg_temp as $$
+#variable_conflict use_column
 declare
-	p notice_part := part_lock(p_uuid);
+	changed notice_part[];
+	had bigint[];
+	p notice_part;
 begin
-	if p.uuid is null then
-		return null;
-	elsif p.ack is null then
-		update notice_part set ack = p_nack, acked = clock_timestamp(), state = case
-			when state <> 'sent' then state when p_nack in (0, 3) then 'acked'
-			when p_nack = 1 then 'refused' else 'deferred' end
-		where uuid = p_uuid returning * into p;
-		if is_part_taken(p) or p.state = 'acked' then
-			perform notice_judge(p.notice, null);
-		elsif p.state = 'refused' then
+	perform parts_lock(p_uuids);
+	with said as (
+		update notice_part p set ack = s.nack, acked = clock_timestamp(), state = case
+			when p.state <> 'sent' then p.state when s.nack in (0, 3) then 'acked'
+			when s.nack = 1 then 'refused' else 'deferred' end
+		from unnest(p_uuids, p_nacks) s (uuid, nack) where p.uuid = s.uuid and p.ack is null returning p.*
+	)
+	select array_agg(s::notice_part order by s.notice, s.part) into changed from said s;
+	had := array(select c.notice from unnest(changed) c where c.state = 'acked' or is_part_taken(c.notice, c.part));
+	if had <> '{}' then
+		perform notices_judge(had, null);
+	end if;
+	for p in select * from unnest(changed) c where c.state in ('refused', 'deferred') and not is_part_taken(c.notice, c.part)
+	loop
+		if p.state = 'refused' then
 			perform outbox_bury(id, 'smsc', 'message_refused', jsonb_build_object('part', p.part))
 			from outbox where notice = p.notice and state = 'due';
-		elsif p.state = 'deferred' then
-			perform outbox_fail(id, 'smsc', 'link_busy', false)
-			from outbox where notice = p.notice and state = 'due';
+		else
+			perform outbox_fail(id, 'smsc', 'link_busy', false) from outbox where notice = p.notice and state = 'due';
 		end if;
-	end if;
-	return (select state from notice where id = p.notice);
+	end loop;
+	return query select n.state from unnest(p_uuids) with ordinality s (uuid, nth)
+		left join notice_part x on x.uuid = s.uuid left join notice n on n.id = x.notice order by s.nth;
 end
 $$;
 
@@ -419,55 +473,67 @@ language sql immutable as $$
 	select regexp_replace(p_answer, '\s*\mtext:.*$', '', 'i')
 $$;
 
--- p_event is one bit of Kannel's dlr_mask: 1 delivered, 2 failed, 4 buffered (the SMSC has it), 8 accepted by the
--- SMSC, 16 rejected by it, 32 expired, 64 unknown. Reports may come before the acknowledgement, twice, and late; news
--- is new, repeated (it says nothing that was not known of the part), late (the notice had ended without it), or
--- unknown. Only what changes the state of a notice is an event: an SMSC that repeats itself fills no table.
-create function smsc_report(p_ref text, p_event int, p_foreign_id text, p_answer text, out news text, out state text)
+-- What a report was to us. is_unsent: bearerbox waited for the SMSC until the validity had passed; the part was never
+-- sent, and may be.
+create type part_report as (nth bigint, notice bigint, part int, attempt int, event int, is_unsent boolean,
+	was text, became text, before text, detail jsonb);
+
+-- Reports on parts, each named once, as the text that bearerbox gave back. An event is one bit of Kannel's dlr_mask:
+-- 1 delivered, 2 failed, 4 buffered (the SMSC has it), 8 accepted by the SMSC, 16 rejected by it, 32 expired, 64 unknown.
+-- Reports may come before the acknowledgement, twice, and late. One row for each, in their order; news is new, repeated
+-- (it says nothing that was not known of the part), late (the notice had ended without it), or unknown. Only what changes
+-- the state of a notice is an event: an SMSC that repeats itself fills no table.
+create function smsc_report(p_refs text[], p_events int[], p_foreign_ids text[], p_answers text[])
+returns table (news text, state text)
 language plpgsql security definer set search_path = provbox, pg_temp as $$
 #variable_conflict use_column
 declare
-	was notice_part;
-	became notice_part;
-	before text;
-	detail jsonb;
-	said text := left(answer_unquoted(p_answer), 200);
-	-- bearerbox waited for the SMSC until the validity had passed: the part was never sent, and may be.
-	is_unsent boolean := p_event = 16 and starts_with(p_answer, 'NACK/validity expired');
+	uuids uuid[] := array(select case when ref ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then ref::uuid end
+		from unnest(p_refs) with ordinality r (ref, nth) order by nth);
+	reports part_report[];
+	r part_report;
 begin
-	news := 'unknown';
-	if p_ref !~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
-		return;
-	end if;
-	was := part_lock(p_ref::uuid);
-	if was.uuid is null then
-		return;
-	end if;
-	select n.state into before from notice n where n.id = was.notice;
-	detail := jsonb_strip_nulls(jsonb_build_object('part', was.part, 'answer', nullif(said, ''),
-		'smsc_message', left(p_foreign_id, 100)));
-	update notice_part set reported = clock_timestamp(), acked = coalesce(acked, clock_timestamp()),
-		foreign_id = coalesce(left(p_foreign_id, 100), foreign_id), answer = said,
-		state = case when p_event = 1 then 'delivered'
-			when state = 'delivered' then state
-			when p_event in (4, 8) and state <> 'failed' then 'accepted'
-			when is_unsent then case when state in ('accepted', 'failed') then state else 'expired' end
-			when p_event in (2, 16, 32) then 'failed'
-			else state end
-	where uuid = was.uuid returning * into became;
-	news := case when became.state = was.state then 'repeated'
-		when before in ('failed', 'expired', 'stopped') then 'late' else 'new' end;
-	if p_event in (1, 4, 8) then
-		perform notice_judge(was.notice, detail);
-	elsif is_unsent then
-		update outbox set due_at = clock_timestamp(), token = null
-		where notice = was.notice and state = 'due' and became.state = 'expired' and not exists (select from notice_part x
-			where x.notice = was.notice and x.part = was.part and x.attempt > was.attempt);
-	elsif p_event in (2, 16, 32) and was.state not in ('delivered', 'failed') and not is_part_taken(became) then
-		perform notice_fail(was.notice,
-			case p_event when 16 then 'message_rejected' else 'message_undelivered' end, detail);
-	end if;
-	select n.state into state from notice n where n.id = was.notice;
+	perform parts_lock(uuids);
+	with said as materialized (
+		select s.nth, p.uuid, p.notice, p.part, p.attempt, s.event, p.state as was, n.state as before,
+			s.event = 16 and starts_with(s.answer, 'NACK/validity expired') as is_unsent,
+			left(s.foreign_id, 100) as foreign_id, left(answer_unquoted(s.answer), 200) as answer
+		from unnest(uuids, p_events, p_foreign_ids, p_answers) with ordinality s (uuid, event, foreign_id, answer, nth)
+		join notice_part p on p.uuid = s.uuid join notice n on n.id = p.notice
+	), became as (
+		update notice_part p set reported = clock_timestamp(), acked = coalesce(p.acked, clock_timestamp()),
+			foreign_id = coalesce(s.foreign_id, p.foreign_id), answer = s.answer,
+			state = case when s.event = 1 then 'delivered'
+				when p.state = 'delivered' then p.state
+				when s.event in (4, 8) and p.state <> 'failed' then 'accepted'
+				when s.is_unsent then case when p.state in ('accepted', 'failed') then p.state else 'expired' end
+				when s.event in (2, 16, 32) then 'failed'
+				else p.state end
+		from said s where p.uuid = s.uuid
+		returning s.nth, s.notice, s.part, s.attempt, s.event, s.is_unsent, s.was, p.state, s.before,
+			jsonb_strip_nulls(jsonb_build_object('part', s.part, 'answer', nullif(s.answer, ''),
+				'smsc_message', s.foreign_id))
+	)
+	select array_agg(b::part_report order by b.nth) into reports
+	from became b (nth, notice, part, attempt, event, is_unsent, was, became, before, detail);
+	perform notices_judge(array_agg(x.notice), array_agg(x.detail)) from unnest(reports) x
+	where x.event in (1, 4, 8) having count(*) > 0;
+	for r in select * from unnest(reports) x where x.event not in (1, 4, 8) order by x.notice loop
+		if r.is_unsent then
+			update outbox set due_at = clock_timestamp(), token = null
+			where notice = r.notice and state = 'due' and r.became = 'expired' and not exists (select from notice_part x
+				where x.notice = r.notice and x.part = r.part and x.attempt > r.attempt);
+		elsif r.event in (2, 16, 32) and r.was not in ('delivered', 'failed')
+			and not is_part_taken(r.notice, r.part) then
+			perform notice_fail(r.notice,
+				case r.event when 16 then 'message_rejected' else 'message_undelivered' end, r.detail);
+		end if;
+	end loop;
+	return query
+		select case when x.nth is null then 'unknown' when x.became = x.was then 'repeated'
+			when x.before in ('failed', 'expired', 'stopped') then 'late' else 'new' end, n.state
+		from unnest(uuids) with ordinality u (uuid, nth)
+		left join unnest(reports) x on x.nth = u.nth left join notice n on n.id = x.notice order by u.nth;
 end
 $$;
 

@@ -249,7 +249,7 @@ returns table (id bigint, request uuid, dev text, number text, kind text, langua
 language plpgsql stable security definer set search_path = provbox, pg_temp as $$
 #variable_conflict use_column
 begin
-	perform states_check(p_filter, (select array_agg(state order by state) from notice_state));
+	perform states_check(p_filter, (select array_agg(state order by state) from unnest(notice_states()) state));
 	return query
 		select n.id, r.id, n.dev, masked(n.msisdn), n.kind, n.language, n.state, n.reason, n.parts, length(n.text),
 			n.created, n.changed

@@ -177,9 +177,7 @@ class Member:
         """The parts of a notice, none when another link has its lease by now."""
         parts = [n for n in (1, 2) if n not in leased["settled"]]
         made = [str(uuid.uuid4()) for _ in parts]
-        return made if self.schema.value(
-            "smsc", "smsc_parts", leased["notice"], leased["token"], 2, parts,
-            "{" + ",".join(made) + "}") else []
+        return made if self.schema.record(leased, 2, parts, made) else []
 
     def courier(self):
         self.schema.value("server", "requests_expire", 10)

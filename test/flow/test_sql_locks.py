@@ -79,6 +79,23 @@ def test_a_report_locks_the_request_before_its_offer(schema):
     assert schema.receive("YES")[0] == "accepted"
 
 
+def test_reports_lock_in_order_however_they_come(schema):
+    """The later notice first: its lock must wait behind that of the earlier one."""
+    requests = [schema.offered(name) for name in ("compass", "torch")]
+    early, late = (schema.split(leased, total=1)[0] for leased in schema.lease())
+    for part in early, late:
+        schema.ack(part)
+    other = Transaction(schema.database)
+    other.run("select from outbox order by id limit 1 for update")
+    with waiting(schema, schema.rows, "smsc", "smsc_report", [late, early], [8, 8], ["1", "2"],
+                 ["", ""]) as result:
+        other.run("select from outbox order by id desc limit 1 for update")
+        other.commit()
+    assert result == [[{"news": "new", "state": "accepted"}] * 2]
+    assert [schema.events(request)[-1][1:4] for request in requests] == [
+        ("notice", "sending", "accepted")] * 2
+
+
 def test_an_answer_counts_for_the_offers_that_it_found(schema):
     schema.setting(wrong_codes=1)
     found = schema.offered()

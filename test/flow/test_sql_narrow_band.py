@@ -130,7 +130,7 @@ def test_what_is_unreported_is_known_after_a_restart(schema):
 
 def test_a_report_says_whether_it_is_news(schema):
     def news(part, event):
-        return schema.row("smsc", "smsc_report", part, event, "1", "")["news"]
+        return schema.report_row(part, event)["news"]
 
     schema.offered()
     (part,) = schema.split(schema.lease()[0], total=1)
@@ -150,7 +150,7 @@ def test_the_truth_comes_late(schema):
     (part,) = schema.split(leased, total=1)
     assert schema.report(part, 16) == "failed"
     assert work(schema) == ["dead"]
-    row = schema.row("smsc", "smsc_report", part, 1, "1", "")
+    row = schema.report_row(part, 1)
     assert (row["news"], row["state"]) == ("late", "delivered")
     assert work(schema) == ["done"]
     assert [e[2:4] for e in schema.events(request) if e[1] == "notice"] == [

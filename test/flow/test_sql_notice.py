@@ -73,8 +73,7 @@ def test_what_nobody_knows_changes_nothing(schema):
     assert schema.report(str(uuid.uuid4()), 8) is None
     assert schema.report("'; drop table provbox.notice; --", 8) is None
     (row,) = schema.lease()
-    assert schema.value("smsc", "smsc_parts", row["notice"], str(uuid.uuid4()), 1, [1],
-                        "{" + str(uuid.uuid4()) + "}") is False
+    assert schema.record({**row, "token": uuid.uuid4()}, 1, [1], [str(uuid.uuid4())]) is False
     assert schema.table("select 1 as n from notice_part") == []
 
 
@@ -87,8 +86,7 @@ def test_after_a_lost_link_only_what_was_not_acknowledged_is_sent_again(schema):
     assert schema.value("smsc", "smsc_unacked", "link-1") == 1
     (again,) = schema.lease()
     assert (again["settled"], again["parts"], again["concat_ref"]) == ([2], 3, row["concat_ref"])
-    assert schema.value("smsc", "smsc_parts", row["notice"], row["token"], 3, [1],
-                        "{" + str(uuid.uuid4()) + "}") is False  # the lease has gone
+    assert schema.record(row, 3, [1], [str(uuid.uuid4())]) is False  # the lease has gone
     renewed = schema.split(again, total=3)
     assert len(renewed) == 2
     for part in renewed:

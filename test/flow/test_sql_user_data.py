@@ -123,7 +123,7 @@ def test_what_comes_late_brings_nothing_back(schema):
     parts = schema.split(leased)
     mail = schema.row("server", "outbox_lease", ["mail"], "w", 1, MINUTE)
     erase(schema, is_cancelling=True)
-    row = schema.row("smsc", "smsc_report", parts[0], 2, "smsc-1", CANARIES["report"])
+    row = schema.report_row(parts[0], 2, CANARIES["report"])
     assert row == {"news": "unknown", "state": None}
     assert schema.value("smsc", "smsc_retry", leased["notice"], leased["token"],
                         CANARIES["failure"], True) is None

@@ -262,8 +262,7 @@ def test_a_cancelled_offer_sends_nothing_that_was_not_begun(schema):
     assert [(kind, now) for kind, now, _ in notices(schema)] == [("terms", "failed")]
     (row,) = outbox(schema, "sms")
     assert (row["state"], row["reason"]) == ("dropped", "withdrawn")
-    assert schema.value("smsc", "smsc_parts", leased["notice"], leased["token"], 1, [1],
-                        "{" + str(uuid.uuid4()) + "}") is False
+    assert schema.record(leased, 1, [1], [str(uuid.uuid4())]) is False
     assert schema.lease() == []
     begun = schema.offered("torch")
     (leased,) = schema.lease()

@@ -16,7 +16,8 @@
 /* The one fact that was put into the store last. */
 static struct {
 	int n;
-	bool is_last; /* by store_put_last() */
+	bool is_last;    /* by store_put_last() */
+	bool is_batched; /* by store_put_batched() */
 	size_t statement, n_params;
 	char params[STORE_PARAMS_MAX][64];
 	bool is_null[STORE_PARAMS_MAX];
@@ -86,7 +87,7 @@ void store_put(struct store *store, size_t statement, const struct slice *params
 {
 	(void)store;
 	stored.n++;
-	stored.is_last = false;
+	stored.is_last = stored.is_batched = false;
 	stored.statement = statement;
 	stored.n_params = n_params;
 	stored.fn = fn;
@@ -96,6 +97,14 @@ void store_put(struct store *store, size_t statement, const struct slice *params
 		snprintf(stored.params[i], sizeof(stored.params[i]), "%.*s",
 			 (int)params[i].n, params[i].n > 0 ? params[i].p : "");
 	}
+}
+
+void store_put_batched(struct store *store, size_t statement,
+		       const struct slice *params, size_t n_params, store_fn *fn,
+		       void *arg)
+{
+	store_put(store, statement, params, n_params, fn, arg);
+	stored.is_batched = true;
 }
 
 void store_put_last(struct store *store, size_t statement, const struct slice *params,
@@ -334,6 +343,7 @@ static void stores_a_report_and_makes_room(void)
 	receive_report(PART, BOX_REPORT_DELIVERED);
 	CU_ASSERT_EQUAL(window_count(window), 1); /* it is not stored yet */
 	CU_ASSERT_EQUAL(stored.statement, STATEMENT_REPORT);
+	CU_ASSERT(stored.is_batched);
 	CU_ASSERT_FALSE(stored.is_last);
 	CU_ASSERT_STRING_EQUAL(stored.params[0], PART.p);
 	CU_ASSERT_STRING_EQUAL(stored.params[1], "1");
@@ -396,6 +406,7 @@ static void stores_acknowledgements(void)
 		CU_ASSERT_EQUAL(window_count(window), rows[i].is_waiting);
 		CU_ASSERT_EQUAL(window_oldest_unacked_ms(window), -1);
 		CU_ASSERT_EQUAL(stored.statement, STATEMENT_ACK);
+		CU_ASSERT(stored.is_batched);
 		snprintf(nack, sizeof(nack), "%d", rows[i].nack);
 		CU_ASSERT_STRING_EQUAL(stored.params[1], nack);
 		CU_ASSERT_EQUAL(counted[SMSC_ACK_SUCCESS + rows[i].nack], 1);

@@ -12,7 +12,7 @@
 
 struct db_call {
 	size_t statement;
-	char key[64];
+	char key[64], second[64];
 	db_fn *fn;
 	void *arg;
 };
@@ -33,6 +33,8 @@ struct db_call *db_call(struct db *db, size_t statement, const struct db_param *
 	struct db_call *call = &calls[n_calls++];
 	*call = (struct db_call){ .statement = statement, .fn = fn, .arg = arg };
 	memcpy(call->key, params[0].p, (size_t)params[0].n);
+	if (n_params > 1 && params[1].p)
+		memcpy(call->second, params[1].p, (size_t)params[1].n);
 	return call;
 }
 
@@ -72,16 +74,22 @@ char *PQresultErrorField(const PGresult *result, int field)
 	return sqlstate;
 }
 
-/* Answer a call, as the database would, with one row. */
-static void answer(size_t i, enum db_status status)
+/* Answer a call, as the database would, with rows. */
+static void answer_rows(size_t i, enum db_status status, int n)
 {
 	PGresult *result = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
 	static char name[] = "state", value[] = "accepted";
 	PGresAttDesc column = { .name = name };
 	CU_ASSERT_FATAL(PQsetResultAttrs(result, 1, &column));
-	CU_ASSERT_FATAL(PQsetvalue(result, 0, 0, value, (int)strlen(value)));
+	for (int row = 0; row < n; row++)
+		CU_ASSERT_FATAL(PQsetvalue(result, row, 0, value, (int)strlen(value)));
 	calls[i].fn(calls[i].arg, status, status == DB_OK ? result : NULL);
 	PQclear(result);
+}
+
+static void answer(size_t i, enum db_status status)
+{
+	answer_rows(i, status, 1);
 }
 
 /* Answer a call, as the database would, with an error. */
@@ -127,6 +135,12 @@ static void put(const char *key, const char *name)
 {
 	const struct slice params[] = { slice_of(key), { NULL, 0 } };
 	store_put(store, 7, params, 2, on_stored, (void *)name);
+}
+
+static void put_batched(size_t statement, const char *key, const char *name)
+{
+	const struct slice params[] = { slice_of(key), { NULL, 0 } };
+	store_put_batched(store, statement, params, 2, on_stored, (void *)name);
 }
 
 static void stop_loop(void *arg)
@@ -295,6 +309,84 @@ static void tries_again_when_the_queue_is_full(void)
 	end();
 }
 
+/* The first goes at once; what comes meanwhile goes together, each kind for itself. */
+static void sends_together_what_comes_meanwhile(void)
+{
+	begin();
+	put_batched(5, "a", "a");
+	put_batched(5, "b", "b");
+	put_batched(6, "c", "c");
+	put_batched(5, "d", "d");
+	put_batched(5, "b", "e"); /* of one thing: one at a time */
+	CU_ASSERT_EQUAL_FATAL(n_calls, 1);
+	CU_ASSERT_STRING_EQUAL(calls[0].key, "{\"a\"}");
+	CU_ASSERT_STRING_EQUAL(calls[0].second, "{NULL}");
+	answer(0, DB_OK);
+	CU_ASSERT_EQUAL_FATAL(n_calls, 2);
+	CU_ASSERT_EQUAL(calls[1].statement, 5);
+	CU_ASSERT_STRING_EQUAL(calls[1].key, "{\"b\",\"d\"}");
+	CU_ASSERT_STRING_EQUAL(calls[1].second, "{NULL,NULL}");
+	answer_rows(1, DB_OK, 2);
+	CU_ASSERT_EQUAL_FATAL(n_calls, 3);
+	CU_ASSERT_EQUAL(calls[2].statement, 6);
+	answer(2, DB_OK);
+	CU_ASSERT_EQUAL_FATAL(n_calls, 4);
+	CU_ASSERT_STRING_EQUAL(calls[3].key, "{\"b\"}");
+	answer(3, DB_OK);
+	CU_ASSERT_STRING_EQUAL(order, "abdce");
+	CU_ASSERT_EQUAL(unstored, 0);
+	end();
+}
+
+/* One that the database will never take fails no other. */
+static void judges_each_of_a_batch_for_itself(void)
+{
+	begin();
+	put_batched(5, "first", "1");
+	put_batched(5, "bad", "x");
+	put_batched(5, "good", "y");
+	answer(0, DB_OK);
+	CU_ASSERT_EQUAL_FATAL(n_calls, 2);
+	fail(1, "22P02");
+	CU_ASSERT_STRING_EQUAL(order, "1");
+	CU_ASSERT_EQUAL_FATAL(n_calls, 3);
+	CU_ASSERT_STRING_EQUAL(calls[2].key, "{\"bad\"}");
+	put_batched(5, "later", "z");
+	fail(2, "22P02");
+	CU_ASSERT_EQUAL_FATAL(n_calls, 4);
+	CU_ASSERT_STRING_EQUAL(calls[3].key, "{\"good\"}");
+	answer(3, DB_OK);
+	CU_ASSERT_EQUAL_FATAL(n_calls, 5);
+	answer(4, DB_OK);
+	CU_ASSERT_STRING_EQUAL(order, "1-xyz");
+	end();
+}
+
+static void tries_a_batch_again_after_an_outage(void)
+{
+	begin();
+	put_batched(5, "first", "1");
+	put_batched(5, "a", "a");
+	put_batched(5, "b", "b");
+	answer(0, DB_OK);
+	answer(1, DB_UNAVAILABLE);
+	CU_ASSERT_EQUAL(n_calls, 2);
+	run_for(150);
+	CU_ASSERT_EQUAL_FATAL(n_calls, 3);
+	answer(2, DB_OK);
+	CU_ASSERT_EQUAL_FATAL(n_calls, 4);
+	answer(3, DB_OK);
+	CU_ASSERT_STRING_EQUAL(order, "1ab");
+	is_queue_full = true;
+	put_batched(5, "c", "c");
+	is_queue_full = false;
+	run_for(150);
+	CU_ASSERT_EQUAL_FATAL(n_calls, 5);
+	put_batched(5, "d", "d");
+	end(); /* with one on its way, and one that waits for it */
+	CU_ASSERT_PTR_NULL(calls[4].fn);
+}
+
 static void drops_everything_at_the_end(void)
 {
 	begin();
@@ -311,4 +403,7 @@ TEST_MAIN("store", TEST(tells_when_it_is_stored), TEST(keeps_the_order_of_one_th
 	  TEST(what_comes_last_overtakes_nothing), TEST(tries_until_it_is_stored),
 	  TEST(says_at_once_what_will_never_be_stored),
 	  TEST(gives_up_what_the_database_fails), TEST(an_outage_begins_the_time_anew),
-	  TEST(tries_again_when_the_queue_is_full), TEST(drops_everything_at_the_end))
+	  TEST(tries_again_when_the_queue_is_full),
+	  TEST(sends_together_what_comes_meanwhile),
+	  TEST(judges_each_of_a_batch_for_itself),
+	  TEST(tries_a_batch_again_after_an_outage), TEST(drops_everything_at_the_end))

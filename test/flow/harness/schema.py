@@ -189,16 +189,23 @@ class Schema:
         """Record an attempt at parts; returns their UUIDs."""
         parts = parts or [n for n in range(1, total + 1) if n not in leased["settled"]]
         made = [str(uuid.uuid4()) for _ in parts]
-        assert self.value("smsc", "smsc_parts", leased["notice"], leased["token"], total, parts,
-                          "{" + ",".join(made) + "}")
+        assert self.record(leased, total, parts, made)
         return made
 
+    def record(self, leased, total, parts, uuids):
+        """False when the lease has gone."""
+        return self.value("smsc", "smsc_parts", [leased["notice"]], f"{{{leased['token']}}}",
+                          [total], [1] * len(parts), parts, f"{{{','.join(uuids)}}}")
+
     def ack(self, part, nack=0):
-        return self.value("smsc", "smsc_ack", part, nack)
+        return self.value("smsc", "smsc_ack", f"{{{part}}}", [nack])
 
     def report(self, part, event, answer=""):
         """The state of the notice."""
-        return self.row("smsc", "smsc_report", part, event, "smsc-1", answer)["state"]
+        return self.report_row(part, event, answer)["state"]
+
+    def report_row(self, part, event, answer=""):
+        return self.row("smsc", "smsc_report", [part], [event], ["smsc-1"], [answer])
 
     def send_all(self):
         """Send what is due, as a link whose bearerbox and SMSC take everything."""
