@@ -11,6 +11,7 @@ contrib_bench_bench_SOURCES = \
 	contrib/bench/pulse.c contrib/bench/pulse.h \
 	contrib/bench/settings.c contrib/bench/settings.h \
 	contrib/bench/slow.c \
+	contrib/bench/step.c \
 	contrib/bench/ticks.c contrib/bench/ticks.h \
 	contrib/bench/unit.c \
 	contrib/bench/upstream.c \
@@ -26,4 +27,5 @@ bench: all
 EXTRA_DIST += contrib/bench/run contrib/bench/cluster.py contrib/bench/cpu.py \
 	contrib/bench/held.py contrib/bench/honest.py contrib/bench/notices.py \
 	contrib/bench/parts.py contrib/bench/proxies.py contrib/bench/report.py \
+	contrib/bench/step.py \
 	contrib/bench/haproxy.cfg contrib/bench/nginx.conf

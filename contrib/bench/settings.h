@@ -10,10 +10,11 @@
 #include "base/slice.h"
 
 struct settings {
-	const char *mode;   /* load: new, kept or honest; slow: the kind of peer */
+	const char *mode;   /* load: new, kept or honest; slow: the kind of peer;
+			     * step: authentication, device or request */
 	const char *name;   /* of the proxy or server, in its certificate; of the box */
 	const char *srv;    /* Host of every request */
-	const char *target; /* of every request */
+	const char *target; /* of every request; step: version of the catalogue */
 	const char *trust;  /* PEM anchors of the other side */
 	const char *crl;    /* of those anchors; upstream only */
 	const char *chain;  /* own certificate, PEM */

@@ -66,6 +66,14 @@ def check_notices(found, printed):
             assert all(figure > 0 for figure in one.values()), one
 
 
+def check_step(found, printed):
+    for mode, names in found.items():
+        for name in ("provbox", "pgbench"):
+            assert all(one["rate"] > 0 for one in names[name])
+        assert "authentication" in names["provbox"][0]["waits"] or mode == "device"
+    assert "### Steps a second, 8 connections" in printed
+
+
 def test_smoke(tmp_path):
     result = tmp_path / "bench.json"
     done = run("smoke", BENCH_JSON=str(result))
@@ -75,10 +83,11 @@ def test_smoke(tmp_path):
     check_cpu(found["smoke"]["peers"], done.stdout)
     check_held(found["smoke"]["held"], done.stdout)
     check_notices(found["smoke"]["notices"], done.stdout)
+    check_step(found["smoke"]["step"], done.stdout)
 
 
 def test_names_are_told():
     done = run("nothing")
     assert done.returncode == 2
-    assert "there are slow peers held notices smoke" in done.stderr
+    assert "there are slow peers held notices step smoke" in done.stderr
     assert "make bench BENCH='slow'" in run("help").stdout

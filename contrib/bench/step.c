@@ -1,0 +1,314 @@
+/*
+ * A gateway's side of the landnet leg without a gateway: some connections, one step of
+ * the server at a time on each. A step is one call, so one statement of the database.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "auth/auth.h"
+#include "base/exchange.h"
+#include "base/log.h"
+#include "contrib/bench/part.h"
+#include "contrib/bench/waits.h"
+
+/* Far apart from each other, so that no device is asked of twice in a row. */
+#define STRIDE       7919
+#define FIRST_SERIAL 100000 /* as contrib/bench/cluster.py */
+#define SERIALS      900000
+#define FIRST_TAC    35209900
+#define BODY_BYTES   1024
+#define GRANT_CHARS  (BASE64URL_CHARS(AUTH_GRANT_BYTES) + 1)
+
+enum call {
+	CALL_AUTHENTICATION,
+	CALL_DEVICE,
+	CALL_REQUEST,
+};
+
+struct session {
+	struct step *step;
+	struct link *link;
+	enum call call; /* what is being answered, or was last */
+	struct auth_claims claims;
+	char grant[GRANT_CHARS];
+	int64_t start_us;
+};
+
+struct step {
+	const struct settings *settings;
+	struct loop *loop;
+	struct tls_context *tls;
+	struct session *sessions;
+	const char *catalogue; /* version, in the body of a request */
+	uint64_t n_ready;      /* sessions that are connected */
+	uint64_t n_begun, n_over, n_devices;
+	bool is_running;
+	bool is_device, is_request; /* what comes after an authentication */
+	struct waits waits[3];
+};
+
+static void quit(const char *what, unsigned status)
+{
+	fprintf(stderr, "bench: step: %s %u\n", what, status);
+	exit(EXIT_FAILURE);
+}
+
+/* The next device, in an order that knows no neighbours. */
+static void choose_device(struct session *session)
+{
+	struct step *step = session->step;
+	uint64_t n = step->n_devices++ * STRIDE % step->settings->devices;
+
+	snprintf(session->claims.dev, sizeof(session->claims.dev),
+		 "urn:gsma:imei:%08" PRIu64 "-%06" PRIu64 "-0", FIRST_TAC + n / SERIALS,
+		 FIRST_SERIAL + n % SERIALS);
+	memset(session->claims.cred, 0x5a, sizeof(session->claims.cred));
+	random_bytes(session->claims.sid, sizeof(session->claims.sid));
+	random_bytes(session->claims.nonce, sizeof(session->claims.nonce));
+	random_bytes(session->claims.binding, sizeof(session->claims.binding));
+}
+
+/* ---- Calls ---- */
+
+static void write_body(const struct session *session, char out[BODY_BYTES])
+{
+	snprintf(out, BODY_BYTES,
+		 "{\"user\": {\"given_name\": \"Ada\", \"family_name\": \"Lovelace\", "
+		 "\"postcode\": \"SW1A 1AA\", \"language\": \"en\"}, "
+		 "\"accounting\": {\"reference\": \"acct-0123456789\"}, "
+		 "\"device\": {\"dev\": \"%s\", \"model\": \"Example One\", "
+		 "\"firmware\": \"7.1\"}, \"catalogue\": %s, "
+		 "\"items\": [\"compass\"]}",
+		 session->claims.dev, session->step->catalogue);
+}
+
+static void on_exchange(struct exchange *exchange, enum exchange_event event,
+			void *arg);
+
+static void ask(struct session *session, enum http_method method, const char *target,
+		struct slice body)
+{
+	struct exchange *exchange = link_request(session->link, on_exchange, session);
+	struct evbuffer *data = evbuffer_new();
+	char number[24];
+	struct http_field fields[3] = {
+		{ SLICE("Provbox-Exchange"), { 0 } },
+		{ SLICE("Content-Type"), SLICE("application/json") },
+		{ SLICE("Provbox-Grant"), slice_of(session->grant) },
+	};
+
+	snprintf(number, sizeof(number), "%" PRIu64, link_count(session->link));
+	fields[0].value = slice_of(number);
+	session->start_us = waits_now_us();
+	exchange_send_head(
+		exchange,
+		&(struct http_head){
+			.method = method,
+			.target = slice_of(target),
+			.host = slice_of(session->step->settings->srv),
+			.fields = fields,
+			.n_fields = session->call == CALL_AUTHENTICATION ? 2 : 3,
+			.framing = body.n > 0 ? HTTP_LENGTH : HTTP_NO_BODY,
+			.content_length = body.n,
+			.keep_alive = true });
+	if (body.n > 0) {
+		BUG_ON(!data || evbuffer_add(data, body.p, body.n) != 0);
+		exchange_send_body(exchange, data);
+	}
+	exchange_send_end(exchange);
+	evbuffer_free(data);
+}
+
+static void ask_authentication(struct session *session)
+{
+	struct arena *arena = arena_new(4096);
+
+	choose_device(session);
+	session->call = CALL_AUTHENTICATION;
+	ask(session, HTTP_POST, "/v1/authentication",
+	    slice_of(auth_request_encode(&session->claims, false, arena)));
+	arena_free(arena);
+}
+
+static void ask_request(struct session *session)
+{
+	char target[64] = "/v1/requests/", body[BODY_BYTES];
+
+	uuid_make(target + strlen(target));
+	write_body(session, body);
+	session->call = CALL_REQUEST;
+	ask(session, HTTP_PUT, target, slice_of(body));
+}
+
+static void ask_device(struct session *session)
+{
+	session->call = CALL_DEVICE;
+	ask(session, HTTP_GET, "/v1/device", SLICE(""));
+}
+
+/* ---- One after the other ---- */
+
+/* The call that follows; a step is over where it is the last of its kind. */
+static void go_on(struct session *session)
+{
+	struct step *step = session->step;
+	const bool has_grant = session->grant[0] != '\0';
+
+	if (has_grant && step->is_device)
+		ask_device(session);
+	else if (step->is_request && session->call == CALL_AUTHENTICATION && has_grant)
+		ask_request(session);
+	else
+		ask_authentication(session);
+}
+
+static void begin_step(struct session *session)
+{
+	struct step *step = session->step;
+
+	if (step->n_begun == step->settings->count)
+		return;
+	step->n_begun++;
+	if (!step->is_device)
+		session->grant[0] = '\0';
+	go_on(session);
+}
+
+static void end_step(struct session *session)
+{
+	struct step *step = session->step;
+
+	step->n_over++;
+	if (step->n_over == step->settings->count)
+		loop_stop(step->loop);
+	else
+		begin_step(session);
+}
+
+static void take_grant(struct session *session, struct exchange *exchange)
+{
+	struct evbuffer *body = exchange_body(exchange);
+	struct auth_information information;
+	char why[128];
+
+	if (!auth_information_decode(
+		    slice_make(evbuffer_pullup(body, -1), evbuffer_get_length(body)),
+		    exchange_arena(exchange), &information, why, sizeof(why)) ||
+	    information.grant.n == 0)
+		quit("no grant", 200);
+	base64url_encode(information.grant, session->grant);
+}
+
+static void on_exchange(struct exchange *exchange, enum exchange_event event, void *arg)
+{
+	struct session *session = arg;
+	const bool is_put = session->call == CALL_REQUEST;
+	struct evbuffer *body = exchange_body(exchange);
+
+	switch (event) {
+	case EXCHANGE_HEAD:
+		if (exchange_head(exchange)->status != (is_put ? 201 : 200))
+			quit("status", exchange_head(exchange)->status);
+		break;
+	case EXCHANGE_END:
+		if (session->call == CALL_AUTHENTICATION)
+			take_grant(session, exchange);
+		evbuffer_drain(body, evbuffer_get_length(body));
+		break;
+	case EXCHANGE_DONE:
+		if (session->step->is_running)
+			waits_add(&session->step->waits[session->call],
+				  waits_now_us() - session->start_us);
+		break;
+	case EXCHANGE_FAILED: quit("connection lost", 0); break;
+	case EXCHANGE_BODY:
+	case EXCHANGE_WRITABLE: break;
+	}
+}
+
+/* Before the measured part: connected and, where a step is a request of its own,
+ * authenticated. */
+static void on_prepared(struct session *session)
+{
+	struct step *step = session->step;
+
+	if (step->is_device && session->grant[0] == '\0') {
+		ask_authentication(session);
+		return;
+	}
+	if (++step->n_ready == step->settings->connections)
+		loop_stop(step->loop);
+}
+
+static void on_link(struct link *link, enum link_event event, struct exchange *exchange,
+		    void *arg)
+{
+	struct session *session = arg;
+	struct step *step = session->step;
+
+	(void)exchange;
+	if (event == LINK_CLOSED)
+		quit(link_reason(link), 0);
+	if (event != LINK_OPEN && event != LINK_IDLE)
+		return;
+	if (!step->is_running)
+		on_prepared(session);
+	else if (step->is_request && session->call == CALL_AUTHENTICATION)
+		go_on(session);
+	else
+		end_step(session);
+}
+
+static void connect_all(struct step *step)
+{
+	const struct link_settings links = {
+		.conn = { .tls = step->tls, .server_name = step->settings->name },
+		.head_timeout_ms = 60000,
+		.idle_timeout_ms = 600000,
+	};
+	struct sockaddr_storage address;
+	socklen_t size = part_address(step->settings->port, &address);
+
+	step->sessions = calloc(step->settings->connections, sizeof(*step->sessions));
+	BUG_ON(!step->sessions);
+	for (uint64_t i = 0; i < step->settings->connections; i++) {
+		step->sessions[i].step = step;
+		step->sessions[i].link =
+			link_connect(step->loop, (struct sockaddr *)&address, size,
+				     &links, on_link, &step->sessions[i]);
+	}
+	loop_run(step->loop);
+}
+
+int step_run(const struct settings *settings)
+{
+	static struct step step; /* what is open ends with the process */
+	int64_t begin_us;
+
+	if (!settings->mode || !settings->devices || !settings->connections)
+		return EXIT_FAILURE;
+	step.settings = settings;
+	step.loop = loop_new();
+	step.tls = part_tls(settings, TLS_CLIENT);
+	step.catalogue = settings->target;
+	step.is_device = !strcmp(settings->mode, "device");
+	step.is_request = !strcmp(settings->mode, "request");
+	connect_all(&step);
+	if (!part_is_told_to_go())
+		return EXIT_FAILURE;
+	step.is_running = true;
+	begin_us = waits_now_us();
+	for (uint64_t i = 0; i < settings->connections; i++)
+		begin_step(&step.sessions[i]);
+	loop_run(step.loop);
+	printf("{\"seconds\": %.4f, ", (double)(waits_now_us() - begin_us) / 1e6);
+	waits_print(&step.waits[CALL_AUTHENTICATION], "authentication");
+	printf(", ");
+	waits_print(&step.waits[CALL_DEVICE], "device");
+	printf(", ");
+	waits_print(&step.waits[CALL_REQUEST], "request");
+	puts("}");
+	fflush(stdout);
+	return EXIT_SUCCESS;
+}
