@@ -44,6 +44,7 @@ base_libbase_a_SOURCES = \
 	base/network.c base/network.h \
 	base/orders.c base/orders.h \
 	base/process.c base/process.h \
+	base/progress.c base/progress.h \
 	base/proxy.c base/proxy.h \
 	base/reload.c base/reload.h \
 	base/roster.c base/roster.h \

@@ -7,7 +7,7 @@
 #include "provctl/file.h"
 #include "provctl/grid.h"
 #include "provctl/manifest.h"
-#include "provctl/progress.h"
+#include "base/progress.h"
 
 #define CHUNK_BYTES 262144 /* as content_chunk_put() wants them */
 

@@ -6,7 +6,7 @@
 #include "provctl/database.h"
 #include "provctl/devices.h"
 #include "provctl/grid.h"
-#include "provctl/progress.h"
+#include "base/progress.h"
 #include "provctl/rows.h"
 
 #define BATCH_ROWS     500

@@ -24,7 +24,6 @@ provctl_provctl_SOURCES = \
 	provctl/outbox.c \
 	provctl/paint.c provctl/paint.h \
 	provctl/plain.c provctl/plain.h \
-	provctl/progress.c provctl/progress.h \
 	provctl/provctl.h \
 	provctl/request.c \
 	provctl/rows.c provctl/rows.h \

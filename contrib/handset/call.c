@@ -8,53 +8,44 @@ const char *call_target(const struct handset *handset, const char *rest,
 	return out;
 }
 
-void call_get(struct handset *handset, const char *target, session_answer_fn *on_answer)
-{
-	struct session_call call = { .method = HTTP_GET,
-				     .target = target,
-				     .on_answer = on_answer,
-				     .arg = handset };
-
-	session_call(handset->session, &call);
-}
-
-void call_delete(struct handset *handset, const char *target,
-		 session_answer_fn *on_answer)
-{
-	struct session_call call = { .method = HTTP_DELETE,
-				     .target = target,
-				     .on_answer = on_answer,
-				     .arg = handset };
-
-	session_call(handset->session, &call);
-}
-
-static void send_json(struct handset *handset, enum http_method method,
-		      const char *target, struct slice json,
-		      session_answer_fn *on_answer)
+void call_json(struct session *session, enum http_method method, const char *target,
+	       struct slice json, session_answer_fn *on_answer, void *arg)
 {
 	struct http_field type = { SLICE("Content-Type"), SLICE("application/json") };
 	struct session_call call = { .method = method,
 				     .target = target,
 				     .fields = &type,
-				     .n_fields = 1,
+				     .n_fields = json.n > 0,
 				     .body = json,
 				     .on_answer = on_answer,
-				     .arg = handset };
+				     .arg = arg };
 
-	session_call(handset->session, &call);
+	session_call(session, &call);
+}
+
+void call_get(struct handset *handset, const char *target, session_answer_fn *on_answer)
+{
+	call_json(handset->session, HTTP_GET, target, (struct slice){ NULL, 0 },
+		  on_answer, handset);
+}
+
+void call_delete(struct handset *handset, const char *target,
+		 session_answer_fn *on_answer)
+{
+	call_json(handset->session, HTTP_DELETE, target, (struct slice){ NULL, 0 },
+		  on_answer, handset);
 }
 
 void call_put(struct handset *handset, const char *target, struct slice json,
 	      session_answer_fn *on_answer)
 {
-	send_json(handset, HTTP_PUT, target, json, on_answer);
+	call_json(handset->session, HTTP_PUT, target, json, on_answer, handset);
 }
 
 void call_post(struct handset *handset, const char *target, struct slice json,
 	       session_answer_fn *on_answer)
 {
-	send_json(handset, HTTP_POST, target, json, on_answer);
+	call_json(handset->session, HTTP_POST, target, json, on_answer, handset);
 }
 
 bool call_is_refused(const struct session_answer *answer)

@@ -13,6 +13,9 @@
 #define CALL_CREATED      201
 #define CALL_NOT_CHANGED  304
 
+/** Send a call; @p json is its body, or empty. */
+void call_json(struct session *session, enum http_method method, const char *target,
+	       struct slice json, session_answer_fn *on_answer, void *arg);
 /** /v1/requests/{the open request} and @p rest. @return @p out */
 const char *call_target(const struct handset *handset, const char *rest,
 			char out[CALL_TARGET_CHARS]);

@@ -9,8 +9,8 @@ static bool load_tls(const struct handset_config *config, struct credentials *ou
 {
 	struct tls_settings settings = {
 		.role = TLS_CLIENT,
-		.chain_path = HANDSET_CHAIN_FILE,
-		.key = keys_load(HANDSET_KEY_FILE, why, why_size),
+		.chain_path = config->chain_file,
+		.key = keys_load(config->key_file, why, why_size),
 		.trust_path = config->airnet_root,
 		.no_crl = true,
 		.tls12 = true,
@@ -33,7 +33,7 @@ static bool load_identity(const struct handset_config *config, struct credential
 
 	if (identity_of_certificate(leaf, dev) != REASON_NONE ||
 	    strcmp(dev, config->device) != 0) {
-		snprintf(why, why_size, "%s does not name %s", HANDSET_CHAIN_FILE,
+		snprintf(why, why_size, "%s does not name %s", config->chain_file,
 			 config->device);
 		return false;
 	}

@@ -92,7 +92,7 @@ static bool make_key(const char *dev)
 
 /* ---- Configuration ---- */
 
-static bool write_config(const struct options *options)
+bool factory_write_config(const struct options *options)
 {
 	const struct {
 		const char *key, *value;
@@ -178,5 +178,5 @@ int factory_make(const struct options *options)
 	for (size_t i = 0; options->residents[i]; i++)
 		if (!write_resident(options->residents[i]))
 			return failed;
-	return write_config(options) && make_key(options->dev) ? 0 : failed;
+	return factory_write_config(options) && make_key(options->dev) ? 0 : failed;
 }

@@ -13,5 +13,7 @@
  * @return exit status of the process
  */
 int factory_make(const struct options *options);
+/** Write handset.conf into the present folder. @return false with a line on stderr */
+bool factory_write_config(const struct options *options);
 
 #endif

@@ -70,6 +70,12 @@ static const struct config_key keys[] = {
 	  "Name that the gateway's certificate must have.", 0, 0, NULL },
 	{ "provisioning_uri", CONFIG_STRING, FIELD(provisioning_uri), NULL,
 	  "Pre-stored URI of the provisioning server.", 0, 0, check_uri },
+	{ "key_file", CONFIG_STRING, FIELD(key_file), HANDSET_KEY_FILE,
+	  "Key of the device, in its storage; read by its owner alone.", 0, 0, NULL },
+	{ "chain_file", CONFIG_STRING, FIELD(chain_file), HANDSET_CHAIN_FILE,
+	  "Certificate of the device, in its storage, and those between it and its "
+	  "root.",
+	  0, 0, NULL },
 	{ "airnet_root", CONFIG_PATH, FIELD(airnet_root), NULL,
 	  "Trust anchors of the gateway's certificate, PEM.", 0, 0, NULL },
 	{ "proof_root", CONFIG_STRING, FIELD(proof_root), "",

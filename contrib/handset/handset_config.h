@@ -21,6 +21,7 @@ struct handset_config {
 	char *gateway; /* ip:port */
 	char *gateway_name;
 	char *provisioning_uri;
+	char *key_file, *chain_file;
 	char *airnet_root;
 	char *proof_root; /* empty: pins alone */
 	struct config_list proof_pins;

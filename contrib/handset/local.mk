@@ -17,6 +17,10 @@ contrib_handset_libhandset_a_SOURCES = \
 	contrib/handset/install.c contrib/handset/install.h \
 	contrib/handset/journal.c contrib/handset/journal.h \
 	contrib/handset/keypad.c contrib/handset/keypad.h \
+	contrib/handset/load.c contrib/handset/load.h \
+	contrib/handset/load_device.c contrib/handset/load_device.h \
+	contrib/handset/load_fleet.c contrib/handset/load_fleet.h \
+	contrib/handset/load_report.c contrib/handset/load_report.h \
 	contrib/handset/messages.c contrib/handset/messages.h \
 	contrib/handset/options.c contrib/handset/options.h \
 	contrib/handset/program.c contrib/handset/program.h \
@@ -52,6 +56,7 @@ handset_tests = \
 	test/unit/test_handset_sms \
 	test/unit/test_install \
 	test/unit/test_keypad \
+	test/unit/test_load_report \
 	test/unit/test_messages \
 	test/unit/test_options \
 	test/unit/test_program \
@@ -74,6 +79,7 @@ test_unit_test_handset_session_LDADD = $(HANDSET_LIBS)
 test_unit_test_handset_sms_LDADD = $(HANDSET_LIBS)
 test_unit_test_install_LDADD = $(HANDSET_LIBS)
 test_unit_test_keypad_LDADD = $(HANDSET_LIBS)
+test_unit_test_load_report_LDADD = $(HANDSET_LIBS)
 test_unit_test_messages_LDADD = $(HANDSET_LIBS)
 test_unit_test_options_LDADD = $(HANDSET_LIBS)
 test_unit_test_program_LDADD = $(HANDSET_LIBS)

@@ -10,6 +10,8 @@
 
 #include "base/log.h"
 #include "contrib/handset/factory.h"
+#include "contrib/handset/load.h"
+#include "contrib/handset/load_fleet.h"
 #include "contrib/handset/options.h"
 #include "contrib/handset/report.h"
 #include "contrib/handset/script.h"
@@ -202,10 +204,15 @@ int main(int argc, char **argv)
 	enum command command;
 
 	signal(SIGPIPE, SIG_IGN);
-	log_open("handset", LOG_LEVEL_INFO);
 	umask(077);
 	if (!options_read(argc, argv, &command, &options))
 		return outcome_exit_status(OUTCOME_USAGE);
-	return command == COMMAND_INIT ? factory_make(&options)
-				       : do_command(command, &options);
+	/* A load counts its failures; a line for each would hide the sums. */
+	log_open("handset", command == COMMAND_LOAD ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO);
+	switch (command) {
+	case COMMAND_INIT: return factory_make(&options);
+	case COMMAND_FLEET: return load_fleet_make(&options);
+	case COMMAND_LOAD: return load_run(&options);
+	default: return do_command(command, &options);
+	}
 }

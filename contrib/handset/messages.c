@@ -141,15 +141,15 @@ static bool ends_with(const char *text, const char *end)
 	return n >= n_end && strcmp(text + n - n_end, end) == 0;
 }
 
-/* Is this message the terms with that digest, and can it be answered? */
-static bool read_terms(const json_t *message, const uint8_t sha256_wanted[SHA256_BYTES],
-		       const char *hint, struct messages_terms *out)
+bool messages_read_terms(struct slice text, const char *sender,
+			 const uint8_t sha256_wanted[SHA256_BYTES], const char *hint,
+			 struct messages_terms *out)
 {
-	struct slice text = text_of(message);
 	const char *end = text.p ? memrchr(text.p, '\n', text.n) : NULL;
 	uint8_t digest[SHA256_BYTES];
 	size_t n;
 
+	*out = (struct messages_terms){ 0 };
 	if (!end)
 		return false;
 	n = (size_t)(end - text.p);
@@ -163,7 +163,7 @@ static bool read_terms(const json_t *message, const uint8_t sha256_wanted[SHA256
 	if (!ends_with(out->reply.accept, hint))
 		return false;
 	out->text = strndup(text.p, n);
-	out->sender = strdup(json_string_value(json_object_get(message, "from")));
+	out->sender = strdup(sender);
 	return true;
 }
 
@@ -179,7 +179,10 @@ bool messages_find_terms(const uint8_t sha256_wanted[SHA256_BYTES], const char *
 
 		found = json_integer_value(json_object_get(message, "received")) >=
 				since_ms &&
-			read_terms(message, sha256_wanted, hint, out);
+			messages_read_terms(
+				text_of(message),
+				json_string_value(json_object_get(message, "from")),
+				sha256_wanted, hint, out);
 	}
 	json_decref(list);
 	return found;

@@ -36,9 +36,15 @@ json_t *messages_list(void);
 char *messages_newest(void);
 
 /**
+ * Whether a message is the terms with this digest and an answer whose code ends with
+ * @p hint: other offers may have the same terms.
+ */
+bool messages_read_terms(struct slice text, const char *sender,
+			 const uint8_t sha256[SHA256_BYTES], const char *hint,
+			 struct messages_terms *out);
+/**
  * Look through messages received at or after @p since_ms, newest first, for the one
- * whose text without its last line has this digest and whose code ends with @p hint:
- * other offers may have the same terms.
+ * that messages_read_terms() takes.
  */
 bool messages_find_terms(const uint8_t sha256[SHA256_BYTES], const char *hint,
 			 int64_t since_ms, struct messages_terms *out);

@@ -1,5 +1,6 @@
 #include "contrib/handset/options.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -10,8 +11,10 @@
 #include "contrib/handset/handset_config.h"
 #include "contrib/handset/script.h"
 
-#define BIT(command)   (1u << COMMAND_##command)
-#define ALL            (BIT(INIT) | BIT(RUN) | BIT(STATUS) | BIT(MESSAGES))
+#define BIT(command) (1u << COMMAND_##command)
+#define ALL \
+	(BIT(INIT) | BIT(RUN) | BIT(STATUS) | BIT(MESSAGES) | BIT(FLEET) | BIT(LOAD))
+#define MAKING         (BIT(INIT) | BIT(FLEET))
 #define COMMAND_COLUMN 13 /* of the help */
 #define OPTION_COLUMN  25
 
@@ -26,13 +29,18 @@ static const struct {
 	[COMMAND_RUN] = { "run", "switch on, and provision" },
 	[COMMAND_STATUS] = { "status", "show what is installed and activated" },
 	[COMMAND_MESSAGES] = { "messages", "show the received short messages" },
+	[COMMAND_FLEET] = { "fleet", "make many devices for a load, and the file to "
+				     "import them with" },
+	[COMMAND_LOAD] = { "load", "provision a fleet, and show how long it took" },
 };
 
 enum option_kind {
 	FLAG,
 	TEXT,
-	PATH,     /* of the folder in which it was typed; the storage is another */
-	RESIDENT, /* ID=PATH, several times */
+	NUMBER,
+	PATH,  /* of the folder in which it was typed; the storage is another */
+	TEXTS, /* several times */
+	PATHS, /* ID=PATH, several times */
 };
 
 static const struct option {
@@ -40,14 +48,15 @@ static const struct option {
 	enum option_kind kind;
 	size_t offset;
 	unsigned allowed, required; /* by command */
+	uint64_t min, max, usual;   /* of a number */
 } options[] = {
 	{ "--dir", "DIR", "storage of the handset", TEXT, FIELD(dir), ALL, ALL },
 	{ "--json", "", "print JSON on standard output, and draw no screens", FLAG,
-	  FIELD(is_json), BIT(RUN) | BIT(STATUS) | BIT(MESSAGES), 0 },
+	  FIELD(is_json), BIT(RUN) | BIT(STATUS) | BIT(MESSAGES) | BIT(LOAD), 0 },
 	{ "--script", "FILE", "commands for keys and display; - is standard input",
 	  PATH, FIELD(script), BIT(RUN), 0 },
 	{ "--radio", "PATH", "socket of the radio for short messages", PATH,
-	  FIELD(radio), BIT(INIT) | BIT(RUN), 0 },
+	  FIELD(radio), MAKING | BIT(RUN), 0 },
 	{ "--dev", "URN", "equipment identifier, urn:gsma:imei:...", TEXT, FIELD(dev),
 	  BIT(INIT), BIT(INIT) },
 	{ "--number", "+NUMBER", "telephone number", TEXT, FIELD(number), BIT(INIT),
@@ -55,24 +64,40 @@ static const struct option {
 	{ "--model", "NAME", "model", TEXT, FIELD(model), BIT(INIT), 0 },
 	{ "--firmware", "VERSION", "firmware version", TEXT, FIELD(firmware), BIT(INIT),
 	  0 },
-	{ "--language", "TAG", "language of the terms", TEXT, FIELD(language),
-	  BIT(INIT), 0 },
+	{ "--language", "TAG", "language of the terms", TEXT, FIELD(language), MAKING,
+	  0 },
 	{ "--gateway", "IP:PORT", "address of the gateway", TEXT, FIELD(gateway),
-	  BIT(INIT), 0 },
+	  MAKING, 0 },
 	{ "--gateway-name", "NAME", "name in the gateway's certificate", TEXT,
-	  FIELD(gateway_name), BIT(INIT), 0 },
+	  FIELD(gateway_name), MAKING, 0 },
 	{ "--uri", "URI", "pre-stored URI of the provisioning server", TEXT, FIELD(uri),
-	  BIT(INIT), 0 },
+	  MAKING, 0 },
 	{ "--airnet-root", "FILE", "trust anchors of the gateway", PATH,
-	  FIELD(airnet_root), BIT(INIT), 0 },
+	  FIELD(airnet_root), MAKING, 0 },
 	{ "--proof-root", "FILE", "trust anchors of the server's proofs", PATH,
-	  FIELD(proof_root), BIT(INIT), 0 },
+	  FIELD(proof_root), MAKING, 0 },
 	{ "--care-number", "+NUMBER", "number of customer care", TEXT,
 	  FIELD(care_number), BIT(INIT), 0 },
 	{ "--care-uri", "URI", "page of customer care", TEXT, FIELD(care_uri),
 	  BIT(INIT), 0 },
 	{ "--resident", "ID=PROGRAM", "a feature from the factory, to be activated",
-	  RESIDENT, FIELD(residents), BIT(INIT), 0 },
+	  PATHS, FIELD(residents), BIT(INIT), 0 },
+	{ "--authority", "FILE", "certificate of who issues those of the devices", PATH,
+	  FIELD(authority), BIT(FLEET), BIT(FLEET) },
+	{ "--authority-key", "FILE", "its key", PATH, FIELD(authority_key), BIT(FLEET),
+	  BIT(FLEET) },
+	{ "--count", "N", "how many devices", NUMBER, FIELD(count),
+	  BIT(FLEET) | BIT(LOAD), 0, 1, 999999, 1000 },
+	{ "--first", "N", "serial of the first", NUMBER, FIELD(first),
+	  BIT(FLEET) | BIT(LOAD), 0, 0, 999999, 1 },
+	{ "--at-once", "N", "devices under way at a time", NUMBER, FIELD(at_once),
+	  BIT(LOAD), 0, 1, 100000, 50 },
+	{ "--rate", "N", "devices begun each second; 0: as many as can be", NUMBER,
+	  FIELD(rate), BIT(LOAD), 0, 0, 100000, 0 },
+	{ "--item", "ID", "what each asks for; else the first of the catalogue", TEXTS,
+	  FIELD(items), BIT(LOAD), 0 },
+	{ "--online", "", "answer over the wide band, though there is a radio", FLAG,
+	  FIELD(is_online), BIT(LOAD), 0 },
 };
 #define OPTIONS_N (sizeof(options) / sizeof(options[0]))
 
@@ -197,14 +222,25 @@ static const char *make_absolute(const char *value)
 	return absolute;
 }
 
-static bool add_resident(struct options *out, const char *value)
+static bool add_value(const char **list, const char *name, const char *value)
 {
-	for (size_t i = 0; i < OPTIONS_RESIDENTS; i++)
-		if (!out->residents[i]) {
-			out->residents[i] = value;
+	for (size_t i = 0; i < OPTIONS_LIST_MAX; i++)
+		if (!list[i]) {
+			list[i] = value;
 			return true;
 		}
-	return complain("--resident", "too many");
+	return complain(name, "too many");
+}
+
+static bool set_number(const struct option *option, const char *value, uint64_t *to)
+{
+	char why[80];
+
+	if (slice_to_u64(slice_of(value), option->max, to) && *to >= option->min)
+		return true;
+	snprintf(why, sizeof(why), "is no number from %" PRIu64 " to %" PRIu64,
+		 option->min, option->max);
+	return complain(option->name, why);
 }
 
 static bool set_option(const struct option *option, const char *value,
@@ -216,14 +252,24 @@ static bool set_option(const struct option *option, const char *value,
 		*(bool *)to = true;
 		return true;
 	}
-	if (value && option->kind != TEXT)
-		value = make_absolute(value);
 	if (!value)
 		return complain(option->name, "needs a value");
-	if (option->kind == RESIDENT)
-		return add_resident(out, value);
+	if (option->kind == PATH || option->kind == PATHS)
+		value = make_absolute(value);
+	if (option->kind == NUMBER)
+		return set_number(option, value, to);
+	if (option->kind == TEXTS || option->kind == PATHS)
+		return add_value(to, option->name, value);
 	*(const char **)to = value;
 	return true;
+}
+
+static void set_usual_numbers(struct options *out)
+{
+	for (size_t i = 0; i < OPTIONS_N; i++)
+		if (options[i].kind == NUMBER)
+			*(uint64_t *)((char *)out + options[i].offset) =
+				options[i].usual;
 }
 
 static bool check_required(enum command command, const struct options *given)
@@ -240,6 +286,7 @@ bool options_read(int argc, char **argv, enum command *command, struct options *
 	const struct option *option;
 
 	*out = (struct options){ 0 };
+	set_usual_numbers(out);
 	if (argc < 2)
 		return complain("command line", "a command is missing");
 	for (int i = 1; i < argc; i++)

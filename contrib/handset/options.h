@@ -11,10 +11,12 @@ enum command {
 	COMMAND_RUN,
 	COMMAND_STATUS,
 	COMMAND_MESSAGES,
+	COMMAND_FLEET,
+	COMMAND_LOAD,
 	COMMAND_N,
 };
 
-#define OPTIONS_RESIDENTS 8
+#define OPTIONS_LIST_MAX 8
 
 struct options {
 	const char *dir;
@@ -23,11 +25,19 @@ struct options {
 	const char *dev, *number, *model, *firmware, *language;
 	const char *gateway, *gateway_name, *uri, *airnet_root, *proof_root;
 	const char *care_number, *care_uri;
-	const char *residents[OPTIONS_RESIDENTS + 1]; /* ID=PATH; ends with NULL */
-	/* init and run */
+	const char *residents[OPTIONS_LIST_MAX + 1]; /* ID=PATH; ends with NULL */
+	/* init, run and fleet */
 	const char *radio;
 	/* run */
 	const char *script;
+	/* fleet */
+	const char *authority, *authority_key;
+	/* fleet and load */
+	uint64_t count, first;
+	/* load */
+	uint64_t at_once, rate; /* rate: devices a second, 0 as many as can be */
+	bool is_online;
+	const char *items[OPTIONS_LIST_MAX + 1]; /* ends with NULL */
 };
 
 /**

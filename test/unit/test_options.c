@@ -52,6 +52,26 @@ static void refuses_what_does_not_belong(void)
 	CU_ASSERT_FALSE(READS("init", "--dir", "d", "--dev", "x"));
 }
 
+static void numbers_have_bounds_and_usual_values(void)
+{
+	CU_ASSERT(READS("load", "--dir", "d", "--rate", "7", "--item", "a", "--item",
+			"b"));
+	CU_ASSERT_EQUAL(options.rate, 7);
+	CU_ASSERT_EQUAL(options.count, 1000);
+	CU_ASSERT_EQUAL(options.first, 1);
+	CU_ASSERT_EQUAL(options.at_once, 50);
+	CU_ASSERT_STRING_EQUAL(options.items[1], "b");
+	CU_ASSERT_PTR_NULL(options.items[2]);
+	CU_ASSERT(READS("load", "--dir", "d", "--at-once", "100000"));
+	CU_ASSERT_FALSE(READS("load", "--dir", "d", "--at-once", "100001"));
+	CU_ASSERT_FALSE(READS("load", "--dir", "d", "--at-once", "0"));
+	CU_ASSERT_FALSE(READS("load", "--dir", "d", "--at-once", "-1"));
+	CU_ASSERT_FALSE(READS("load", "--dir", "d", "--at-once", "7x"));
+	CU_ASSERT_FALSE(READS("load", "--dir", "d", "--at-once"));
+	CU_ASSERT_FALSE(READS("load", "--dir", "d", "--authority", "f"));
+	CU_ASSERT_FALSE(READS("fleet", "--dir", "d", "--authority", "/f"));
+}
+
 /* The storage is another folder than the one in which the command is typed. */
 static void makes_paths_absolute(void)
 {
@@ -106,5 +126,5 @@ static void every_key_has_a_name(void)
 }
 
 TEST_MAIN("options", TEST(reads_a_command_line), TEST(refuses_what_does_not_belong),
-	  TEST(makes_paths_absolute), TEST(derives_the_servers_name_from_its_uri),
-	  TEST(every_key_has_a_name))
+	  TEST(numbers_have_bounds_and_usual_values), TEST(makes_paths_absolute),
+	  TEST(derives_the_servers_name_from_its_uri), TEST(every_key_has_a_name))

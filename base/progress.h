@@ -1,6 +1,6 @@
 /* How far something is that takes long, told on stderr. */
-#ifndef PROVCTL_PROGRESS_H
-#define PROVCTL_PROGRESS_H
+#ifndef BASE_PROGRESS_H
+#define BASE_PROGRESS_H
 
 #include <stdint.h>
 

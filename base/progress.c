@@ -1,4 +1,4 @@
-#include "provctl/progress.h"
+#include "base/progress.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,0 +1,130 @@
+"""A load of whole provisionings: many devices at a time, each once, counted by what they did."""
+
+import json
+import subprocess
+
+import pytest
+from harness import paths, wait
+from harness.schema import MODULE, TERMS, digest, feature, manifest
+
+ALL = ("database", "billing", "smscsim", "bearerbox", "server", "smsc", "gateway")
+WIDE = ("database", "billing", "smscsim", "server", "gateway")
+PARTS = ["session", "catalogue", "offer", "terms", "answer", "content", "whole"]
+
+
+class Fleet:
+    """Devices made by `handset fleet`, which the operator has imported."""
+
+    def __init__(self, site, count):
+        self.site, self.count = site, count
+        self.directory = site.directory / "fleet"
+        self.made = self.run("fleet", *self.words(), "--count", count)
+        records = (self.directory / "devices.csv").read_text().splitlines()
+        names = records[0].split(",")
+        self.records = [dict(zip(names, row.split(","), strict=True)) for row in records[1:]]
+        site.schema.import_devices(*self.records)
+
+    def words(self):
+        p = self.site.pki
+        return ("--authority", p.device.path, "--authority-key", p.device.key_path,
+                "--gateway", f"127.0.0.1:{self.site.airnet_port}",
+                "--gateway-name", p.GATEWAY_NAME, "--uri", f"https://{p.SRV}/",
+                "--airnet-root", p.airnet.path, "--proof-root", p.proof.path,
+                "--radio", self.site.smscsim.radio)
+
+    def run(self, command, *words, status=0):
+        done = subprocess.run(
+            [paths.program("handset"), command, "--dir", self.directory, *map(str, words)],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
+        assert done.returncode == status, done.stdout + done.stderr
+        assert "Sanitizer" not in done.stderr and "runtime error" not in done.stderr
+        return done.stdout
+
+    def load(self, *words, status=0):
+        return json.loads(self.run("load", "--json", "--count", self.count, *words,
+                                   status=status))
+
+
+def states(site):
+    return {row["state"]: row["n"] for row in site.db.query(
+        "select state, count(*) as n from provbox.request group by state")}
+
+
+@pytest.mark.parametrize("way", ["sms", "online"])
+def test_every_device_of_a_fleet_is_provisioned(site, way):
+    site.start(*(ALL if way == "sms" else WIDE))
+    if way == "sms":
+        site.bearerbox.wait_online()
+    fleet = Fleet(site, 12)
+    report = fleet.load("--at-once", 4, *(["--online"] if way == "online" else []))
+
+    assert (report["done"], report["failed"], report["reasons"]) == (12, 0, {})
+    assert report["per_second"] == pytest.approx(12 / report["seconds"], rel=0.01)
+    assert list(report["milliseconds"]) == PARTS
+    for part in report["milliseconds"].values():
+        assert part["devices"] == 12
+        assert 0 < part["p50"] <= part["p90"] <= part["p99"] <= part["max"]
+    assert states(site) == {"done": 12}
+    answers = site.db.query("select distinct answer, channel from provbox.acceptance")
+    assert answers == [{"answer": "accept",
+                        "channel": "narrow_band" if way == "sms" else "wide_band"}]
+    # Each said goodbye before it went.
+    ends = site.gateway.process.events("session_end")
+    assert [end["detail"] for end in ends] == ["eof"] * 12
+    wait.until(lambda: len(site.billing.records()) == 12, "the billing events")
+
+
+def test_what_is_not_provisioned_is_counted_by_its_reason(site):
+    site.start(*WIDE)
+    fleet = Fleet(site, 6)
+    blocked, moved = fleet.records[1], fleet.records[3]
+    site.schema.rows("operator", "device_block", blocked["dev"], "stolen")
+    site.schema.import_devices({**moved, "postcode": "SW1A 1AA"})
+    report = fleet.load("--online", status=1)
+    assert (report["done"], report["failed"]) == (4, 2)
+    assert report["reasons"] == {"device_blocked": 1, "user_mismatch": 1}
+    assert report["milliseconds"]["session"]["devices"] == 5
+    assert report["milliseconds"]["whole"]["devices"] == 4
+    assert states(site) == {"done": 4, "refused": 1}
+
+    # Provisioned ones again; in words for people.
+    text = fleet.run("load", "--online", "--count", 1)
+    assert text.startswith("1 provisioned, 0 not, in ")
+    text = fleet.run("load", "--online", "--count", 1, "--first", 2, status=1)
+    assert "device_blocked" in text and "The operator has blocked this phone." in text
+
+
+def test_content_that_is_not_what_was_promised_is_no_success(site):
+    site.start(*WIDE)
+    fleet = Fleet(site, 2)
+    site.schema.load(manifest([feature("compass", MODULE), feature("torch", b"light")],
+                              TERMS), [MODULE, b"light"])
+    site.db.query("update provbox.content_chunk set bytes = 'night' where sha256 = %s",
+                  digest(b"light"))
+    report = fleet.load("--online", "--item", "torch", status=1)
+    assert report["reasons"] == {"digest_mismatch": 2}
+    assert fleet.load("--online", "--item", "compass")["done"] == 2
+
+
+def test_a_rate_is_kept(site):
+    site.start(*WIDE)
+    fleet = Fleet(site, 5)
+    report = fleet.load("--online", "--rate", 2)
+    assert report["done"] == 5
+    assert report["seconds"] >= 1.9  # the fifth begins after two seconds
+
+
+def test_what_cannot_be_a_load_is_said(site):
+    site.start("database", "smscsim")
+    fleet = Fleet(site, 1)
+    missing = subprocess.run(
+        [paths.program("handset"), "load", "--dir", fleet.directory, "--count", "2",
+         "--first", "1", "--online"], capture_output=True, text=True, timeout=60)
+    assert missing.returncode == 1
+    assert "devices/000002.key" in missing.stderr
+    for words, said in ((["--count", "0"], "--count: is no number from 1 to 999999"),
+                        (["--first", "999999", "--count", "2"], "no serials over 999999"),
+                        (["--at-once", "100000000"], "--at-once: is no number")):
+        done = subprocess.run([paths.program("handset"), "load", "--dir", fleet.directory, *words],
+                              capture_output=True, text=True, timeout=60)
+        assert done.returncode != 0 and said in done.stderr, done.stderr
