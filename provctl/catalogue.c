@@ -3,11 +3,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/progress.h"
 #include "provctl/database.h"
 #include "provctl/file.h"
 #include "provctl/grid.h"
 #include "provctl/manifest.h"
-#include "base/progress.h"
 
 #define CHUNK_BYTES 262144 /* as content_chunk_put() wants them */
 

@@ -2,11 +2,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/progress.h"
 #include "provctl/command_line.h"
 #include "provctl/database.h"
 #include "provctl/devices.h"
 #include "provctl/grid.h"
-#include "base/progress.h"
 #include "provctl/rows.h"
 
 #define BATCH_ROWS     500
