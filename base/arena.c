@@ -7,6 +7,10 @@
 #include "base/log.h"
 
 #define BLOCK_BYTES 4096
+/* Enough for the head of most requests. The arena and this much are one allocation of
+ * at most 1,032 bytes, which the C library keeps at hand; larger ones it looks for, and
+ * each request has two arenas. */
+#define FIRST_BYTES 960
 #define ALIGNMENT   _Alignof(max_align_t)
 
 struct block {
@@ -18,7 +22,10 @@ struct block {
 struct arena {
 	size_t limit, used;   /* bytes given out, with alignment */
 	struct block *blocks; /* the one in use first */
+	/* The block that there always is. */
+	_Alignas(max_align_t) char first[offsetof(struct block, bytes) + FIRST_BYTES];
 };
+_Static_assert(sizeof(struct arena) <= 1032, "an arena is a small allocation");
 
 static void *alloc_or_die(size_t n)
 {
@@ -27,30 +34,40 @@ static void *alloc_or_die(size_t n)
 	return p;
 }
 
+static struct block *block_init(void *memory, size_t size, struct block *next)
+{
+	struct block *block = memory;
+
+	block->next = next;
+	block->size = size;
+	block->used = 0;
+	return block;
+}
+
 struct arena *arena_new(size_t limit_bytes)
 {
 	struct arena *arena = alloc_or_die(sizeof(*arena));
 
-	*arena = (struct arena){ .limit = limit_bytes };
+	arena->limit = limit_bytes;
+	arena->used = 0;
+	arena->blocks = block_init(arena->first, FIRST_BYTES, NULL);
 	return arena;
+}
+
+static bool is_first(const struct arena *arena, const struct block *block)
+{
+	return (const char *)block == arena->first;
 }
 
 void arena_reset(struct arena *arena)
 {
-	struct block *kept = NULL;
-
 	while (arena->blocks) {
 		struct block *block = arena->blocks;
 		arena->blocks = block->next;
-		if (!kept && block->size == BLOCK_BYTES) {
-			kept = block;
-			kept->next = NULL;
-			kept->used = 0;
-		} else {
+		if (!is_first(arena, block))
 			free(block);
-		}
 	}
-	arena->blocks = kept;
+	arena->blocks = block_init(arena->first, FIRST_BYTES, NULL);
 	arena->used = 0;
 }
 
@@ -59,7 +76,6 @@ void arena_free(struct arena *arena)
 	if (!arena)
 		return;
 	arena_reset(arena);
-	free(arena->blocks);
 	free(arena);
 }
 
@@ -68,21 +84,13 @@ static struct block *block_for(struct arena *arena, size_t n)
 {
 	struct block *current = arena->blocks;
 
-	if (current && current->size - current->used >= n)
+	if (current->size - current->used >= n)
 		return current;
 	bool is_large = n > BLOCK_BYTES / 2;
 	size_t size = is_large ? n : BLOCK_BYTES;
-	struct block *block = alloc_or_die(sizeof(*block) + size);
-	block->size = size;
-	block->used = 0;
-	if (is_large && current) {
-		block->next = current->next;
-		current->next = block;
-	} else {
-		block->next = current;
-		arena->blocks = block;
-	}
-	return block;
+	struct block **place = is_large ? &current->next : &arena->blocks;
+	*place = block_init(alloc_or_die(sizeof(struct block) + size), size, *place);
+	return *place;
 }
 
 void *arena_alloc(struct arena *arena, size_t n)
