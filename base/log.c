@@ -1,12 +1,10 @@
 #include "base/log.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,11 +22,19 @@ static const char *const level_names[] = {
 };
 #define N_LEVELS (sizeof(level_names) / sizeof(level_names[0]))
 
+/* How to write without waiting for whoever reads. */
+enum log_way {
+	LOG_WAY_ASK,  /* whether there is room, as of a pipe, which others share */
+	LOG_WAY_SEND, /* a socket, the journal's: it may be told not to wait */
+	LOG_WAY_FILE, /* has no reader to wait for */
+};
+
 static struct {
 	const char *program;
 	enum log_level level;
 	pid_t pid;
 	bool is_journal;
+	enum log_way way;
 	uint64_t n_lost; /* lines since the last that was written */
 	bool is_torn;    /* what was written last has no end */
 	uint64_t *n_lost_of_all;
@@ -57,6 +63,17 @@ static bool stderr_is_journal(void)
 	       st.st_ino == inode;
 }
 
+static enum log_way way_of_stderr(void)
+{
+	struct stat st;
+
+	if (fstat(STDERR_FILENO, &st) != 0)
+		return LOG_WAY_ASK;
+	if (S_ISREG(st.st_mode))
+		return LOG_WAY_FILE;
+	return S_ISSOCK(st.st_mode) ? LOG_WAY_SEND : LOG_WAY_ASK;
+}
+
 void log_open(const char *program, enum log_level level)
 {
 	sink.program = program;
@@ -65,6 +82,7 @@ void log_open(const char *program, enum log_level level)
 	sink.n_lost = 0; /* those of a parent are for it to tell */
 	sink.is_torn = false;
 	sink.is_journal = stderr_is_journal();
+	sink.way = way_of_stderr();
 }
 
 bool log_level_parse(struct slice name, enum log_level *out)
@@ -93,17 +111,32 @@ static void put(struct line *line, struct slice s)
 	line->n += n;
 }
 
-__attribute__((format(printf, 2, 3))) static void put_format(struct line *line,
-							     const char *format, ...)
+/* A line for each request is many numbers and names: they are put without printf(). */
+static void put_char(struct line *line, char c)
 {
-	char text[128];
-	va_list args;
+	put(line, (struct slice){ &c, 1 });
+}
 
-	va_start(args, format);
-	int n = vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	put(line,
-	    slice_make(text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1));
+static void put_number(struct line *line, int64_t number)
+{
+	uint64_t rest = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+	char text[21];
+	size_t at = sizeof(text);
+
+	do
+		text[--at] = (char)('0' + rest % 10);
+	while (rest /= 10);
+	if (number < 0)
+		text[--at] = '-';
+	put(line, slice_make(text + at, sizeof(text) - at));
+}
+
+static void put_byte(struct line *line, uint8_t byte)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	put_char(line, digits[byte >> 4]);
+	put_char(line, digits[byte & 0xf]);
 }
 
 static bool is_graphic(char c)
@@ -114,7 +147,8 @@ static bool is_graphic(char c)
 static bool needs_quotes(struct slice s)
 {
 	for (size_t i = 0; i < s.n; i++)
-		if (!is_graphic(s.p[i]) || strchr(" \"=\\", s.p[i]))
+		if (!is_graphic(s.p[i]) || s.p[i] == ' ' || s.p[i] == '"' ||
+		    s.p[i] == '=' || s.p[i] == '\\')
 			return true;
 	return false;
 }
@@ -123,12 +157,14 @@ static void put_quoted(struct line *line, struct slice s)
 {
 	put(line, SLICE("\""));
 	for (size_t i = 0; i < s.n; i++) {
-		if (!is_graphic(s.p[i]))
-			put_format(line, "\\x%02x", (unsigned char)s.p[i]);
-		else if (s.p[i] == '"' || s.p[i] == '\\')
-			put_format(line, "\\%c", s.p[i]);
-		else
-			put(line, (struct slice){ s.p + i, 1 });
+		if (!is_graphic(s.p[i])) {
+			put(line, SLICE("\\x"));
+			put_byte(line, (uint8_t)s.p[i]);
+			continue;
+		}
+		if (s.p[i] == '"' || s.p[i] == '\\')
+			put_char(line, '\\');
+		put_char(line, s.p[i]);
 	}
 	put(line, SLICE("\""));
 }
@@ -148,7 +184,7 @@ static void put_hex(struct line *line, struct slice s)
 	if (s.n == 0)
 		put(line, SLICE("-"));
 	for (size_t i = 0; i < s.n; i++)
-		put_format(line, "%02x", (unsigned char)s.p[i]);
+		put_byte(line, (uint8_t)s.p[i]);
 }
 
 static void put_masked(struct line *line, struct slice s)
@@ -169,10 +205,12 @@ static void put_field(struct line *line, const struct log_field *field)
 
 	if (is_cut)
 		text.n = VALUE_BYTES;
-	put_format(line, " %s=", field->key);
+	put_char(line, ' ');
+	put(line, slice_of(field->key));
+	put_char(line, '=');
 	switch (field->kind) {
 	case LOG_KIND_TEXT: put_text(line, text); break;
-	case LOG_KIND_NUMBER: put_format(line, "%" PRId64, field->number); break;
+	case LOG_KIND_NUMBER: put_number(line, field->number); break;
 	case LOG_KIND_HEX: put_hex(line, text); break;
 	case LOG_KIND_MASKED: put_masked(line, text); break;
 	}
@@ -201,12 +239,23 @@ static void keep_error(struct slice text)
 	sink.error[text.n] = '\0';
 }
 
-/* A reader of the log that has stopped, stops nobody else. */
 static bool has_room(void)
 {
 	struct pollfd out = { .fd = STDERR_FILENO, .events = POLLOUT };
 
 	return poll(&out, 1, 0) != 0;
+}
+
+/* A reader of the log that has stopped, stops nobody else. */
+static ssize_t write_some(struct slice text)
+{
+	if (sink.way == LOG_WAY_SEND)
+		return send(STDERR_FILENO, text.p, text.n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (sink.way == LOG_WAY_ASK && !has_room()) {
+		errno = EAGAIN;
+		return -1;
+	}
+	return write(STDERR_FILENO, text.p, text.n);
 }
 
 static void put_origin(struct line *line, enum log_level level)
@@ -215,18 +264,24 @@ static void put_origin(struct line *line, enum log_level level)
 	if (!sink.is_journal) {
 		char now[25];
 		time_format(time_now_ms(), now);
-		put_format(line, "%s ", now);
+		put(line, slice_of(now));
+		put_char(line, ' ');
 	}
 	if (sink.pid == 0)
 		sink.pid = getpid();
-	put_format(line, "%s %s[%d] ", level_names[level], sink.program, (int)sink.pid);
+	put(line, slice_of(level_names[level]));
+	put_char(line, ' ');
+	put(line, slice_of(sink.program));
+	put_char(line, '[');
+	put_number(line, sink.pid);
+	put(line, SLICE("] "));
 }
 
 /* With a full disk, nothing or a part may be all that can be written. */
 static bool write_text(struct slice text)
 {
 	while (text.n > 0) {
-		ssize_t n = has_room() ? write(STDERR_FILENO, text.p, text.n) : -1;
+		ssize_t n = write_some(text);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
@@ -247,7 +302,9 @@ static bool write_loss(void)
 	if (sink.is_torn && !write_text(SLICE("\n")))
 		return false;
 	put_origin(&line, LOG_LEVEL_WARN);
-	put_format(&line, "ev=%s lines=%" PRIu64 "\n", "log_lost", sink.n_lost);
+	put(&line, SLICE("ev=log_lost lines="));
+	put_number(&line, (int64_t)sink.n_lost);
+	put_char(&line, '\n');
 	if (!write_text(slice_make(line.p, line.n)))
 		return false;
 	sink.n_lost = 0;
@@ -281,7 +338,8 @@ void log_write(enum log_level level, const char *event, const struct log_field *
 		return;
 	put_origin(&line, shown);
 	size_t start = line.n;
-	put_format(&line, "ev=%s", event);
+	put(&line, SLICE("ev="));
+	put(&line, slice_of(event));
 	for (size_t i = 0; i < n_fields; i++)
 		put_field(&line, &fields[i]);
 	if (level == LOG_LEVEL_ERROR)

@@ -34,8 +34,8 @@ struct log_field {
 	int64_t number;
 };
 
-/** Name this process in every line; call once per process. @p program borrowed for
- * ever. */
+/** Name this process in every line; call once per process, when its stderr is what it
+ * will be. @p program borrowed for ever. */
 void log_open(const char *program, enum log_level level);
 /** Any case. @return false when @p name is no level; *out is then untouched */
 bool log_level_parse(struct slice name, enum log_level *out);

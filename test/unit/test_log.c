@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -210,12 +211,12 @@ static void a_reader_that_stopped_stops_nobody(void)
 	int fds[2];
 	size_t n_lines = 0;
 
-	log_open("provbox-test", LOG_LEVEL_INFO);
 	CU_ASSERT_EQUAL_FATAL(pipe2(fds, O_DIRECT | O_NONBLOCK), 0);
 	fcntl(fds[1], F_SETPIPE_SZ, 4096);
 	saved_stderr = dup(STDERR_FILENO);
 	dup2(fds[1], STDERR_FILENO);
 	close(fds[1]);
+	log_open("provbox-test", LOG_LEVEL_INFO);
 	/* A write to it would wait, as to any other program. */
 	CU_ASSERT_EQUAL(fcntl(STDERR_FILENO, F_SETFL, O_DIRECT), 0);
 	unsigned left_s = alarm(10);
@@ -231,6 +232,38 @@ static void a_reader_that_stopped_stops_nobody(void)
 	CU_ASSERT_EQUAL(strtoul(tail("ev=log_lost lines="), NULL, 10), 200 - n_lines);
 	CU_ASSERT_EQUAL(capture_end(fds[0]), 1);
 	CU_ASSERT_STRING_EQUAL(tail("ev=again"), "\n");
+}
+
+/* What the socket took last may be half a line, which gets an end before all else. */
+static void a_journal_that_stopped_stops_nobody(void)
+{
+	int fds[2];
+	ssize_t n;
+
+	CU_ASSERT_EQUAL_FATAL(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	saved_stderr = dup(STDERR_FILENO);
+	dup2(fds[1], STDERR_FILENO);
+	close(fds[1]);
+	log_open("provbox-test", LOG_LEVEL_INFO);
+	unsigned left_s = alarm(10);
+	for (int i = 0; i < 20000; i++)
+		log_info("flood", log_num("i", i));
+	alarm(left_s);
+	while ((n = recv(fds[0], captured, sizeof(captured), MSG_DONTWAIT)) > 0)
+		;
+	log_info("again");
+	n = recv(fds[0], captured, sizeof(captured) - 1, MSG_DONTWAIT);
+	CU_ASSERT_FATAL(n > 0);
+	captured[n] = '\0';
+	unsigned long n_lost = strtoul(tail("ev=log_lost lines="), NULL, 10);
+	CU_ASSERT(n_lost > 0 && n_lost < 20000);
+	CU_ASSERT_STRING_EQUAL(tail("ev=again"), "\n");
+	/* A reader that is gone is no signal either. */
+	close(fds[0]);
+	log_info("nobody");
+	dup2(saved_stderr, STDERR_FILENO);
+	close(saved_stderr);
+	log_open("provbox-test", LOG_LEVEL_INFO);
 }
 
 /* How large files may become, by which a disk is full. */
@@ -252,10 +285,10 @@ static void a_full_disk_is_told_when_there_is_room(void)
 
 	CU_ASSERT_FATAL(fd >= 0 && unlink(path) == 0);
 	signal(SIGXFSZ, SIG_IGN);
-	log_open("provbox-test", LOG_LEVEL_INFO);
-	log_count_lost(&n_lost);
 	saved_stderr = dup(STDERR_FILENO);
 	dup2(fd, STDERR_FILENO);
+	log_open("provbox-test", LOG_LEVEL_INFO);
+	log_count_lost(&n_lost);
 	make_room(30);
 	for (int i = 0; i < 5; i++)
 		log_info("lost");
@@ -273,6 +306,7 @@ static void a_full_disk_is_told_when_there_is_room(void)
 	CU_ASSERT_STRING_EQUAL(tail("ev=again"), "\n");
 	log_count_lost(NULL);
 	close(fd);
+	log_open("provbox-test", LOG_LEVEL_INFO);
 }
 
 TEST_MAIN("log", TEST(writes_one_line_with_time_level_and_process),
@@ -280,5 +314,6 @@ TEST_MAIN("log", TEST(writes_one_line_with_time_level_and_process),
 	  TEST(masks_all_but_three_characters), TEST(long_values_are_cut),
 	  TEST(levels_hold_back), TEST(under_a_journal_the_time_is_left_out),
 	  TEST(a_reader_that_stopped_stops_nobody),
+	  TEST(a_journal_that_stopped_stops_nobody),
 	  TEST(a_full_disk_is_told_when_there_is_room),
 	  TEST(a_bug_is_logged_and_aborts))
