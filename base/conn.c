@@ -102,7 +102,7 @@ static void opened(struct conn *conn)
 	if (conn->state == CONN_ESTABLISHED)
 		conn_flush(conn);
 	/* The first bytes often come with the end of the handshake. */
-	if (conn->state == CONN_ESTABLISHED)
+	if (conn->state == CONN_ESTABLISHED && conn_io_holds_bytes(conn))
 		conn_io_read(conn);
 }
 

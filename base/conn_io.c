@@ -198,6 +198,11 @@ static ssize_t read_large(struct conn *conn, size_t want)
 	return n;
 }
 
+bool conn_io_holds_bytes(const struct conn *conn)
+{
+	return conn->ssl && SSL_has_pending(conn->ssl);
+}
+
 void conn_io_read(struct conn *conn)
 {
 	size_t got = 0;
@@ -212,6 +217,11 @@ void conn_io_read(struct conn *conn)
 		n = got < SMALL_BYTES ? read_small(conn, want) : read_large(conn, want);
 		if (n > 0)
 			got += (size_t)n;
+		/* Less than there was room for: that was all. If the socket has got
+		 * more meanwhile, it shows that, unless this is its last turn. */
+		if (n > 0 && (size_t)n < want && !conn->is_write_broken &&
+		    !conn_io_holds_bytes(conn))
+			n = CONN_IO_BLOCKED;
 	}
 	conn->rx_total += got;
 	if (got > 0)

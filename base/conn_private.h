@@ -75,6 +75,9 @@ void conn_io_limit_messages(struct conn *conn);
 void conn_io_set_blocked(struct conn *conn, bool is_blocked);
 /** Write what the socket takes. Calls nobody. */
 void conn_io_write(struct conn *conn);
+/** Whether TLS holds bytes, read from the socket already, that the socket therefore no
+ * longer shows. */
+bool conn_io_holds_bytes(const struct conn *conn);
 /** Read what there is, within the limits of the buffer and of a turn; tell the owner,
  * who may free. */
 void conn_io_read(struct conn *conn);

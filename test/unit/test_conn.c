@@ -494,7 +494,7 @@ static void lets_the_peer_read_its_last_words(void)
 	world_free(tls);
 }
 
-/* Writing fails at once; what the peer said before is still heard. */
+/* Writing fails at once; what the peer said before is still heard, to the end. */
 static void hears_a_peer_that_hears_no_more(void)
 {
 	struct world *world = world_new();
@@ -511,6 +511,7 @@ static void hears_a_peer_that_hears_no_more(void)
 	CU_ASSERT_EQUAL(world->server.n[CONN_FAILED], 0);
 	run_until(world, server_failed);
 	CU_ASSERT_EQUAL(world->server.received, 3);
+	CU_ASSERT_EQUAL(world->server.n[CONN_EOF], 1);
 	CU_ASSERT_EQUAL(world->server.failure, CONN_FAILURE_RESET);
 	world_free(world);
 }
