@@ -65,6 +65,7 @@ static void release_socket(struct conn *conn, bool is_lingering)
 {
 	if (conn->fd < 0)
 		return;
+	log_flush(); /* the peer may see the end */
 	event_del(&conn->readable);
 	event_del(&conn->writable);
 	timer_cancel(&conn->deadline);
@@ -227,6 +228,8 @@ static void on_turn(void *arg)
 	switch (conn->state) {
 	case CONN_OPENING: opened(conn); break;
 	case CONN_ESTABLISHED:
+		if (conn->is_write_due)
+			conn_flush(conn);
 		if (!conn->is_write_broken)
 			tell_writable(conn);
 		if (conn->state == CONN_ESTABLISHED &&

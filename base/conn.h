@@ -73,6 +73,9 @@ void conn_pause(struct conn *conn);
 /** Bytes to send; borrowed: put them in, then conn_flush(). */
 struct evbuffer *conn_tx(struct conn *conn);
 void conn_flush(struct conn *conn);
+/** The same in the next turn of deferred work: what many connections have to say goes
+ * out when all have been looked at, and their lines of the log together before it. */
+void conn_flush_later(struct conn *conn);
 /** @return true when the owner should wait for CONN_WRITABLE before adding more */
 bool conn_is_full(const struct conn *conn);
 

@@ -78,6 +78,8 @@ void conn_io_write(struct conn *conn)
 	const uint64_t before = conn->tx_total;
 	ssize_t n = 1;
 
+	conn->is_write_due = false;
+	log_flush();
 	/* Here and not where bytes are added: whoever saw it full is told. */
 	if (conn_is_full(conn))
 		conn->is_writable_owed = true;
@@ -254,6 +256,14 @@ void conn_flush(struct conn *conn)
 	if (conn->state == CONN_ESTABLISHED && !conn->is_write_blocked &&
 	    !conn->is_write_broken)
 		conn_io_write(conn);
+}
+
+void conn_flush_later(struct conn *conn)
+{
+	if (evbuffer_get_length(conn->tx) == 0)
+		return;
+	conn->is_write_due = true;
+	conn_next_turn(conn);
 }
 
 void conn_resume(struct conn *conn)

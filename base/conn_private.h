@@ -39,6 +39,7 @@ struct conn {
 	unsigned n_tls_messages; /* of the peer, since the handshake */
 	bool is_paused;          /* by the owner */
 	bool is_ended;           /* the peer has ended its side */
+	bool is_write_due;       /* in the next turn */
 	bool is_read_due;     /* in the next turn: there may be more than epoll shows */
 	bool is_read_waiting; /* for the socket to take what TLS has to say first */
 	bool is_write_blocked; /* waits for the socket */

@@ -275,7 +275,7 @@ void link_advance(struct link *link)
 	if (link->state >= LINK_IN_END)
 		return;
 	if (link->state != LINK_IN_OPENING) {
-		conn_flush(link->conn);
+		conn_flush_later(link->conn);
 		conn_resume(link->conn);
 	}
 	link_watch(link);

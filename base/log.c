@@ -22,6 +22,11 @@ static const char *const level_names[] = {
 };
 #define N_LEVELS (sizeof(level_names) / sizeof(level_names[0]))
 
+struct line {
+	size_t n;
+	char p[LINE_BYTES];
+};
+
 /* How to write without waiting for whoever reads. */
 enum log_way {
 	LOG_WAY_ASK,  /* whether there is room, as of a pipe, which others share */
@@ -37,16 +42,13 @@ static struct {
 	enum log_way way;
 	uint64_t n_lost; /* lines since the last that was written */
 	bool is_torn;    /* what was written last has no end */
+	bool is_gathering;
+	struct line gathered; /* whole lines; no more than is written at once */
 	uint64_t *n_lost_of_all;
 	char *error; /* the last one is left here, too */
 	size_t error_size;
 	bool is_demoting;
 } sink = { .program = "provbox", .level = LOG_LEVEL_INFO };
-
-struct line {
-	size_t n;
-	char p[LINE_BYTES];
-};
 
 /* JOURNAL_STREAM names the journal's socket as device:inode; it is inherited by
  * processes whose stderr goes elsewhere (systemd.exec(5)). */
@@ -80,7 +82,8 @@ void log_open(const char *program, enum log_level level)
 	sink.level = level;
 	sink.pid = getpid();
 	sink.n_lost = 0; /* those of a parent are for it to tell */
-	sink.is_torn = false;
+	sink.is_torn = sink.is_gathering = false;
+	sink.gathered.n = 0;
 	sink.is_journal = stderr_is_journal();
 	sink.way = way_of_stderr();
 }
@@ -277,19 +280,20 @@ static void put_origin(struct line *line, enum log_level level)
 	put(line, SLICE("] "));
 }
 
-/* With a full disk, nothing or a part may be all that can be written. */
-static bool write_text(struct slice text)
+/* With a full disk, nothing or a part may be all that can be written. Returns what is
+ * left. */
+static struct slice write_text(struct slice text)
 {
 	while (text.n > 0) {
 		ssize_t n = write_some(text);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return false;
+			break;
+		sink.is_torn = text.p[n - 1] != '\n';
 		text = slice_make(text.p + n, text.n - (size_t)n);
-		sink.is_torn = text.n > 0;
 	}
-	return true;
+	return text;
 }
 
 /* What is missing is told first, on a line of its own even behind half of one. */
@@ -299,26 +303,60 @@ static bool write_loss(void)
 
 	if (sink.n_lost == 0)
 		return true;
-	if (sink.is_torn && !write_text(SLICE("\n")))
+	if (sink.is_torn && write_text(SLICE("\n")).n > 0)
 		return false;
 	put_origin(&line, LOG_LEVEL_WARN);
 	put(&line, SLICE("ev=log_lost lines="));
 	put_number(&line, (int64_t)sink.n_lost);
 	put_char(&line, '\n');
-	if (!write_text(slice_make(line.p, line.n)))
+	if (write_text(slice_make(line.p, line.n)).n > 0)
 		return false;
 	sink.n_lost = 0;
 	return true;
 }
 
-static void write_line(struct line *line)
+static void write_lines(struct slice lines)
+{
+	if (write_loss())
+		lines = write_text(lines);
+	for (size_t i = 0; i < lines.n; i++) {
+		if (lines.p[i] != '\n')
+			continue;
+		sink.n_lost++;
+		if (sink.n_lost_of_all)
+			__atomic_fetch_add(sink.n_lost_of_all, 1, __ATOMIC_RELAXED);
+	}
+}
+
+void log_gather(void)
+{
+	sink.is_gathering = true;
+}
+
+void log_flush(void)
+{
+	int saved_errno = errno;
+
+	if (sink.gathered.n == 0)
+		return;
+	write_lines(slice_make(sink.gathered.p, sink.gathered.n));
+	sink.gathered.n = 0;
+	errno = saved_errno;
+}
+
+/* What a person should see at once is not gathered, nor anything before it. */
+static void end_line(struct line *line, enum log_level level)
 {
 	line->p[line->n++] = '\n';
-	if (write_loss() && write_text(slice_make(line->p, line->n)))
-		return;
-	sink.n_lost++;
-	if (sink.n_lost_of_all)
-		__atomic_fetch_add(sink.n_lost_of_all, 1, __ATOMIC_RELAXED);
+	if (!sink.is_gathering || level <= LOG_LEVEL_WARN ||
+	    sink.gathered.n + line->n > sizeof(sink.gathered.p))
+		log_flush();
+	if (sink.is_gathering && level > LOG_LEVEL_WARN) {
+		memcpy(sink.gathered.p + sink.gathered.n, line->p, line->n);
+		sink.gathered.n += line->n;
+	} else {
+		write_lines(slice_make(line->p, line->n));
+	}
 }
 
 void log_count_lost(uint64_t *n_lost)
@@ -345,7 +383,7 @@ void log_write(enum log_level level, const char *event, const struct log_field *
 	if (level == LOG_LEVEL_ERROR)
 		keep_error(slice_make(line.p + start, line.n - start));
 	if (log_is_enabled(shown))
-		write_line(&line);
+		end_line(&line, shown);
 	errno = saved_errno;
 }
 

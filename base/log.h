@@ -46,6 +46,18 @@ bool log_is_enabled(enum log_level level);
 void log_write(enum log_level level, const char *event, const struct log_field *fields,
 	       size_t n_fields);
 
+/**
+ * From now on, until log_open(), lines of INFO and DEBUG may wait for log_flush(), to
+ * be written together; WARN and ERROR take them along at once. For a process whose
+ * bytes go out by connections (conn.h) and that has a loop (loop.h): both flush, the
+ * one before anything leaves, the other at the end of each turn. So who has an answer
+ * finds its line in the log, and a process that is killed loses only lines about what
+ * nobody has seen.
+ */
+void log_gather(void);
+/** Write the lines that wait. Cheap when there are none. */
+void log_flush(void);
+
 static inline struct log_field log_str(const char *key, const char *value)
 {
 	return (struct log_field){ key, LOG_KIND_TEXT, slice_of(value), 0 };

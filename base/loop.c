@@ -125,8 +125,10 @@ void loop_forget(struct loop *loop)
 
 void loop_run(struct loop *loop)
 {
-	if (!loop->is_stopped)
-		event_base_loop(loop->base, EVLOOP_NO_EXIT_ON_EMPTY);
+	while (!loop->is_stopped) {
+		event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY);
+		log_flush();
+	}
 	loop->is_stopped = false;
 }
 

@@ -21,7 +21,8 @@ void loop_free(struct loop *loop);
 /** In a forked child: free the parent's loop, running nothing and changing nothing
  * that the parent still uses. */
 void loop_forget(struct loop *loop);
-/** Run until loop_stop(); not at all when that has been called already. */
+/** Run until loop_stop(); not at all when that has been called already. Lines that
+ * log_gather() gathers are written at the end of each turn. */
 void loop_run(struct loop *loop);
 /** loop_run() returns after the current callback. */
 void loop_stop(struct loop *loop);

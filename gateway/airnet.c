@@ -266,6 +266,7 @@ bool airnet_start(struct worker *worker)
 	struct airnet *airnet = worker->secrets;
 
 	own = airnet;
+	log_gather(); /* a line for each request */
 	airnet->worker = worker;
 	airnet->loop = worker->loop;
 	signer_open(airnet->signer, worker->channels[0]);

@@ -1,6 +1,7 @@
 #include "test/unit/test.h"
 
 #include "base/conn.h"
+#include "base/log.h"
 #include "test/unit/pki.h"
 
 #include <arpa/inet.h>
@@ -516,6 +517,42 @@ static void hears_a_peer_that_hears_no_more(void)
 	world_free(world);
 }
 
+/* Who has an answer finds its line in the log. */
+static void logs_before_it_answers(void)
+{
+	struct world *world = world_new();
+	int fds[2], log_fds[2], saved_stderr = dup(STDERR_FILENO);
+	char byte, line[256];
+
+	CU_ASSERT_FATAL(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) == 0);
+	CU_ASSERT_FATAL(pipe2(log_fds, O_NONBLOCK) == 0);
+	world->server.conn = conn_accept(world->loop, fds[1], &world->server_settings,
+					 on_conn, &world->server);
+	run_a_moment(world);
+	dup2(log_fds[1], STDERR_FILENO);
+	log_open("provbox", LOG_LEVEL_INFO);
+	log_gather();
+	log_info("answered");
+	CU_ASSERT_EQUAL(read(log_fds[0], line, sizeof(line)), -1);
+	evbuffer_add(conn_tx(world->server.conn), "x", 1);
+	conn_flush_later(world->server.conn);
+	CU_ASSERT_EQUAL(recv(fds[0], &byte, 1, 0), -1);
+	conn_flush(world->server.conn);
+	CU_ASSERT_EQUAL(recv(fds[0], &byte, 1, 0), 1);
+	CU_ASSERT(read(log_fds[0], line, sizeof(line)) > 0);
+	log_info("ended");
+	conn_free(world->server.conn);
+	world->server.conn = NULL;
+	CU_ASSERT(read(log_fds[0], line, sizeof(line)) > 0);
+	dup2(saved_stderr, STDERR_FILENO);
+	log_open("provbox", LOG_LEVEL_INFO);
+	close(saved_stderr);
+	close(fds[0]);
+	close(log_fds[0]);
+	close(log_fds[1]);
+	world_free(world);
+}
+
 static void tells_a_cut_from_an_end(void)
 {
 	struct world *world = world_with_tls("clientAuth");
@@ -898,8 +935,9 @@ TEST_MAIN("conn", TEST(echoes_plain), TEST(echoes_tls),
 	  TEST(reads_nothing_while_paused), TEST(closes_after_its_queue),
 	  TEST(delivers_its_last_words_to_a_talking_peer),
 	  TEST(lets_the_peer_read_its_last_words),
-	  TEST(hears_a_peer_that_hears_no_more), TEST(tells_a_cut_from_an_end),
-	  TEST(tells_a_reset), TEST(lets_the_owner_free_it_in_every_callback),
+	  TEST(hears_a_peer_that_hears_no_more), TEST(logs_before_it_answers),
+	  TEST(tells_a_cut_from_an_end), TEST(tells_a_reset),
+	  TEST(lets_the_owner_free_it_in_every_callback),
 	  TEST(reports_a_refused_connection_later), TEST(limits_the_handshake),
 	  TEST(limits_the_client_handshake), TEST(limits_a_write_without_progress),
 	  TEST(limits_the_last_write_too), TEST(learns_of_its_rejection_by_the_alert),

@@ -1,6 +1,7 @@
 #include "base/log.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -187,6 +188,44 @@ static void under_a_journal_the_time_is_left_out(void)
 	log_open("provbox-test", LOG_LEVEL_INFO);
 }
 
+static void gathers_lines_that_are_no_trouble(void)
+{
+	char text[1000];
+	int fd;
+
+	log_open("provbox-test", LOG_LEVEL_INFO);
+	log_gather();
+	fd = capture_begin();
+	log_info("one");
+	log_info("two");
+	CU_ASSERT_EQUAL(read(fd, captured, sizeof(captured)), -1);
+	log_flush();
+	log_flush();
+	CU_ASSERT_EQUAL(capture_end(fd), 1);
+	CU_ASSERT_PTR_NOT_NULL(strstr(captured, "ev=one\n"));
+	CU_ASSERT_STRING_EQUAL(tail("ev=two"), "\n");
+
+	fd = capture_begin();
+	log_info("before");
+	log_warn("trouble");
+	CU_ASSERT(read(fd, captured, sizeof(captured)) > 0);
+	CU_ASSERT_PTR_NOT_NULL(strstr(captured, "ev=before\n"));
+	CU_ASSERT_EQUAL(capture_end(fd), 1);
+	CU_ASSERT_STRING_EQUAL(tail("ev=trouble"), "\n");
+
+	/* What is written at once is not mixed with lines of others. */
+	memset(text, 'x', sizeof(text));
+	fd = capture_begin();
+	for (int i = 0; i < 4; i++)
+		log_info("long", log_slice("x", slice_make(text, sizeof(text))));
+	CU_ASSERT_EQUAL(capture_end(fd), 1);
+	CU_ASSERT(strlen(captured) <= PIPE_BUF);
+	fd = capture_begin();
+	log_flush();
+	CU_ASSERT_EQUAL(capture_end(fd), 1);
+	log_open("provbox-test", LOG_LEVEL_INFO);
+}
+
 static void a_bug_is_logged_and_aborts(void)
 {
 	int status;
@@ -316,4 +355,4 @@ TEST_MAIN("log", TEST(writes_one_line_with_time_level_and_process),
 	  TEST(a_reader_that_stopped_stops_nobody),
 	  TEST(a_journal_that_stopped_stops_nobody),
 	  TEST(a_full_disk_is_told_when_there_is_room),
-	  TEST(a_bug_is_logged_and_aborts))
+	  TEST(gathers_lines_that_are_no_trouble), TEST(a_bug_is_logged_and_aborts))
