@@ -252,6 +252,42 @@ static void complain_of_command(char **words, size_t n)
 		complain("no such command: %s; see provctl --help", words[0]);
 }
 
+/* # is a digit, x a hex digit in lower case. */
+static bool is_like(const char *text, const char *shape)
+{
+	for (; *shape; text++, shape++) {
+		bool is_digit = *text >= '0' && *text <= '9';
+		bool is_hex = is_digit || (*text >= 'a' && *text <= 'f');
+		if (*shape == '#'   ? !is_digit
+		    : *shape == 'x' ? !is_hex
+				    : *text != *shape)
+			return false;
+	}
+	return *text == '\0';
+}
+
+/* As the schema has them: 003_device.sql. */
+static bool check_dev(const char *text)
+{
+	if (is_like(text, "urn:gsma:imei:########-######-0") ||
+	    is_like(text, "urn:device-id:meid:xxxxxxxxxxxxxx"))
+		return true;
+	complain("no identifier of a device: %s; it is urn:gsma:imei:TTTTTTTT-SSSSSS-0 "
+		 "or urn:device-id:meid:HHHHHHHHHHHHHH",
+		 text);
+	return false;
+}
+
+/* Those that a device is named by. */
+static bool check_devs(const struct context *ctx)
+{
+	struct slice rest = slice_of(ctx->command->arguments), first;
+	bool is_dev = slice_next(&rest, ' ', &first) && slice_eq(first, SLICE("DEV"));
+	const char *option = ctx->options[OPTION_DEV];
+
+	return (!is_dev || check_dev(ctx->words[0])) && (!option || check_dev(option));
+}
+
 enum result command_line_read(struct context *ctx, int argc, char **argv)
 {
 	char **words = argv; /* what is no option moves to the front */
@@ -288,7 +324,7 @@ enum result command_line_read(struct context *ctx, int argc, char **argv)
 		fputc('\n', stderr);
 		return RESULT_USAGE;
 	}
-	return RESULT_OK;
+	return check_devs(ctx) ? RESULT_OK : RESULT_USAGE;
 }
 
 /* ---- Filter ---- */

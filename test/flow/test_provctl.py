@@ -191,6 +191,22 @@ def test_a_device_is_blocked_and_unblocked(provctl, schema):
         assert "no such device" in provctl.run("device", command, DEV2, status=1)[1]
 
 
+@pytest.mark.parametrize("command", [
+    ("device", "show", "{}"), ("device", "block", "{}"), ("device", "trust", "{}", "00" * 32),
+    ("device", "trace", "{}"), ("notice", "send", "{}", "-"), ("request", "list", "--dev", "{}")],
+    ids=lambda words: " ".join(words[:2]))
+def test_what_is_no_identifier_is_told_from_no_device(provctl, command):
+    for dev in ("foo", "35209900-176148-0", DEV.upper(), DEV[:-1] + "1", DEV + "0", DEV[:-1],
+                "urn:device-id:meid:A000000000000F", "urn:device-id:meid:a000000000000g"):
+        assert "urn:gsma:imei:TTTTTTTT-SSSSSS-0" in provctl.run(
+            *(word.format(dev) for word in command), status=2)[1]
+
+
+def test_a_meid_is_an_identifier(provctl):
+    assert "no such device" in provctl.run(
+        "device", "show", "urn:device-id:meid:a000000000000f", status=1)[1]
+
+
 def test_a_device_is_limited_and_given_back(provctl, schema):
     schema.finished("compass")
     provctl.run("device", "limit", DEV, "--reason", "unpaid bill")

@@ -22,6 +22,8 @@ const struct command commands[] = {
 };
 const size_t n_commands = sizeof(commands) / sizeof(commands[0]);
 
+#define DEV "urn:gsma:imei:35209900-176148-0"
+
 static struct context ctx;
 static const char *printed; /* on stderr beside complaints */
 
@@ -44,12 +46,12 @@ static enum result read_line(const char *line)
 
 static void finds_the_command_its_words_and_options(void)
 {
-	CU_ASSERT_EQUAL(read_line("thing show --dev D A --json B"), RESULT_OK);
+	CU_ASSERT_EQUAL(read_line("thing show --dev " DEV " A --json B"), RESULT_OK);
 	CU_ASSERT_PTR_EQUAL(ctx.command, &commands[1]);
 	CU_ASSERT_EQUAL(ctx.n_words, 2);
 	CU_ASSERT_STRING_EQUAL(ctx.words[0], "A");
 	CU_ASSERT_STRING_EQUAL(ctx.words[1], "B");
-	CU_ASSERT_STRING_EQUAL(ctx.options[OPTION_DEV], "D");
+	CU_ASSERT_STRING_EQUAL(ctx.options[OPTION_DEV], DEV);
 	CU_ASSERT_STRING_EQUAL(ctx.options[OPTION_JSON], "");
 	CU_ASSERT_PTR_NULL(ctx.options[OPTION_STATE]);
 	CU_ASSERT_EQUAL(read_line("--state=a=b thing list -c file"), RESULT_OK);
@@ -83,6 +85,7 @@ static const struct {
 	{ "thing show A B C", "usage: provctl thing show" },
 	{ "thing show A B C D E", "usage: provctl thing show" },
 	{ "thing list --dev D", "thing list takes no --dev" },
+	{ "thing show --dev D A", "it is urn:gsma:imei:TTTTTTTT-SSSSSS-0" },
 	{ "thing list --nonsense", "no such option: --nonsense" },
 	{ "thing list -x", "no such option: -x" },
 	{ "thing list --limit", "--limit needs a value" },
