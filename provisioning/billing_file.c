@@ -1,5 +1,6 @@
 #include "provisioning/billing_file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -61,6 +62,34 @@ static bool write_part(int folder, const char *part, const json_t *events)
 	return is_written && is_closed;
 }
 
+/* .NAME.PID.part, of any process */
+static bool is_part_of(const char *found, struct slice whole)
+{
+	const struct slice end = SLICE(".part");
+	struct slice name = slice_of(found);
+	return name.n > 1 + whole.n + end.n && name.p[0] == '.' &&
+	       memcmp(name.p + 1, whole.p, whole.n) == 0 &&
+	       name.p[1 + whole.n] == '.' &&
+	       memcmp(name.p + name.n - end.n, end.p, end.n) == 0;
+}
+
+/* The file is there: what processes left of it that were killed is nobody's. One that
+ * was slow, and has lost its lease, does not find its own any more, and gives up. */
+static void remove_parts(int folder, struct slice whole)
+{
+	int fd = openat(folder, ".", O_RDONLY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!dir) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	for (const struct dirent *entry; (entry = readdir(dir));)
+		if (is_part_of(entry->d_name, whole))
+			(void)unlinkat(folder, entry->d_name, 0);
+	closedir(dir);
+}
+
 const char *billing_file_write(int folder, struct slice name, const json_t *events)
 {
 	char whole[BILLING_FILE_NAME_CHARS + 1];
@@ -71,8 +100,10 @@ const char *billing_file_write(int folder, struct slice name, const json_t *even
 	/* Whose lease has run out may be slow, and still have its own. */
 	snprintf(part, sizeof(part), ".%s.%d.part", whole, (int)getpid());
 	if (write_part(folder, part, events) &&
-	    renameat(folder, part, folder, whole) == 0 && fsync(folder) == 0)
+	    renameat(folder, part, folder, whole) == 0 && fsync(folder) == 0) {
+		remove_parts(folder, name);
 		return NULL;
+	}
 	int error = errno;
 	(void)unlinkat(folder, part, 0);
 	return strerror(error);

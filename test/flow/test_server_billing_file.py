@@ -84,7 +84,7 @@ def test_events_wait_while_the_folder_cannot_be_written(site, folder):
 
 
 def test_a_kill_at_any_moment_neither_loses_nor_doubles_an_event(site, folder):
-    """Each event stands in one file, however often that is written."""
+    """Each event stands in one file, however often that is written; nothing else is left."""
     site.schema.setting(requests_per_hour=1000, requests_per_number=1000,
                         messages_per_hour=1000)
     site.server.expect_errors("child_exit")  # one that dies again and again
@@ -102,6 +102,19 @@ def test_a_kill_at_any_moment_neither_loses_nor_doubles_an_event(site, folder):
     wait.until(lambda: {event["id"] for event in events(folder)} == ids, "all events", 20)
     assert len(events(folder)) == len(ids)
     wait.until(lambda: set(states(site, "file")) == {"done"}, "the end of all effects", 20)
+    assert {path.name[0] for path in folder.iterdir()} == {"b"}
+
+
+def test_what_a_killed_process_left_goes_with_the_next(site, folder):
+    site.schema.finished("compass")
+    site.db.query("select provbox.billing_file_cut()")
+    ((name,),) = [tuple(row.values()) for row in site.db.query(
+        "select payload ->> 'name' from provbox.outbox where kind = 'file'")]
+    left = folder / f".{name}.4711.part"
+    left.write_text("{")
+    site.start("server")
+    wait.until(lambda: states(site, "file") == ["done"], "the file")
+    assert [path.name for path in folder.iterdir()] == [name]
 
 
 def test_a_file_is_written_again_as_it_was(site, folder):

@@ -90,6 +90,32 @@ static void takes_no_notice_of_what_was_left(void)
 	CU_ASSERT_EQUAL(count_files(), 1);
 }
 
+static void put(const char *name)
+{
+	int fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL, 0600);
+
+	CU_ASSERT_NOT_EQUAL_FATAL(fd, -1);
+	close(fd);
+}
+
+/* Of this file, by other processes, and of nothing else. */
+static void removes_what_killed_processes_left(void)
+{
+	static const char *const others[] = { ".a.2.1.part", "." NAME ".1.temp",
+					      "." NAME "x.1.part", NAME ".1.part",
+					      ".part" };
+	const size_t n = sizeof(others) / sizeof(others[0]);
+
+	for (size_t i = 0; i < n; i++)
+		put(others[i]);
+	put("." NAME ".1.part");
+	put("." NAME ".2147483647.part");
+	CU_ASSERT_PTR_NULL(write_named(NAME));
+	CU_ASSERT_EQUAL(count_files(), 1 + n);
+	for (size_t i = 0; i < n; i++)
+		CU_ASSERT_EQUAL(unlinkat(folder, others[i], 0), 0);
+}
+
 static void takes_no_other_name(void)
 {
 	static const char *const names[] = {
@@ -140,5 +166,5 @@ static void says_that_the_folder_is_gone(void)
 
 TEST_MAIN("billing_file", TEST(begins), TEST(writes_a_line_for_each_event),
 	  TEST(writes_the_same_again), TEST(takes_no_notice_of_what_was_left),
-	  TEST(takes_no_other_name), TEST(leaves_nothing_of_half_a_file),
-	  TEST(says_that_the_folder_is_gone))
+	  TEST(removes_what_killed_processes_left), TEST(takes_no_other_name),
+	  TEST(leaves_nothing_of_half_a_file), TEST(says_that_the_folder_is_gone))
