@@ -28,6 +28,10 @@ ROUNDS = 3 if IS_SOAK else 1
 DEVICES_AT_ONCE = 5
 # For what an outage is to be told by, and for the first order to end after it.
 SOON_S = 30
+# What 99 of 100 answers may take that do not depend on what is broken, in what they take
+# without; below the floor it is the machine that is measured, and what else it does.
+P99_STAYS = 3
+P99_FLOOR_S = 0.03
 # Of an answer, whatever is broken: twice any deadline that the site has.
 DEADLINE_S = 6
 
@@ -126,6 +130,14 @@ def say_ratio(name, pairs):
           f" ({min(ratios):.2f} to {max(ratios):.2f})", flush=True)
 
 
+def p99_stays(pairs):
+    """In most rounds."""
+    return statistics.median(
+        percentile([s for _, s, _ in broken], 0.99)
+        / max(percentile([s for _, s, _ in whole], 0.99), P99_FLOOR_S)
+        for broken, whole in pairs) < P99_STAYS
+
+
 @pytest.mark.parametrize("busy", PARTS, indirect=True)
 def test_work_goes_on_by_itself(busy, request):
     site, part, crowd, probe = busy
@@ -141,6 +153,7 @@ def test_work_goes_on_by_itself(busy, request):
             check_answers(part, name, pairs[-1][0])
         if IS_SOAK:
             say_ratio(f"{part_name} {name}", pairs)
+            assert part.is_needed or p99_stays(pairs), name
     probe.end()
     crowd.end()
     assert probe.wrong == []
