@@ -4,11 +4,7 @@
 
 static bool billing_load(const struct server_config *config, void **secrets)
 {
-	*secrets = NULL;
-	if (!*config->billing.url)
-		return true;
-	*secrets = service_load(&config->billing, "billing");
-	return *secrets != NULL;
+	return service_load_any(&config->billing, "billing", secrets);
 }
 
 static void *billing_open(void *service, struct transfers *transfers)

@@ -4,11 +4,7 @@
 
 static bool hook_load(const struct server_config *config, void **secrets)
 {
-	*secrets = NULL;
-	if (!*config->hook.url)
-		return true;
-	*secrets = service_load(&config->hook, "hook");
-	return *secrets != NULL;
+	return service_load_any(&config->hook, "hook", secrets);
 }
 
 static void *hook_open(void *service, struct transfers *transfers)

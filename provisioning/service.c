@@ -143,6 +143,13 @@ struct service *service_load(const struct service_config *config, const char *na
 	return service;
 }
 
+bool service_load_any(const struct service_config *config, const char *name,
+		      void **service)
+{
+	*service = *config->url ? service_load(config, name) : NULL;
+	return !*config->url || *service;
+}
+
 /* ---- In a call ---- */
 
 static struct curl_blob blob(struct slice pem)

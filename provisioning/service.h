@@ -36,6 +36,13 @@ bool service_check(const struct service_config *config, const char *name, FILE *
  * @return the service, for the life of the process; NULL after an ERROR line
  */
 struct service *service_load(const struct service_config *config, const char *name);
+/**
+ * As service_load(), where there is a url.
+ * @param service  of a kind of effects, its `secrets`: NULL where there is none
+ * @return false after an ERROR line
+ */
+bool service_load_any(const struct service_config *config, const char *name,
+		      void **service);
 /** What is demanded of it in each call: HTTPS alone and no redirect, a certificate of
  * ours to trust and of its name. And what it knows us by. */
 void service_demand(const struct service *service, CURL *easy);

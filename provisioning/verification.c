@@ -76,11 +76,7 @@ json_t *verification_read(const char *type, struct slice body, const char *id,
 
 static bool verification_load(const struct server_config *config, void **secrets)
 {
-	*secrets = NULL;
-	if (!*config->verification.url)
-		return true;
-	*secrets = service_load(&config->verification, "verification");
-	return *secrets != NULL;
+	return service_load_any(&config->verification, "verification", secrets);
 }
 
 static void *verification_open(void *service, struct transfers *transfers)

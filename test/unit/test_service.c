@@ -124,6 +124,24 @@ static void reads_its_files(void)
 	remove_files();
 }
 
+static void there_may_be_none(void)
+{
+	make_files();
+	struct service_config config = make_config();
+	void *service;
+	CU_ASSERT_TRUE(service_load_any(&config, "billing", &service));
+	CU_ASSERT_PTR_NOT_NULL_FATAL(service);
+	free_service(service);
+	config.url = (char[]){ "" };
+	CU_ASSERT_TRUE(service_load_any(&config, "billing", &service));
+	CU_ASSERT_PTR_NULL(service);
+	config = make_config();
+	config.certificate = certificate;
+	config.key = other_key;
+	CU_ASSERT_FALSE(service_load_any(&config, "billing", &service));
+	remove_files();
+}
+
 /* Source: RFC 6750, 2.1 */
 static void reads_a_token(void)
 {
@@ -163,6 +181,7 @@ int main(void)
 	static const struct test_case cases[] = {
 		TEST(checks_what_belongs_together),
 		TEST(reads_its_files),
+		TEST(there_may_be_none),
 		TEST(reads_a_token),
 	};
 	log_open("test_service", LOG_LEVEL_ERROR);
