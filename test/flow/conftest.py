@@ -1,9 +1,11 @@
 """Fixtures of all flow tests, and what each of them asserts at its end."""
 
+import collections
 import os
 
 import pytest
-from harness import postgres, process
+import xdist.scheduler
+from harness import paths, postgres, process
 from harness import site as site_module
 from harness.schema import Schema
 
@@ -12,6 +14,33 @@ LOG_LINES = 40
 
 def pytest_configure():
     process.adopt_orphans()
+
+
+def pytest_collection_modifyitems(items):
+    """Long ones begin first, so that none is waited for alone at the end; one of each file
+    after the other: those of one file want the same of the machine."""
+    n_before = collections.Counter()
+
+    def place(item):
+        if item.get_closest_marker("long") is None:
+            return 1, 0
+        n_before[item.path] += 1
+        return 0, n_before[item.path]
+
+    items.sort(key=place)
+
+
+class OneByOne(xdist.scheduler.LoadScopeScheduling):
+    """Each worker is given its next test when it is about to need one. What xdist has for
+    that deals out a quarter of all tests beforehand, all long ones to one worker."""
+
+    def _split_scope(self, nodeid):
+        return nodeid
+
+
+@pytest.hookimpl(optionalhook=True)  # without -n nobody asks
+def pytest_xdist_make_scheduler(config, log):
+    return OneByOne(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +57,16 @@ def schema(cluster):
     database = cluster.new_database(Schema.install)
     yield Schema(database)
     database.drop()
+
+
+@pytest.fixture(autouse=True)
+def sql_is_alone(request, monkeypatch):
+    """test_sql_*.py runs none of our programs: a sanitized build leaves it out."""
+    def refuse(name):
+        pytest.fail(f"{request.path.name} runs {name}: it belongs into another file")
+
+    if request.path.match("test_sql_*.py"):
+        monkeypatch.setattr(paths, "program", refuse)
 
 
 @pytest.fixture(autouse=True)

@@ -39,6 +39,7 @@ def wait_outcomes(site, expected):
     assert told() == expected
 
 
+@pytest.mark.long
 def test_links_are_told_by_the_names_that_kannel_gives_them(site, handset):
     site.schema.setting(mo_smsc_ids="elsewhere")
     request, code = offered(site, handset)
@@ -57,6 +58,7 @@ def test_links_are_told_by_the_names_that_kannel_gives_them(site, handset):
     assert (source["smsc"], source["short_code"]) == (ours, SHORT_CODE)
 
 
+@pytest.mark.long
 def test_who_answers_again_by_message_reads_the_first_answer(site, handset):
     """In letters that only UCS-2 has."""
     request, code = offered(site, handset, "el")

@@ -93,6 +93,7 @@ def finish(schema, requests):
             assert schema.result(request, "compass", dev=name)[0] == 200
 
 
+@pytest.mark.long
 def test_a_dump_of_a_running_system_goes_on(site, another):
     site.start("database", "billing", "smscsim", "bearerbox", "server", "smsc")
     site.bearerbox.wait_online()

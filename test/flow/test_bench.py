@@ -74,6 +74,7 @@ def check_step(found, printed):
     assert "### Steps a second, 8 connections" in printed
 
 
+@pytest.mark.long
 def test_smoke(tmp_path):
     result = tmp_path / "bench.json"
     done = run("smoke", BENCH_JSON=str(result))

@@ -131,6 +131,7 @@ def test_a_large_module_is_loaded_delivered_and_installed(edge):
     assert (found["version"], found["says"]) == ("1.0", "atlas 1.0")
 
 
+@pytest.mark.long
 def test_a_large_content_is_fetched_in_pieces(edge):
     content = module(SIZE)
     files = nginx.Nginx(edge.directory)

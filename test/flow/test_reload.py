@@ -94,6 +94,7 @@ def slow(site):
     stand_in.close()
 
 
+@pytest.mark.long
 def test_a_hundred_reloads_under_load_cut_nothing(busy):
     gateway = busy.gateway
     gateway.expect_errors("config_error", "reload_failed")
@@ -335,6 +336,7 @@ def test_what_waits_at_a_worker_that_goes_is_served(edge):
                 if p["role"] == "worker"]) == 1
 
 
+@pytest.mark.long
 def test_no_notice_is_lost_or_doubled_over_twenty_reloads_of_the_link(site):
     """bearerbox knows a box by its name: two connections of one name are never there."""
     n_notices = 60

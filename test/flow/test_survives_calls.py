@@ -109,6 +109,7 @@ def check_nothing_left(site, before):
                    f"no descriptor left in the {name}", 20)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name, role", ROLES)
 def test_a_call_fails(weak, name, role):
     part = getattr(weak, name)

@@ -77,6 +77,7 @@ def summary(kills, figures):
     return {name: {"kills": len(known), "back_s": known} for name, known in times.items()}
 
 
+@pytest.mark.long
 def test_kills_lose_nothing_and_repeat_nothing(loaded):
     site, crowd = loaded
     executioner = Executioner(site)

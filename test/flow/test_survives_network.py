@@ -154,6 +154,7 @@ def put_before(site, leg):
     return proxy
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("leg", ["airnet", "landnet"])
 def test_faults_at_any_byte(weather, leg):
     site = weather

@@ -27,6 +27,7 @@ PARTS = ["database", "smscsim", "bearerbox", "server", "smsc", "gateway"]
 PAUSE_S = 0.3
 MISSING_S = 1.5
 ORDERS = 3
+SOON_S = 60
 # What may be said again and again in vain: at every start of a process, not at every try.
 WAITING = ("db_down", "link_down", "landnet_down", "control_down", "not_ready")
 
@@ -44,6 +45,7 @@ def hands():
         yield pool
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("parts", orders_of_start(), ids="-".join)
 def test_any_order_of_start(hands, site, parts):
     site.start("database", "billing")
@@ -68,7 +70,7 @@ def go_on(crowd):
     wanted = len(crowd.orders) + ORDERS
     wait.until(lambda: crowd.wrong or
                sum(each.ended is not None for each in list(crowd.orders)) >= wanted,
-               "orders that end", 30)
+               "orders that end", SOON_S)
     assert not crowd.wrong
 
 
@@ -94,6 +96,7 @@ def check(site, crowd, missing):
     assert figures["requests_done"] > 0
 
 
+@pytest.mark.long
 def test_each_is_missing_for_a_while(site, crowd):
     """Under load; what was begun before ends after it, and nothing twice."""
     missing = []
@@ -135,6 +138,7 @@ grant execute on function outbox_lease, authentication_read to provbox_server;
 """
 
 
+@pytest.mark.long
 def test_the_schema_is_upgraded_under_load(site, crowd, tmp_path):
     """Programs of this version go on with what they have, on the schema of the next."""
     folder = shutil.copytree(SQL, tmp_path / "sql")

@@ -86,6 +86,7 @@ def ends(stand_in, metric):
     (crowd.dripping_hello, "handshake_timeout"),
     (crowd.half_closed, "truncated"),
 ])
+@pytest.mark.long
 def test_a_thousand_strangers(stand_in, kind, reason):
     stand_in.site.gateway.config["handshake_timeout"] = "5s"
     gather(stand_in, kind)
@@ -109,6 +110,7 @@ def be_patient(stand_in):
     (crowd.slow_head, "head_timeout"),
     (crowd.slow_body, "body_timeout"),
 ])
+@pytest.mark.long
 def test_a_thousand_slow_senders(stand_in, kind, reason):
     be_patient(stand_in)
     answers = gather(stand_in, kind)
@@ -119,6 +121,7 @@ def test_a_thousand_slow_senders(stand_in, kind, reason):
     assert {request.target for request in stand_in.server.forwarded()} == {"/v1/device"}
 
 
+@pytest.mark.long
 def test_a_thousand_slow_readers(stand_in):
     """Half of the pool is for them; who finds no place there is told, and may go on."""
     config = be_patient(stand_in)
