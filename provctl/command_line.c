@@ -186,17 +186,19 @@ static int option_take(struct context *ctx, char **argv, int left)
 	enum option_id id = option_find(name);
 
 	if (id == OPTION_N) {
-		complain("no such option: %s; see --help", argv[0]);
+		complain("no such option: %s; see provctl --help", argv[0]);
 		return 0;
 	}
 	if (!option_rows[id].argument) {
 		ctx->options[id] = "";
 		if (has_value)
-			complain("--%s takes no value", option_rows[id].name);
+			complain("--%s takes no value: leave =%s out",
+				 option_rows[id].name, rest.p);
 		return !has_value;
 	}
 	if (!has_value && left < 2) {
-		complain("--%s needs a value", option_rows[id].name);
+		complain("--%s needs a value: --%s %s", option_rows[id].name,
+			 option_rows[id].name, option_rows[id].argument);
 		return 0;
 	}
 	ctx->options[id] = has_value ? rest.p : argv[1];
@@ -237,11 +239,14 @@ static void complain_of_command(char **words, size_t n)
 	bool is_begun = false;
 
 	for (size_t i = 0; n > 0 && i < n_commands; i++) {
-		struct slice rest = slice_of(commands[i].words), first;
-		slice_next(&rest, ' ', &first);
-		if (!slice_eq(first, slice_of(words[0])))
+		if (!slice_eq(noun_of(&commands[i]), slice_of(words[0])))
 			continue;
-		fputs(is_begun ? "       provctl " : "usage: provctl ", stderr);
+		if (!is_begun && n == 1)
+			complain("what to do with %s is missing; there is", words[0]);
+		else if (!is_begun)
+			complain("no such command: %s %s; there is", words[0],
+				 words[1]);
+		fputs("  provctl ", stderr);
 		print_usage(stderr, &commands[i]);
 		fputc('\n', stderr);
 		is_begun = true;
@@ -288,6 +293,17 @@ static bool check_devs(const struct context *ctx)
 	return (!is_dev || check_dev(ctx->words[0])) && (!option || check_dev(option));
 }
 
+static void complain_of_words(const struct context *ctx)
+{
+	const struct command *command = ctx->command;
+
+	complain("%s: %s; usage: provctl %s%s%s", command->words,
+		 ctx->n_words < command->min_words ? "something is missing"
+						   : "that is too much",
+		 command->words, command->arguments ? " " : "",
+		 command->arguments ? command->arguments : "");
+}
+
 enum result command_line_read(struct context *ctx, int argc, char **argv)
 {
 	char **words = argv; /* what is no option moves to the front */
@@ -314,14 +330,13 @@ enum result command_line_read(struct context *ctx, int argc, char **argv)
 		if (!ctx->options[i] ||
 		    (ctx->command->options | OPTIONS_OF_ALL) & 1U << i)
 			continue;
-		complain("%s takes no --%s", ctx->command->words, option_rows[i].name);
+		complain("%s takes no --%s; see provctl %s --help", ctx->command->words,
+			 option_rows[i].name, ctx->command->words);
 		return RESULT_USAGE;
 	}
 	if (ctx->n_words < ctx->command->min_words ||
 	    ctx->n_words > ctx->command->max_words) {
-		fputs("usage: provctl ", stderr);
-		print_usage(stderr, ctx->command);
-		fputc('\n', stderr);
+		complain_of_words(ctx);
 		return RESULT_USAGE;
 	}
 	return check_devs(ctx) ? RESULT_OK : RESULT_USAGE;
@@ -337,11 +352,13 @@ static json_t *filter_value(enum option_id id, const char *value)
 	if (id == OPTION_LIMIT) {
 		if (slice_to_u64(slice_of(value), 1000000, &limit))
 			return json_integer((json_int_t)limit);
-		complain("--limit is not a number up to 1000000");
+		complain("--limit is not a number up to 1000000: %s", value);
 		return NULL;
 	}
 	if (id == OPTION_REQUEST && !uuid_is_valid(slice_of(value))) {
-		complain("--request: a request id is a UUID in lower case");
+		complain("--request: %s is no id, a UUID in lower case; see provctl "
+			 "request list",
+			 value);
 		return NULL;
 	}
 	json_t *text = json_string(value);

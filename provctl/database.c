@@ -76,7 +76,7 @@ enum result database_open(struct context *ctx, const char *dsn, const char *data
 
 	database_close(ctx);
 	if (!dsn_check(dsn, why, sizeof(why))) {
-		complain("%s", why);
+		complain("%s; mend dsn of the configuration, or --dsn", why);
 		return RESULT_CONFIG;
 	}
 	PQconninfoOption *options = PQconninfoParse(dsn, NULL);

@@ -90,8 +90,12 @@ enum result db_init(struct context *ctx)
 	const char *name = database_name(ctx);
 	struct slice roles;
 
-	if (!path || !name || !file_read(ctx->arena, path, &roles))
+	if (!path || !name)
 		return RESULT_FAILED;
+	if (!file_read(ctx->arena, path, &roles)) {
+		complain("name the folder of the migrations with --sql-dir");
+		return RESULT_FAILED;
+	}
 	enum result result = database_open(ctx, ctx->admin_dsn, MAINTENANCE_DATABASE);
 	if (result == RESULT_OK)
 		result = database_run(ctx, roles.p);

@@ -92,7 +92,8 @@ enum result notice_send(struct context *ctx)
 
 	if (!ctx->seal_key_file) {
 		complain("seal_key_file is not configured: a secret goes into the "
-			 "database sealed or not at all");
+			 "database sealed or not at all; doc/smsc.md tells how to make "
+			 "one");
 		return RESULT_CONFIG;
 	}
 	struct seal_keys *keys = seal_keys_load(ctx->seal_key_file, why, sizeof(why));

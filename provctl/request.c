@@ -51,7 +51,9 @@ static enum result show_story(struct context *ctx, const PGresult *found)
 static enum result find(struct context *ctx, PGresult **found)
 {
 	if (!uuid_is_valid(slice_of(ctx->words[0]))) {
-		complain("a request id is a UUID in lower case");
+		complain("%s is no id of a request, a UUID in lower case; see provctl "
+			 "request list",
+			 ctx->words[0]);
 		return RESULT_USAGE;
 	}
 	enum result result = database_open(ctx, ctx->dsn, NULL);
@@ -66,7 +68,7 @@ static enum result find(struct context *ctx, PGresult **found)
 		return result;
 	complain(PQntuples(*found) ? "several devices have a request of this id; "
 				     "name one with --dev"
-				   : "no such request");
+				   : "no such request; see provctl request list");
 	PQclear(*found);
 	return RESULT_FAILED;
 }

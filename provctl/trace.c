@@ -135,7 +135,7 @@ enum result device_trace(struct context *ctx)
 			       .limit = ctx->options[OPTION_LIMIT] };
 
 	if (trace.limit && !slice_to_u64(slice_of(trace.limit), 1000000, &limit)) {
-		complain("--limit is not a number up to 1000000");
+		complain("--limit is not a number up to 1000000: %s", trace.limit);
 		return RESULT_USAGE;
 	}
 	trace.arena = arena_new(256U << 20);

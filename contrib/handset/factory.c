@@ -160,7 +160,12 @@ int factory_make(const struct options *options)
 
 	if (!identity_canonical(slice_of(options->dev), canonical) ||
 	    strcmp(canonical, options->dev) != 0) {
-		complain(options->dev, "is no canonical equipment identifier");
+		complain(options->dev, "is no canonical equipment identifier such as "
+				       "urn:gsma:imei:35209900-176148-0");
+		return outcome_exit_status(OUTCOME_USAGE);
+	}
+	if (!handset_config_is_number(options->number)) {
+		complain(options->number, "is no number, write + and 3 to 15 digits");
 		return outcome_exit_status(OUTCOME_USAGE);
 	}
 	if (mkdir(options->dir, 0700) != 0 && errno != EEXIST) {
@@ -172,7 +177,7 @@ int factory_make(const struct options *options)
 		return failed;
 	}
 	if (access(HANDSET_KEY_FILE, F_OK) == 0) {
-		complain(options->dir, "is a handset already");
+		complain(options->dir, "is a handset already; name another --dir");
 		return failed;
 	}
 	for (size_t i = 0; options->residents[i]; i++)

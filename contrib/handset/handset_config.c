@@ -30,12 +30,16 @@ static bool check_device(const void *section, char *why, size_t why_size)
 	return false;
 }
 
+bool handset_config_is_number(const char *text)
+{
+	size_t digits = text[0] == '+' ? strspn(text + 1, "0123456789") : 0;
+
+	return digits >= 3 && digits <= 15 && text[1 + digits] == '\0';
+}
+
 static bool check_number(const void *section, char *why, size_t why_size)
 {
-	const char *number = ((const struct handset_config *)section)->number;
-	size_t digits = number[0] == '+' ? strspn(number + 1, "0123456789") : 0;
-
-	if (digits >= 3 && digits <= 15 && number[1 + digits] == '\0')
+	if (handset_config_is_number(((const struct handset_config *)section)->number))
 		return true;
 	snprintf(why, why_size, "is not + and 3 to 15 digits");
 	return false;

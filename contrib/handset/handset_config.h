@@ -39,6 +39,8 @@ struct handset_config {
 
 extern const struct config_spec handset_config_spec;
 
+/** Whether a text is a telephone number: + and 3 to 15 digits. */
+bool handset_config_is_number(const char *text);
 /** Name and port of the provisioning server in srv form, from its URI. */
 bool handset_config_srv(const char *uri, char out[AUTH_SRV_CHARS + 1]);
 

@@ -182,10 +182,14 @@ static int do_command(enum command command, const struct options *options)
 	int status;
 
 	if (!ok) {
-		fprintf(stderr, "handset: %s: %s\n", options->dir, why);
+		fprintf(stderr, "handset: %s: %s; see --dir\n", options->dir, why);
 		return outcome_exit_status(OUTCOME_FAILED);
 	}
 	config = config_read(&handset_config_spec, HANDSET_CONFIG_FILE, stderr);
+	if (!config && access(HANDSET_CONFIG_FILE, F_OK) != 0)
+		fprintf(stderr,
+			"handset: %s: is no handset; make one with handset init\n",
+			options->dir);
 	if (!config)
 		return outcome_exit_status(OUTCOME_CONFIG);
 	if (command == COMMAND_RUN)

@@ -254,6 +254,8 @@ static bool set_option(const struct option *option, const char *value,
 	}
 	if (!value)
 		return complain(option->name, "needs a value");
+	if (option->kind == PATHS && !strchr(value, '='))
+		return complain(value, "is not ID=PROGRAM");
 	if (option->kind == PATH || option->kind == PATHS)
 		value = make_absolute(value);
 	if (option->kind == NUMBER)

@@ -119,8 +119,8 @@ static bool set_option(struct options *options, const struct option_row *row)
 	}
 	if (!slice_to_u64(slice_of(optarg), (uint64_t)row->max, &value) ||
 	    (int64_t)value < row->min) {
-		fprintf(stderr, "smscsim: --%s: not a number of %lld to %lld\n",
-			row->name, (long long)row->min, (long long)row->max);
+		fprintf(stderr, "smscsim: --%s: %s is no number of %lld to %lld\n",
+			row->name, optarg, (long long)row->min, (long long)row->max);
 		return false;
 	}
 	*(int64_t *)(void *)(at + row->number_offset) = (int64_t)value;
@@ -173,15 +173,17 @@ static bool read_password(const char *path, char out[PASSWORD_MAX + 1])
 		fclose(file);
 	if (!is_read) {
 		fprintf(stderr,
-			"smscsim: %s: cannot be read, is empty, or others may "
-			"read it (chmod 600)\n",
+			"smscsim: --password-file: %s: cannot be read, is empty, or "
+			"others may read it: put the password into it, and chmod 600\n",
 			path);
 		return false;
 	}
 	size_t n = strcspn(line, "\r\n");
 	if (n == 0 || n > PASSWORD_MAX) {
-		fprintf(stderr, "smscsim: %s: 1 to %d characters\n", path,
-			PASSWORD_MAX);
+		fprintf(stderr,
+			"smscsim: --password-file: %s: an SMPP password has 1 to %d "
+			"characters\n",
+			path, PASSWORD_MAX);
 		return false;
 	}
 	memcpy(out, line, n);
@@ -296,7 +298,10 @@ int main(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	if (!log_level_parse(slice_of(options.log_level), &level)) {
-		fprintf(stderr, "smscsim: --log-level: error, warn, info or debug\n");
+		fprintf(stderr,
+			"smscsim: --log-level: %s is none of error, warn, info, "
+			"debug\n",
+			options.log_level);
 		return EXIT_USAGE;
 	}
 	if (!read_password(options.password_file, password))
