@@ -14,7 +14,7 @@ import time
 import pytest
 from harness.postgres import SQL
 from harness.provctl import PROVCTL, Provctl
-from harness.schema import DEV, Schema
+from harness.schema import DEV, DEV2, Schema
 
 RED, BOLD = "\033[31m", "\033[1m"
 CLEAR = "\033[H\033[J"
@@ -116,5 +116,5 @@ def test_a_watch_that_nobody_looks_at_tells_changes(database):
             pass
         watch.terminate()
         assert "[]" not in watch.stdout.read()
-    assert Provctl(dsn).run("request", "show", request, "--watch", "--dev", "urn:gsma:imei:1",
+    assert Provctl(dsn).run("request", "show", request, "--watch", "--dev", DEV2,
                             status=1)[1].startswith("provctl: no such request")
