@@ -92,10 +92,12 @@ class DemoSite(Site):
         self.phone = self.directory / "handset"
 
     def write_provctl_config(self):
+        """An installed provctl knows where its schema is."""
+        sql_dir = f'sql_dir = "{SOURCE / "provisioning" / "sql"}"\n'
         self.provctl_conf.write_text(
             f'dsn = "{self.db.dsn("provbox_operator")}"\n'
             f'admin_dsn = "{self.db.dsn(postgres.ADMINISTRATOR)}"\n'
-            f'sql_dir = "{SOURCE / "provisioning" / "sql"}"\n')
+            + ("" if paths.IS_INSTALLED else sql_dir))
 
     def provctl(self, *words):
         return run("provctl", *words, "-c", self.provctl_conf)

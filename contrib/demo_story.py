@@ -10,6 +10,8 @@ import pathlib
 import textwrap
 import time
 
+from harness import paths
+
 START = time.time()
 
 # The first fact of a kind begins a part of the story.
@@ -154,6 +156,9 @@ def show_site(site, build, rid):
     here = os.path.relpath(build)
     if here.startswith(".."):
         here = build
+    provctl, handset = (
+        name if paths.IS_INSTALLED else f"{here}/{paths.BESIDE_SOURCES[name]}"
+        for name in ("provctl", "handset"))
     waiting = [n["id"] for n in json.loads(site.provctl("notice", "list", "--json"))
                if n["state"] != "delivered"]
     news = f": message {waiting[0]} is waiting for it" if waiting else ""
@@ -172,9 +177,9 @@ def show_site(site, build, rid):
     say(f"""
 Try next:
   # the whole story of the request
-  {here}/provctl/provctl -c {here}/site/provctl.conf request show {rid}
+  {provctl} -c {here}/site/provctl.conf request show {rid}
   # the handset by its keys{news}
-  {here}/contrib/handset/handset run --dir {here}/site/handset
+  {handset} run --dir {here}/site/handset
   # what the gateway counted
   curl -s --unix-socket {here}/site/gateway.sock http://localhost/metrics
 

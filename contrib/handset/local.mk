@@ -40,7 +40,7 @@ contrib_handset_libhandset_a_SOURCES = \
 	contrib/handset/view.c contrib/handset/view.h \
 	contrib/handset/words.c contrib/handset/words.h
 
-noinst_PROGRAMS += contrib/handset/handset
+bin_PROGRAMS += contrib/handset/handset
 contrib_handset_handset_SOURCES = contrib/handset/main.c
 contrib_handset_handset_LDADD = contrib/handset/libhandset.a $(AUTH_LIBS)
 

@@ -1,6 +1,6 @@
 # The message centre for tests and demonstrations.
 
-noinst_PROGRAMS += contrib/smscsim/smscsim
+bin_PROGRAMS += contrib/smscsim/smscsim
 contrib_smscsim_smscsim_SOURCES = \
 	contrib/smscsim/centre.c contrib/smscsim/centre.h \
 	contrib/smscsim/mailbox.c contrib/smscsim/mailbox.h \

@@ -6,6 +6,7 @@ import shutil
 
 SOURCE = pathlib.Path(os.environ.get("PROVBOX_SRCDIR", pathlib.Path(__file__).parents[3]))
 BUILD = pathlib.Path(os.environ.get("PROVBOX_BUILDDIR", "."))
+IS_INSTALLED = bool(os.environ.get("PROVBOX_INSTALLED"))  # programs as the system has them
 POSTGRES = max(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), default=None)
 
 MEMORY_BYTES = 1 << 30
@@ -19,6 +20,10 @@ BESIDE_SOURCES = {
 
 
 def program(name):
+    if IS_INSTALLED:
+        path = shutil.which(name, path=f"{os.environ['PATH']}:/usr/local/sbin:/usr/sbin")
+        assert path, f"{name} is not installed"
+        return path
     path = BUILD / BESIDE_SOURCES.get(name, name)
     assert os.access(path, os.X_OK), f"{path} is not built"
     return str(path)
