@@ -111,9 +111,12 @@ def test_a_watch_that_nobody_looks_at_tells_changes(database):
     with subprocess.Popen([PROVCTL, "request", "list", "--watch", "--json", f"--dsn={dsn}"],
                           stdout=subprocess.PIPE, text=True) as watch:
         assert watch.stdout.readline() == "[]\n"
+        time.sleep(2.5)  # a turn in which nothing changes
         request = schema.offered("compass")
-        while request not in watch.stdout.readline():
-            pass
+        line = watch.stdout.readline()
+        while request not in line:
+            assert line != "[]\n"
+            line = watch.stdout.readline()
         watch.terminate()
         assert "[]" not in watch.stdout.read()
     assert Provctl(dsn).run("request", "show", request, "--watch", "--dev", DEV2,
