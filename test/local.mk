@@ -54,7 +54,7 @@ test_fault_shifted_clock_so_LDFLAGS = -shared
 test_fault_shifted_clock_so_LDADD =
 
 clean-local:
-	rm -rf mutants.tmp soak-*.json
+	rm -rf mutants.tmp soak-*.json package
 
 format:
 	cd $(srcdir) && git ls-files -z '*.[ch]' | xargs -0 $(CLANG_FORMAT) -i

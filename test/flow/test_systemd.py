@@ -38,7 +38,7 @@ def folder(tmp_path):
 @pytest.mark.parametrize("daemon", ["gateway", "server", "smsc"])
 def test_a_unit_is_understood_and_leaves_little(folder, daemon):
     unit = folder / f"provbox-{daemon}.service"
-    assert run("systemd-analyze", "verify", unit) == ""
+    assert run("systemd-analyze", "verify", "--man=no", unit) == ""
     said = run("systemd-analyze", "security", "--offline=true", "--no-pager", unit)
     exposure = float(re.search(r"exposure level for \S+: ([0-9.]+)", said)[1])
     assert exposure <= EXPOSURE_MAX, said
@@ -59,7 +59,7 @@ def test_what_is_installed_names_the_places_of_this_build():
 def test_ports_are_those_of_the_example(folder, daemon):
     """What the socket unit opens for it, the daemon finds under the address it knows."""
     unit = folder / f"provbox-{daemon}.socket"
-    assert run("systemd-analyze", "verify", unit) == ""
+    assert run("systemd-analyze", "verify", "--man=no", unit) == ""
     ports = re.findall("^ListenStream=(.+)$", unit.read_text(), re.M)
     example = (paths.SOURCE / f"contrib/examples/{daemon}.conf").read_text()
     (addresses,) = re.findall(r"^(?:airnet_)?listen = \{(.+?)\}", example, re.M)
