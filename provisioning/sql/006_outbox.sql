@@ -179,10 +179,10 @@ $$;
 
 create function queue_read() returns table (kind text, due bigint, dead bigint, oldest_s double precision)
 language sql stable security definer set search_path = provbox, pg_temp as $$
-	select k.kind,
-		(select count(*) from outbox o where o.kind = k.kind and o.state = 'due'),
-		(select count(*) from outbox o where o.kind = k.kind and o.state = 'dead'),
-		coalesce(extract(epoch from clock_timestamp() -
-			(select min(o.created) from outbox o where o.kind = k.kind and o.state = 'due')), 0)::float8
+	select k.kind, coalesce(due.n, 0), coalesce(dead.n, 0),
+		coalesce(extract(epoch from clock_timestamp() - due.oldest), 0)::float8
 	from (values ('sms'), ('mail'), ('billing'), ('file'), ('service'), ('verify'), ('fetch'), ('hook')) k (kind)
+	left join (select kind, count(*) as n, min(created) as oldest from outbox where state = 'due' group by kind) due
+		using (kind)
+	left join (select kind, count(*) as n from outbox where state = 'dead' group by kind) dead using (kind)
 $$;

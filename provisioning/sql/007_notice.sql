@@ -14,6 +14,7 @@ language sql immutable set search_path = provbox, pg_temp as $$
 			|| '¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà', '') as left_over) basic) rest
 $$;
 
+-- As the check of the table has them, which would call this for each row.
 create function notice_states() returns text[]
 language sql immutable as $$
 	select '{queued,sending,accepted,delivered,failed,expired,stopped}'::text[]
@@ -34,7 +35,8 @@ create table notice (
 	sealed bytea,
 	sealed_sha256 bytea check (length(sealed_sha256) = 32),
 	useful_until timestamptz not null,
-	state text not null default 'queued' check (state = any (notice_states())),
+	state text not null default 'queued' check (state in
+		('queued', 'sending', 'accepted', 'delivered', 'failed', 'expired', 'stopped')),
 	reason text references reason,
 	concat_ref int not null check (concat_ref between 0 and 255),
 	parts int check (parts between 1 and 20),

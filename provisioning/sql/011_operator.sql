@@ -49,9 +49,18 @@ begin
 			return next;
 			continue;
 		end if;
-		insert into device (dev, cred) values (e.value ->> 'dev', decode(nullif(e.value ->> 'cred', ''), 'hex'))
+		insert into device (dev, msisdn, model, given_name, family_name, postcode, language, cred, email, fax)
+		values (e.value ->> 'dev', e.value ->> 'msisdn', e.value ->> 'model', e.value ->> 'given_name',
+			e.value ->> 'family_name', e.value ->> 'postcode', coalesce(e.value ->> 'language', 'en'),
+			decode(nullif(e.value ->> 'cred', ''), 'hex'), nullif(e.value ->> 'email', ''), nullif(e.value ->> 'fax', ''))
 		on conflict do nothing;
-		outcome := case when found then 'added' end;
+		if found then
+			outcome := 'added';
+			perform event_put(e.value ->> 'dev', null, 'import_added', 'operator', null, null);
+			return next;
+			continue;
+		end if;
+		outcome := 'unchanged';
 		select * into strict old from device d where d.dev = e.value ->> 'dev' for no key update;
 		new := old;
 		new.msisdn := e.value ->> 'msisdn';
@@ -74,10 +83,9 @@ begin
 				(new.msisdn, new.model, new.given_name, new.family_name, new.postcode, new.language, new.cred,
 				new.email, new.fax)
 			where d.dev = old.dev;
-			outcome := coalesce(outcome, 'changed');
-			perform event_put(old.dev, null, 'import_' || outcome, 'operator', null, null);
+			outcome := 'changed';
+			perform event_put(old.dev, null, 'import_changed', 'operator', null, null);
 		end if;
-		outcome := coalesce(outcome, 'unchanged');
 		return next;
 	end loop;
 end

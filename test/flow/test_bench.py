@@ -74,6 +74,14 @@ def check_step(found, printed):
     assert "### Steps a second, 8 connections" in printed
 
 
+def check_growth(found, printed):
+    assert list(found) == ["200", "1000"]
+    for one in found.values():
+        assert one["import_rate"] > 0 and one["request"]["rate"] > 0
+    assert found["1000"]["scans"] == {}
+    assert "### Imported devices" in printed
+
+
 @pytest.mark.long
 def test_smoke(tmp_path):
     result = tmp_path / "bench.json"
@@ -85,10 +93,11 @@ def test_smoke(tmp_path):
     check_held(found["smoke"]["held"], done.stdout)
     check_notices(found["smoke"]["notices"], done.stdout)
     check_step(found["smoke"]["step"], done.stdout)
+    check_growth(found["smoke"]["growth"], done.stdout)
 
 
 def test_names_are_told():
     done = run("nothing")
     assert done.returncode == 2
-    assert "there are slow peers held notices step smoke" in done.stderr
+    assert "there are slow peers held notices step growth smoke" in done.stderr
     assert "make bench BENCH='slow'" in run("help").stdout
