@@ -11,7 +11,7 @@ begin
 		if not exists (select from pg_roles where rolname = name) then
 			execute format('create role %I login', name);
 			-- What the daemons ask has an index, and their plans are kept: one that was made while a table was
-			-- small would read it from end to end for long after it has grown. decisions/025.
+			-- small would read it from end to end for long after it has grown. decisions/026.
 			if name <> 'provbox_operator' then
 				execute format('alter role %I set enable_seqscan = off', name);
 				execute format('alter role %I set jit = off', name);
