@@ -178,7 +178,9 @@ static void phase_run(struct held *held, int64_t limit_ms)
 static void connect_next(struct held *held)
 {
 	const struct link_settings settings = {
-		.conn = { .tls = held->tls, .server_name = held->settings->name },
+		.conn = { .tls = held->tls,
+			  .server_name = held->settings->name,
+			  .handshake_timeout_ms = GRACE_MS },
 		.idle_timeout_ms = 3600000,
 		.head_timeout_ms = GRACE_MS,
 	};

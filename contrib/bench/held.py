@@ -11,7 +11,7 @@ from report import interval, note, ratios, say, spread, table
 RUNS = 5
 FULL = {"devices": 10000, "connections": 32, "asks": 2000, "seconds": 10, "count": 3}
 SMOKE = {"devices": 100, "connections": 8, "asks": 200, "seconds": 1, "count": 1}
-SETTLE_S = 1  # until the processes have put away what the last handshake needed
+SETTLE_S = 0.5  # until the processes have put away what the last handshake needed
 MEMORY_BAR = 0.9
 WAIT_BAR = 1.05
 WAITS = {"steady": "{asks} requests a second over {devices} sessions",

@@ -1,7 +1,8 @@
 /*
  * Devices through a proxy. A `new` one opens a session, asks once and goes; a `kept`
  * one asks again and again. In mode `honest` both come at a steady rate whether or not
- * answers do, and a wait begins when its turn was, not when the load got to it.
+ * answers do, and a wait begins when its turn was, not when the load got to it. Each
+ * line of standard input has it do that once more, with the devices that come next.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,8 +15,9 @@
 #include "contrib/bench/ticks.h"
 #include "contrib/bench/waits.h"
 
-#define SECOND_US 1000000
-#define GRACE_S   30 /* for answers after the last question */
+#define SECOND_US   1000000
+#define PATIENCE_MS 60000 /* of the load itself; the proxies have their own */
+#define GRACE_S     30    /* for answers after the last question */
 
 struct load {
 	const struct settings *settings;
@@ -60,9 +62,11 @@ static void client_connect(struct client *client)
 {
 	struct load *load = client->load;
 	const struct link_settings settings = {
-		.conn = { .tls = load->tls, .server_name = load->settings->name },
+		.conn = { .tls = load->tls,
+			  .server_name = load->settings->name,
+			  .handshake_timeout_ms = PATIENCE_MS },
 		.idle_timeout_ms = 600000,
-		.head_timeout_ms = 60000,
+		.head_timeout_ms = PATIENCE_MS,
 	};
 
 	client->link = link_connect(load->loop, (struct sockaddr *)&load->address,
@@ -274,6 +278,7 @@ static void on_end(void *arg)
 static void run_honest(struct load *load)
 {
 	const struct settings *settings = load->settings;
+	struct ticks *ticks;
 
 	load->is_steady = true;
 	load->n_begun = load->n_over = 0;
@@ -281,15 +286,19 @@ static void run_honest(struct load *load)
 	for (uint64_t i = 0; i < settings->connections; i++)
 		load->kept[i].due_us = load->begin_us +
 				       (int64_t)i * SECOND_US / (int64_t)settings->asks;
-	load->pulse = pulse_new(load->loop, settings->echo);
-	ticks_new(load->loop, on_tick, load); /* as long as the process */
+	if (!load->pulse)
+		load->pulse = pulse_new(load->loop, settings->echo);
+	ticks = ticks_new(load->loop, on_tick, load);
 	timer_start(&load->end, (int64_t)(settings->seconds + GRACE_S) * 1000);
 	loop_run(load->loop);
+	ticks_free(ticks);
+	timer_cancel(&load->end);
 }
 
 static void forget_waits(struct load *load)
 {
 	load->waits_new.n = load->waits_kept.n = 0;
+	load->failures = 0;
 }
 
 static void print_result(struct load *load, double seconds)
@@ -345,13 +354,16 @@ int load_run(const struct settings *settings)
 	open_and_close(&load, settings->warm);
 	if (mode->has_kept)
 		open_kept(&load);
-	forget_waits(&load);
-	if (load.failures > 0 || !part_is_told_to_go()) {
+	if (load.failures > 0) {
 		fprintf(stderr, "bench: load: %s\n", load.first_failure);
 		return EXIT_FAILURE;
 	}
-	begin_us = waits_now_us();
-	mode->run(&load);
-	print_result(&load, (double)(waits_now_us() - begin_us) / SECOND_US);
+	for (bool goes_on = part_is_told_to_go(); goes_on;
+	     goes_on = getchar() == '\n') {
+		forget_waits(&load);
+		begin_us = waits_now_us();
+		mode->run(&load);
+		print_result(&load, (double)(waits_now_us() - begin_us) / SECOND_US);
+	}
 	return EXIT_SUCCESS;
 }

@@ -1,7 +1,8 @@
 /*
  * The parts of the bench, each a process of its own: `bench PART name=value...`. A part
  * says "ready" on standard output when it is prepared; load and slow then wait for a
- * line on standard input, do what they are for, and print one line of JSON.
+ * line on standard input, do what they are for, and print one line of JSON; load and
+ * held for each line, until there are no more.
  */
 #ifndef CONTRIB_BENCH_PART_H
 #define CONTRIB_BENCH_PART_H

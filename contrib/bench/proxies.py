@@ -136,6 +136,9 @@ PEERS = {
 }
 
 
+DEFAULTS = ("haproxy", "nginx")  # as operators have them
+
+
 def installed():
     """The peers that this machine has."""
     return {name: make for name, make in PEERS.items()
@@ -143,8 +146,7 @@ def installed():
 
 
 def installed_default():
-    """Of those, the ones as operators have them."""
-    return {name: make for name, make in installed().items() if "," not in name}
+    return {name: make for name, make in installed().items() if name in DEFAULTS}
 
 
 def versions():

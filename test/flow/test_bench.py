@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 
 import pytest
@@ -82,6 +83,15 @@ def check_growth(found, printed):
     assert "### Imported devices" in printed
 
 
+def check_charts(directory):
+    if shutil.which("gnuplot"):
+        for name, words in (("proxies", ("provbox", "haproxy", "all at once:")),
+                            ("waits", ("silent", "new: p99"))):
+            chart = (directory / f"bench-{name}.svg").read_text()
+            assert chart.startswith("<?xml") and chart.rstrip().endswith("</svg>")
+            assert all(f">{word}" in chart for word in words)
+
+
 @pytest.mark.long
 def test_smoke(tmp_path):
     result = tmp_path / "bench.json"
@@ -94,6 +104,7 @@ def test_smoke(tmp_path):
     check_notices(found["smoke"]["notices"], done.stdout)
     check_step(found["smoke"]["step"], done.stdout)
     check_growth(found["smoke"]["growth"], done.stdout)
+    check_charts(tmp_path)
 
 
 def test_names_are_told():
