@@ -9,7 +9,7 @@ import pytest
 from harness import paths
 
 WAITS = {"n", "p50_us", "p99_us", "max_us"}
-TIMEOUT_S = 300
+TIMEOUT_S = 600
 
 
 def run(*names, **environment):
