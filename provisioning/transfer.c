@@ -85,7 +85,12 @@ static int on_watch(CURL *easy, curl_socket_t fd, int what, void *arg, void *wat
 				(what & CURL_POLL_OUT ? EV_WRITE : 0) | EV_PERSIST);
 		event = event_new(loop_base(transfers->loop), fd, kind, on_socket,
 				  transfers);
-		BUG_ON(!event || event_add(event, NULL) != 0);
+		BUG_ON(!event);
+		/* What cannot be watched says nothing until its deadline. */
+		if (event_add(event, NULL) != 0) {
+			event_free(event);
+			event = NULL;
+		}
 	}
 	curl_multi_assign(transfers->multi, fd, event);
 	return 0;

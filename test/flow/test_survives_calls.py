@@ -15,7 +15,8 @@ import uuid
 
 import pytest
 from harness import airnet, failing, memory, process, wait
-from harness.schema import DEV
+from harness.schema import DEV, NUMBER
+from harness.smscsim import Radio
 
 IS_SOAK = bool(os.environ.get("PROVBOX_SOAK"))
 STEP = {failing.CALLS: 1, failing.MEMORY: 1 if IS_SOAK else 40}
@@ -143,3 +144,31 @@ def test_memory_fails(weak, name, role):
     assert names and exits
     assert all(line["status"] == "SIGABRT" for line in exits)
     assert len(part.events("bug")) == len(exits)
+
+
+@pytest.mark.parametrize("name, role", [("server", "courier"), ("smsc", "link")])
+def test_a_call_fails_on_the_way_out(site, name, role):
+    """Of who posts and of who sends: what was to leave leaves all the same."""
+    plan = failing.Plan(site.directory)
+    part = getattr(site, name)
+    part.env.update(plan.environment)
+    site.server.config["billing_timeout"] = "1s"
+    site.smsc.config.update(lease="2s", ack_timeout="1s")
+    site.start("database", "billing", "smscsim", "bearerbox", "server", "smsc")
+    site.schema.setting(open_requests=1000, requests_per_hour=1000, requests_per_number=1000,
+                        messages_per_hour=10000, backoff_first="100 milliseconds",
+                        backoff_cap="300 milliseconds", part_validity="10 seconds")
+    site.bearerbox.wait_online()
+    names = []
+    with Radio(site.smscsim.radio, NUMBER):
+        for n in range(1, 200 if IS_SOAK else 8):
+            plan.arm(role, failing.CALLS, n)
+            request = site.schema.finished("compass")
+            wait.until(lambda: site.schema.table(
+                "select state from request r where id = %s and not exists ("
+                "select from outbox where request = r.rid and state <> 'done'"
+                " and kind in ('billing', 'sms') and reason is distinct from 'notice_not_needed')",
+                request), f"the end of its work after call {n}, {names[-1:]}", PATIENCE_S)
+            names.append(plan.disarm())
+    assert any(names)
+    assert part.events("child_exit") == []
