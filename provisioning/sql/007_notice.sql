@@ -267,8 +267,11 @@ begin
 			perform outbox_bury(o.id, 'smsc', 'given_up', null);
 			continue;
 		end if;
-		select coalesce(array_agg(p.part order by p.part) filter (where part_is_settled(p.state, p.acked)), '{}')
-		into settled from notice_part_now p where p.notice = n.id;
+		settled := '{}';
+		if n.parts is not null then -- a part of it was recorded before
+			select coalesce(array_agg(p.part order by p.part) filter (where part_is_settled(p.state, p.acked)), '{}')
+			into settled from notice_part_now p where p.notice = n.id;
+		end if;
 		if cardinality(settled) = n.parts then
 			update outbox x set due_at = least(o.created + setting_interval('give_up'), n.useful_until,
 				clock_timestamp() + setting_interval('part_validity'))
