@@ -5,8 +5,8 @@ set local search_path = provbox, pg_temp;
 create view device_feature with (security_barrier) as
 	select distinct on (r.dev, i.feature) r.dev, i.feature, coalesce(i.installed_version, i.version) as version,
 		i.state, i.changed
-	from item i join request r on r.rid = i.request
-	where i.state = 'installed'
+	from request r cross join lateral ( -- from the requests of a device to their items, however small a table was planned for
+		select * from item where request = r.rid and state = 'installed' offset 0) i
 	order by r.dev, i.feature, i.changed desc;
 
 -- The state of the request for the device, as doc/database.md describes it.
