@@ -1,5 +1,6 @@
 #include "base/tls_slim.h"
 
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <stdlib.h>
 
@@ -18,6 +19,7 @@ struct kind {
 struct tls_slim {
 	struct kind kinds[KINDS_MAX];
 	size_t n;
+	bool is_told; /* that it does nothing */
 };
 
 struct tls_slim *tls_slim_new(void)
@@ -70,12 +72,29 @@ static const struct kind *kind_of(struct tls_slim *slim, const SSL *ssl)
 	return kind_add(slim, ssl);
 }
 
+/* A program that was made with one often runs with another. From 3.2 on
+ * SSL_set_session() begins a connection anew whose version has been chosen. */
+static bool is_known_openssl(struct tls_slim *slim)
+{
+	if (OPENSSL_version_major() == 3 && OPENSSL_version_minor() == 0)
+		return true;
+	if (!slim->is_told)
+		log_warn("tls_not_slim",
+			 log_str("openssl", OpenSSL_version(OPENSSL_VERSION_STRING)),
+			 log_str("why",
+				 "connections keep the memory of their handshake, "
+				 "as only OpenSSL 3.0 is known to let go of it"));
+	slim->is_told = true;
+	return false;
+}
+
 bool tls_slim_down(struct tls_slim *slim, SSL *ssl)
 {
 	const struct kind *kind;
 	bool is_slim;
 
-	if (!SSL_is_init_finished(ssl) || !SSL_is_server(ssl))
+	if (!SSL_is_init_finished(ssl) || !SSL_is_server(ssl) ||
+	    !is_known_openssl(slim))
 		return false;
 	ERR_clear_error();
 	kind = kind_of(slim, ssl);

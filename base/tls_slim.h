@@ -19,8 +19,8 @@ struct tls_slim *tls_slim_new(void);
 void tls_slim_free(struct tls_slim *slim);
 /**
  * @param ssl  a server's, finished
- * @return false: nothing has changed, for lack of memory or because it is of no version
- *         or cipher that is known
+ * @return false: nothing has changed, for lack of memory or because the version of
+ *         OpenSSL (which is logged once), of TLS or the cipher is none that is known
  */
 bool tls_slim_down(struct tls_slim *slim, SSL *ssl);
 

@@ -1,14 +1,24 @@
 #include "test/unit/test.h"
 
 #include "base/tls.h"
+#include "test/unit/caught.h"
 #include "test/unit/pki.h"
 
 #include <malloc.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/rand.h>
 
 #define BULK_BYTES  300000
 #define LEAST_FREED 4000 /* bytes of a connection; 7,000 with OpenSSL 3.0 */
+
+/* The OpenSSL that the module is told it runs with, in the place of libcrypto's own. */
+static unsigned minor_version = 0;
+
+unsigned OPENSSL_version_minor(void)
+{
+	return minor_version;
+}
 
 struct world {
 	struct pki *pki;
@@ -210,6 +220,26 @@ static void leaves_others_as_they_are(void)
 	world_free(&w);
 }
 
+/* Such as one of 3.2 and later, which would begin the connection anew. */
+static void leaves_another_openssl_alone(void)
+{
+	struct world w = world_new();
+	struct pair pair = pair_new(&w, TLS1_3_VERSION, kinds[0].cipher);
+	const SSL_SESSION *session = SSL_get_session(pair.server);
+
+	minor_version = 2;
+	struct caught caught = caught_begin(stderr);
+	tls_forget_peer(w.server, pair.server);
+	tls_forget_peer(w.server, pair.server);
+	CU_ASSERT_EQUAL(caught_count(caught_end(caught), "ev=tls_not_slim"), 1);
+	minor_version = 0;
+	CU_ASSERT_PTR_EQUAL(SSL_get_session(pair.server), session);
+	CU_ASSERT_EQUAL(tls_check_peer(pair.server), TLS_FAILURE_NONE);
+	goes_on(&pair);
+	pair_free(&pair);
+	world_free(&w);
+}
+
 /* What it is for; and a libssl that keeps more some day is noticed here. */
 static void frees_memory(void)
 {
@@ -230,4 +260,4 @@ static void frees_memory(void)
 
 TEST_MAIN("tls_slim", TEST(goes_on_in_every_version_and_cipher),
 	  TEST(says_nothing_of_the_peer_any_more), TEST(leaves_others_as_they_are),
-	  TEST(frees_memory))
+	  TEST(leaves_another_openssl_alone), TEST(frees_memory))
