@@ -94,7 +94,7 @@ static void an_empty_report_has_no_figures(void)
 static void more_reasons_than_places_are_counted_together(void)
 {
 	struct load_report *report = load_report_new(100);
-	char reason[16];
+	char reason[32];
 
 	for (int i = 0; i < 100; i++) {
 		snprintf(reason, sizeof(reason), "reason_%d", i);
