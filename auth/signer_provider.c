@@ -319,18 +319,23 @@ static int provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *co
 	return 1;
 }
 
-/* Once for the process. Everything else still goes to the default provider, which is no
- * longer loaded by itself as soon as another one is. */
-static bool provider_load(void)
+/* Once for the process, in a library of its own: where there are two providers for a
+ * type of keys, OpenSSL 3.0 may remember the one that was asked for last as the one for
+ * all. */
+static OSSL_LIB_CTX *provider_library(void)
 {
-	static OSSL_PROVIDER *basis, *ours;
+	static OSSL_LIB_CTX *library;
+	OSSL_LIB_CTX *made;
 
-	if (!basis)
-		basis = OSSL_PROVIDER_load(NULL, "default");
-	if (!ours && basis && EVP_set_default_properties(NULL, "?provider=default") &&
-	    OSSL_PROVIDER_add_builtin(NULL, NAME, provider_init) == 1)
-		ours = OSSL_PROVIDER_load(NULL, NAME);
-	return ours != NULL;
+	if (library)
+		return library;
+	made = OSSL_LIB_CTX_new();
+	if (made && OSSL_PROVIDER_add_builtin(made, NAME, provider_init) == 1 &&
+	    OSSL_PROVIDER_load(made, NAME))
+		library = made;
+	else
+		OSSL_LIB_CTX_free(made);
+	return library;
 }
 
 EVP_PKEY *signer_provider_key(struct signer *signer, const EVP_PKEY *public,
@@ -347,11 +352,11 @@ EVP_PKEY *signer_provider_key(struct signer *signer, const EVP_PKEY *public,
 	EVP_PKEY *key = NULL;
 
 	memcpy(owner.spki, spki, sizeof(owner.spki));
-	if (!provider_load() ||
-	    EVP_PKEY_todata(public, EVP_PKEY_PUBLIC_KEY, &params) != 1 ||
+	OSSL_LIB_CTX *library = provider_library();
+	if (!library || EVP_PKEY_todata(public, EVP_PKEY_PUBLIC_KEY, &params) != 1 ||
 	    !(all = OSSL_PARAM_merge(params, extra)))
 		goto done;
-	context = EVP_PKEY_CTX_new_from_name(NULL, EVP_PKEY_get0_type_name(public),
+	context = EVP_PKEY_CTX_new_from_name(library, EVP_PKEY_get0_type_name(public),
 					     PROPERTY);
 	if (!context || EVP_PKEY_fromdata_init(context) != 1 ||
 	    EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, all) != 1)

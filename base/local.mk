@@ -62,6 +62,7 @@ base_libbase_a_SOURCES = \
 	base/systemd.c base/systemd.h \
 	base/throttle.c base/throttle.h \
 	base/tls.c base/tls.h \
+	base/tls_library.c base/tls_library.h \
 	base/tls_load.c base/tls_load.h \
 	base/tls_memory.c base/tls_memory.h \
 	base/tls_slim.c base/tls_slim.h \
@@ -109,6 +110,7 @@ check_PROGRAMS += \
 	test/unit/test_systemd \
 	test/unit/test_throttle \
 	test/unit/test_tls \
+	test/unit/test_tls_library \
 	test/unit/test_tls_memory \
 	test/unit/test_tls_slim \
 	test/unit/test_tls_verify \

@@ -9,6 +9,7 @@
 
 #include "base/files.h"
 #include "base/log.h"
+#include "base/tls_library.h"
 #include "base/tls_load.h"
 #include "base/tls_slim.h"
 #include "base/tls_verify.h"
@@ -61,14 +62,18 @@ struct tls_context *tls_context_new(const struct tls_settings *settings, char *w
 				    size_t why_size)
 {
 	struct tls_context *context = calloc(1, sizeof(*context));
+	OSSL_LIB_CTX *library;
 
 	BUG_ON(!context);
 	ERR_clear_error();
 	context->role = settings->role;
 	context->slim = tls_slim_new();
-	context->ssl_ctx =
-		SSL_CTX_new(settings->role == TLS_SERVER ? TLS_server_method()
-							 : TLS_client_method());
+	library = tls_library();
+	if (library)
+		context->ssl_ctx = SSL_CTX_new_ex(library, NULL,
+						  settings->role == TLS_SERVER
+							  ? TLS_server_method()
+							  : TLS_client_method());
 	if (!context->ssl_ctx || !set_protocol(context->ssl_ctx, settings)) {
 		snprintf(why, why_size, "TLS cannot be set up: %s",
 			 ERR_reason_error_string(ERR_peek_error()));
