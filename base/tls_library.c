@@ -4,6 +4,7 @@
 #include <openssl/crypto.h>
 #include <openssl/provider.h>
 #include <openssl/rand.h>
+#include <stdlib.h>
 
 #include "base/slice.h"
 
@@ -77,9 +78,18 @@ static int provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *co
 	return 1;
 }
 
+static OSSL_LIB_CTX *library;
+static OSSL_PROVIDER *ours; /* in it */
+
+/* Before the default provider goes, whose random numbers it draws on. */
+static void on_exit_of_process(void)
+{
+	OSSL_PROVIDER_unload(ours);
+	OSSL_LIB_CTX_free(library);
+}
+
 OSSL_LIB_CTX *tls_library(void)
 {
-	static OSSL_LIB_CTX *library;
 	OSSL_LIB_CTX *made;
 	unsigned char byte;
 
@@ -90,8 +100,10 @@ OSSL_LIB_CTX *tls_library(void)
 	made = whole ? OSSL_LIB_CTX_new() : NULL;
 	/* Its random numbers are seeded now, before a process is confined. */
 	if (made && OSSL_PROVIDER_add_builtin(made, NAME, provider_init) == 1 &&
-	    OSSL_PROVIDER_load(made, NAME) && RAND_bytes_ex(made, &byte, 1, 0) == 1 &&
-	    RAND_priv_bytes_ex(made, &byte, 1, 0) == 1)
+	    (ours = OSSL_PROVIDER_load(made, NAME)) &&
+	    RAND_bytes_ex(made, &byte, 1, 0) == 1 &&
+	    RAND_priv_bytes_ex(made, &byte, 1, 0) == 1 &&
+	    atexit(on_exit_of_process) == 0)
 		library = made;
 	else
 		OSSL_LIB_CTX_free(made);
