@@ -126,6 +126,30 @@ void centre_accept(struct centre *centre, int fd)
 	TAILQ_INSERT_TAIL(&centre->members, member, link);
 }
 
+static bool has_receiver(const struct centre *centre)
+{
+	const struct member *member;
+	TAILQ_FOREACH (member, &centre->members, link)
+		if (session_is_receiver(member->session))
+			return true;
+	return false;
+}
+
+/* Messages of handsets that waited for room in a window; receipts wait on. */
+static void give_up_originated(struct centre *centre)
+{
+	struct delivery *delivery = TAILQ_FIRST(&centre->deliveries), *next;
+	for (; delivery; delivery = next) {
+		next = TAILQ_NEXT(delivery, link);
+		if (delivery->is_receipt)
+			continue;
+		TAILQ_REMOVE(&centre->deliveries, delivery, link);
+		centre->n_deliveries--;
+		radio_not_sent(centre->radio, delivery->handset, "no_answer");
+		free(delivery);
+	}
+}
+
 void centre_session_ended(struct centre *centre, struct session *session)
 {
 	struct member *member;
@@ -135,6 +159,8 @@ void centre_session_ended(struct centre *centre, struct session *session)
 	BUG_ON(!member);
 	TAILQ_REMOVE(&centre->members, member, link);
 	free(member);
+	if (!has_receiver(centre))
+		give_up_originated(centre);
 }
 
 static struct session *find_session(struct centre *centre, uint64_t number)
@@ -232,7 +258,7 @@ void centre_undelivered(struct centre *centre, struct delivery *delivery)
 
 void centre_originate(struct centre *centre, uint64_t handset, const struct sms *sms)
 {
-	if (!find_receiver(centre)) {
+	if (!has_receiver(centre)) {
 		radio_not_sent(centre->radio, handset, "no_client");
 		return;
 	}

@@ -387,10 +387,14 @@ const char *session_peer(const struct session *session)
 	return conn_peer(session->conn);
 }
 
+bool session_is_receiver(const struct session *session)
+{
+	return (IN(session->state) & IN_RECEIVING) != 0;
+}
+
 bool session_can_take(const struct session *session)
 {
-	return (IN(session->state) & IN_RECEIVING) != 0 &&
-	       session->n_in_flight < WINDOW_PDUS;
+	return session_is_receiver(session) && session->n_in_flight < WINDOW_PDUS;
 }
 
 /* Types and plans of numbers, SMPP 3.4, 5.2.5 and 5.2.6. */

@@ -35,7 +35,9 @@ uint64_t session_number(const struct session *session);
 /** Address of the client; borrowed. */
 const char *session_peer(const struct session *session);
 
-/** Bound as receiver or transceiver, and with room in its window. */
+/** Bound as receiver or transceiver. */
+bool session_is_receiver(const struct session *session);
+/** A receiver, and with room in its window. */
 bool session_can_take(const struct session *session);
 /** Send; @p delivery stays the centre's and comes back by one of its callbacks. */
 void session_deliver(struct session *session, struct delivery *delivery);

@@ -16,7 +16,7 @@
 /* A link of a client; more are not needed than a sender and a receiver. */
 struct session {
 	uint64_t number;
-	bool can_take;
+	bool is_receiver, can_take;
 	uint32_t answered, status; /* how often, and the last */
 	char id[24];               /* of the last answer */
 	struct delivery *delivery; /* not answered yet */
@@ -64,6 +64,11 @@ const char *session_peer(const struct session *session)
 {
 	(void)session;
 	return "peer";
+}
+
+bool session_is_receiver(const struct session *session)
+{
+	return session->is_receiver;
 }
 
 bool session_can_take(const struct session *session)
@@ -128,7 +133,7 @@ static void begin(void)
 	centre = centre_new(loop, &settings);
 	centre_accept(centre, 7);
 	centre_accept(centre, 8);
-	sessions[1].can_take = true;
+	sessions[1].is_receiver = sessions[1].can_take = true;
 	air.is_reachable = true;
 	air.room = 1000;
 }
@@ -545,11 +550,36 @@ static void tells_a_handset_why_not(void)
 	sessions[1].delivery = NULL;
 	centre_undelivered(centre, delivery);
 	CU_ASSERT_STRING_EQUAL(air.not_sent, "no_answer");
-	sessions[1].can_take = false;
+	sessions[1].is_receiver = sessions[1].can_take = false;
 	centre_originate(centre, 42, &sms);
 	CU_ASSERT_STRING_EQUAL(air.not_sent, "no_client");
 	CU_ASSERT_EQUAL(air.n_sent, 0);
 	CU_ASSERT_EQUAL(centre_counts(centre)->originated, 0);
+	end();
+}
+
+static void has_a_handset_wait_for_a_full_window(void)
+{
+	struct sms sms = from_handset();
+	struct delivery *delivery;
+
+	begin();
+	sessions[1].can_take = false;
+	centre_originate(centre, 42, &sms);
+	centre_originate(centre, 43, &sms);
+	centre_originate(centre, 44, &sms);
+	CU_ASSERT_STRING_EQUAL(air.not_sent, "");
+	sessions[1].can_take = true;
+	centre_pump(centre);
+	take(ESME_ROK);
+	CU_ASSERT_EQUAL(air.n_sent, 1);
+	CU_ASSERT_EQUAL(air.sent_handset, 42);
+	/* The second is under way; the third waits no longer than the link lives. */
+	delivery = sessions[1].delivery;
+	sessions[1].delivery = NULL;
+	centre_session_ended(centre, &sessions[1]);
+	CU_ASSERT_STRING_EQUAL(air.not_sent, "no_answer");
+	centre_undelivered(centre, delivery);
 	end();
 }
 
@@ -565,4 +595,5 @@ TEST_MAIN("smscsim_centre", TEST(lets_in_who_knows_the_password),
 	  TEST(answers_after_its_latency),
 	  TEST(drops_what_a_link_did_not_live_to_hear_of), TEST(sends_receipts_late),
 	  TEST(keeps_receipts_for_the_next_link),
-	  TEST(brings_a_handset_s_message_to_the_client), TEST(tells_a_handset_why_not))
+	  TEST(brings_a_handset_s_message_to_the_client), TEST(tells_a_handset_why_not),
+	  TEST(has_a_handset_wait_for_a_full_window))
