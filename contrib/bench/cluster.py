@@ -32,8 +32,8 @@ class Cluster(postgres.Cluster):
 
 
 @contextlib.contextmanager
-def running():
-    cluster = Cluster()
+def running(kind=Cluster):
+    cluster = kind()
     try:
         yield cluster
     finally:

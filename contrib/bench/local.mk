@@ -27,6 +27,7 @@ bench: all
 EXTRA_DIST += contrib/bench/run contrib/bench/charts.py contrib/bench/cluster.py \
 	contrib/bench/cpu.py contrib/bench/growth.py contrib/bench/held.py \
 	contrib/bench/honest.py contrib/bench/notices.py \
-	contrib/bench/parts.py contrib/bench/proxies.py contrib/bench/report.py \
+	contrib/bench/parts.py contrib/bench/provisioning.py contrib/bench/proxies.py \
+	contrib/bench/report.py \
 	contrib/bench/step.py \
 	contrib/bench/haproxy.cfg contrib/bench/nginx.conf

@@ -24,11 +24,26 @@ def pin(pid, core):
         os.sched_setaffinity(one, {core})
 
 
-def _schedstat(pid, column):
-    """Seconds, of a process and all below it, in a column of the scheduler's accounts."""
+def _own_schedstat(pid, column):
+    """Seconds, of all threads of a process, in a column of the scheduler's accounts."""
     return sum(int(path.read_text().split()[column])
-               for one in [pid, *process.descendants(pid)]
-               for path in pathlib.Path(f"/proc/{one}/task").glob("*/schedstat")) / 1e9
+               for path in pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
+
+
+def _schedstat(pid, column):
+    """The same of a process and all below it."""
+    return sum(_own_schedstat(one, column) for one in [pid, *process.descendants(pid)])
+
+
+def own_cpu_s(pid):
+    """CPU seconds so far of a process, without those below it."""
+    return _own_schedstat(pid, 0)
+
+
+def ended_cpu_s(pid):
+    """CPU seconds of its children that have ended."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
 
 
 def cpu_s(pid):

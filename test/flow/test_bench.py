@@ -92,6 +92,19 @@ def check_charts(directory):
             assert all(f">{word}" in chart for word in words)
 
 
+def check_provisioning(found, printed):
+    for runs in found.values():
+        for one in runs:
+            assert (one["report"]["done"], one["report"]["reasons"]) == (20, {})
+            assert sum(one["cpu_ms"].values()) > 0 and one["disk"]["commits"] > 1
+            assert {"provbox-gateway: worker", "provbox-gateway: keys",
+                    "provbox-server: landnet", "provbox-server: zone",
+                    "provbox-server: courier", "provbox-smsc: link", "bearerbox",
+                    "postgres: provbox_server"} <= set(one["cpu_ms"])
+            assert "provbox.request_put" in [row["query"] for row in one["statements"]]
+    assert "### CPU of one provisioning, ms" in printed
+
+
 @pytest.mark.long
 def test_smoke(tmp_path):
     result = tmp_path / "bench.json"
@@ -104,11 +117,12 @@ def test_smoke(tmp_path):
     check_notices(found["smoke"]["notices"], done.stdout)
     check_step(found["smoke"]["step"], done.stdout)
     check_growth(found["smoke"]["growth"], done.stdout)
+    check_provisioning(found["smoke"]["provisioning"], done.stdout)
     check_charts(tmp_path)
 
 
 def test_names_are_told():
     done = run("nothing")
     assert done.returncode == 2
-    assert "there are slow peers held notices step growth smoke" in done.stderr
+    assert "there are slow peers held notices step growth provisioning smoke" in done.stderr
     assert "make bench BENCH='slow'" in run("help").stdout

@@ -1,48 +1,15 @@
 """A load of whole provisionings: many devices at a time, each once, counted by what they did."""
 
-import json
 import subprocess
 
 import pytest
 from harness import paths, wait
+from harness.fleet import Fleet
 from harness.schema import MODULE, TERMS, digest, feature, manifest
 
 ALL = ("database", "billing", "smscsim", "bearerbox", "server", "smsc", "gateway")
 WIDE = ("database", "billing", "smscsim", "server", "gateway")
 PARTS = ["session", "catalogue", "offer", "terms", "answer", "content", "whole"]
-
-
-class Fleet:
-    """Devices made by `handset fleet`, which the operator has imported."""
-
-    def __init__(self, site, count):
-        self.site, self.count = site, count
-        self.directory = site.directory / "fleet"
-        self.made = self.run("fleet", *self.words(), "--count", count)
-        records = (self.directory / "devices.csv").read_text().splitlines()
-        names = records[0].split(",")
-        self.records = [dict(zip(names, row.split(","), strict=True)) for row in records[1:]]
-        site.schema.import_devices(*self.records)
-
-    def words(self):
-        p = self.site.pki
-        return ("--authority", p.device.path, "--authority-key", p.device.key_path,
-                "--gateway", f"127.0.0.1:{self.site.airnet_port}",
-                "--gateway-name", p.GATEWAY_NAME, "--uri", f"https://{p.SRV}/",
-                "--airnet-root", p.airnet.path, "--proof-root", p.proof.path,
-                "--radio", self.site.smscsim.radio)
-
-    def run(self, command, *words, status=0):
-        done = subprocess.run(
-            [paths.program("handset"), command, "--dir", self.directory, *map(str, words)],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
-        assert done.returncode == status, done.stdout + done.stderr
-        assert "Sanitizer" not in done.stderr and "runtime error" not in done.stderr
-        return done.stdout
-
-    def load(self, *words, status=0):
-        return json.loads(self.run("load", "--json", "--count", self.count, *words,
-                                   status=status))
 
 
 def states(site):

@@ -50,11 +50,12 @@ class Cluster:
     """A running cluster; stop() removes it."""
 
     settings = SETTINGS
+    place = None  # the folder that it is in; None: memory, where there is room
     access = "local all all peer map=tests\n"
 
     def __init__(self):
         self.directory = pathlib.Path(
-            tempfile.mkdtemp(prefix="provbox-pg-", dir=paths.memory_directory()))
+            tempfile.mkdtemp(prefix="provbox-pg-", dir=self.place or paths.memory_directory()))
         self.directory.chmod(0o755)
         self.data = self.directory / "data"
         self.server = None

@@ -19,6 +19,16 @@ from harness import (billing, daemon, http, kannel, landnet, paths, pki, schema,
 
 # Deadlines of daemons under test: a test that runs into one waits no longer than this.
 SHORT = "2s"
+IMPATIENT = {
+    "server": dict.fromkeys(
+        ("billing_timeout", "database_timeout", "handshake_timeout", "head_timeout",
+         "body_timeout", "write_timeout", "authentication_timeout"), SHORT),
+    "smsc": {**dict.fromkeys(("database_timeout", "ack_timeout", "connect_timeout"), SHORT),
+             "poll_max": "100ms", "reconnect_max": "200ms"},
+    "gateway": {**dict.fromkeys(
+        ("handshake_timeout", "head_timeout", "body_timeout", "write_timeout",
+         "authentication_timeout", "pool_wait"), SHORT), "retry_after": "1s"},
+}
 
 
 class DatabasePart:
@@ -41,6 +51,9 @@ class DatabasePart:
 
 
 class Site:
+    impatience = IMPATIENT  # {}: deadlines as a site has them that configures none
+    bearerbox_class = kannel.Bearerbox
+
     def __init__(self, cluster, organization=pki.TEST_ORGANIZATION):
         # Short: Unix socket paths have 107 bytes.
         self.directory = pathlib.Path(
@@ -58,7 +71,7 @@ class Site:
         self.database = DatabasePart(self)
         self.billing = billing.Billing(self.directory, self.pki)
         self.smscsim = smscsim.Smscsim(self.directory)
-        self.bearerbox = kannel.Bearerbox(self.directory, self.smscsim)
+        self.bearerbox = self.bearerbox_class(self.directory, self.smscsim)
         self.server = daemon.Daemon("provbox-server", self.directory, self._server())
         self.smsc = daemon.Daemon("provbox-smsc", self.directory, self._smsc())
         self.gateway = daemon.Gateway("provbox-gateway", self.directory, self._gateway())
@@ -80,9 +93,7 @@ class Site:
             "proof_key": p.proof_leaf.key_path,
             "billing_url": self.billing.url,
             "billing_trust": p.billing.path,
-            "billing_timeout": SHORT, "database_timeout": SHORT,
-            "handshake_timeout": SHORT, "head_timeout": SHORT, "body_timeout": SHORT,
-            "write_timeout": SHORT, "authentication_timeout": SHORT,
+            **self.impatience.get("server", {}),
             "admin": f"unix:{self.directory}/server.sock",
             "user": "root",
             ("gateway", "test"): {"certificate": p.gateway_landnet.path},
@@ -92,8 +103,7 @@ class Site:
         return {
             ("bearerbox", "sim"): {"address": f"127.0.0.1:{self.bearerbox.box_port}"},
             "box_id": self.bearerbox.BOX_ID,
-            "database_timeout": SHORT, "ack_timeout": SHORT, "connect_timeout": SHORT,
-            "poll_max": "100ms", "reconnect_max": "200ms",
+            **self.impatience.get("smsc", {}),
             "admin": f"unix:{self.directory}/smsc.sock",
             "user": "root",
         }
@@ -110,9 +120,7 @@ class Site:
             "landnet_key": p.gateway_landnet.key_path,
             "landnet_trust": p.landnet.path,
             "landnet_crl": p.landnet.crl_path,
-            "handshake_timeout": SHORT, "head_timeout": SHORT, "body_timeout": SHORT,
-            "write_timeout": SHORT, "authentication_timeout": SHORT, "pool_wait": SHORT,
-            "retry_after": "1s",
+            **self.impatience.get("gateway", {}),
             "admin": f"unix:{self.directory}/gateway.sock",
             "user": "root",
             ("route", p.SRV): {
