@@ -93,15 +93,26 @@ static void names_the_methods_of_a_path(void)
 	CU_ASSERT_STRING_EQUAL(match.allow, "GET");
 }
 
-static bool is_of_gateways(const char *pattern)
+static const char *const of_gateways[] = { "/v1/authentication",
+					   "/v1/sessions/{sid}/end", "/v1/control",
+					   NULL };
+/* What a limited device may ask, too. */
+static const char *const for_care[] = { "/v1/device", NULL };
+
+static bool is_one_of(const char *pattern, const char *const *patterns)
 {
-	static const char *const patterns[] = { "/v1/authentication",
-						"/v1/sessions/{sid}/end",
-						"/v1/control" };
-	for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++)
-		if (strcmp(pattern, patterns[i]) == 0)
+	while (*patterns)
+		if (strcmp(pattern, *patterns++) == 0)
 			return true;
 	return false;
+}
+
+static void check(const struct route *route, bool is_right, const char *rule)
+{
+	if (!is_right)
+		fprintf(stderr, "%s %s: a call %s\n", http_method_name(route->method),
+			route->pattern, rule);
+	CU_ASSERT_TRUE(is_right);
 }
 
 /* What every row must say; who may call is the point of the table. */
@@ -113,10 +124,15 @@ static void has_whole_rows(void)
 		CU_ASSERT_PTR_NOT_NULL(r->answer);
 		CU_ASSERT_EQUAL(r->body_limit > 0,
 				r->method == HTTP_PUT || r->method == HTTP_POST);
-		CU_ASSERT_TRUE(r->access == ROUTE_GATEWAY ||
-			       r->permission == PERMISSION_PROVISION ||
-			       strcmp(r->pattern, "/v1/device") == 0);
-		CU_ASSERT_EQUAL(r->access == ROUTE_GATEWAY, is_of_gateways(r->pattern));
+		check(r,
+		      r->access != ROUTE_DEVICE ||
+			      r->permission == PERMISSION_PROVISION ||
+			      is_one_of(r->pattern, for_care),
+		      "is for_care unless a device in good standing alone may ask it");
+		check(r,
+		      (r->access == ROUTE_GATEWAY) ==
+			      is_one_of(r->pattern, of_gateways),
+		      "is one of_gateways when they ask it for themselves");
 		for (size_t j = 0; j < i; j++)
 			CU_ASSERT_TRUE(r->method != routes[j].method ||
 				       strcmp(r->pattern, routes[j].pattern) != 0);
