@@ -131,7 +131,7 @@ bool device_api_fill_answer(struct api_call *call, struct db_param *params, size
 	return true;
 }
 
-/* ---- PUT .../items/{id}/result ---- */
+/* ---- PUT .../items/{item}/result ---- */
 
 struct result_body {
 	struct slice result, version, reason;

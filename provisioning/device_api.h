@@ -12,13 +12,14 @@
 
 /** GET /v1/device, GET /v1/catalogue: nothing but who asks. */
 bool device_api_fill(struct api_call *call, struct db_param *params, size_t *n);
-/** GET .../terms: the request's id. */
+/** GET .../terms, DELETE /v1/requests/{uuid}: the request's id. */
 bool device_api_fill_id(struct api_call *call, struct db_param *params, size_t *n);
 /** PUT /v1/requests/{uuid}: id, SHA-256 of the body, the body. */
 bool device_api_fill_request(struct api_call *call, struct db_param *params, size_t *n);
-/** PUT .../answer: id, answer, SHA-256 of the terms, session. */
+/** PUT .../answer: id, answer, SHA-256 of the terms; session, gateway and credential as
+ * proof. */
 bool device_api_fill_answer(struct api_call *call, struct db_param *params, size_t *n);
-/** PUT .../items/{id}/result: id, item, result, version and reason or null. */
+/** PUT .../items/{item}/result: id, item, result, version and reason or null. */
 bool device_api_fill_result(struct api_call *call, struct db_param *params, size_t *n);
 /** POST .../retransmission: id, item, attempt, reason. */
 bool device_api_fill_retransmission(struct api_call *call, struct db_param *params,

@@ -131,7 +131,7 @@ static bool fail(const char *key, const char *why)
 static bool load_gateways(struct landnet *landnet)
 {
 	const struct config_array *blocks = &landnet->config->gateways;
-	const struct gateway_config *block = blocks->items;
+	const struct gateway_section *block = blocks->items;
 	landnet->gateways = calloc(blocks->n, sizeof(*landnet->gateways));
 	BUG_ON(!landnet->gateways);
 	for (size_t i = 0; i < blocks->n; i++) {

@@ -6,7 +6,7 @@
 
 #define COUNT(array)       (sizeof(array) / sizeof((array)[0]))
 #define AT(member)         offsetof(struct server_config, member)
-#define AT_GATEWAY(member) offsetof(struct gateway_config, member)
+#define AT_GATEWAY(member) offsetof(struct gateway_section, member)
 #define AS(section)        ((const struct server_config *)(section))
 
 static bool is_provisioning_uri(const void *section, char *why, size_t why_size)
@@ -236,7 +236,7 @@ static const struct config_section sections[] = {
 	  .help = "A gateway that may use this server.",
 	  .keys = gateway_keys,
 	  .n_keys = COUNT(gateway_keys),
-	  .size = sizeof(struct gateway_config),
+	  .size = sizeof(struct gateway_section),
 	  .offset = AT(gateways),
 	  .min_count = 1 },
 };
@@ -258,7 +258,7 @@ bool server_config_srv(const struct server_config *config, char out[AUTH_SRV_CHA
 	return identity_srv(host, 443, out);
 }
 
-bool server_config_gateway(const struct gateway_config *gateway,
+bool server_config_gateway(const struct gateway_section *gateway,
 			   uint8_t out[SHA256_BYTES])
 {
 	if (!gateway->certificate)
@@ -267,7 +267,7 @@ bool server_config_gateway(const struct gateway_config *gateway,
 	return tls_spki_hash_of_file(gateway->certificate, out);
 }
 
-void server_config_devices(const struct gateway_config *gateway,
+void server_config_devices(const struct gateway_section *gateway,
 			   struct authority_prefixes out[AUTHORITY_N_KINDS])
 {
 	const struct config_list *lists[] = {
@@ -280,7 +280,7 @@ void server_config_devices(const struct gateway_config *gateway,
 		};
 }
 
-static bool check_devices(const struct gateway_config *gateway, FILE *errors)
+static bool check_devices(const struct gateway_section *gateway, FILE *errors)
 {
 	struct authority_prefixes may[AUTHORITY_N_KINDS];
 	char block[512];
@@ -292,9 +292,9 @@ static bool check_devices(const struct gateway_config *gateway, FILE *errors)
 static bool check_gateways(const struct server_config *config, FILE *errors)
 {
 	bool is_good = true;
-	const struct gateway_config *gateways = config->gateways.items;
+	const struct gateway_section *gateways = config->gateways.items;
 	for (size_t i = 0; i < config->gateways.n; i++) {
-		const struct gateway_config *g = &gateways[i];
+		const struct gateway_section *g = &gateways[i];
 		uint8_t hash[SHA256_BYTES];
 		const char *problem = NULL;
 		if (!g->certificate == !*g->pin)

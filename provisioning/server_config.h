@@ -11,8 +11,9 @@
 #include "base/supervisor.h"
 #include "provisioning/service.h"
 
-/** A gateway that may use this server: by its certificate, or by its key alone. */
-struct gateway_config {
+/** gateway "name" { ... }: one that may use this server, by its certificate or by its
+ * key alone. */
+struct gateway_section {
 	char *title;
 	char *certificate;             /* NULL or PEM */
 	char *pin;                     /* "" or base64url of the SHA-256 of its SPKI */
@@ -74,10 +75,10 @@ void server_config_expiring(const void *config, struct expiry_plan *plan);
 bool server_config_srv(const struct server_config *config,
 		       char out[AUTH_SRV_CHARS + 1]);
 /** What a gateway is known by: the SHA-256 of its SPKI. */
-bool server_config_gateway(const struct gateway_config *gateway,
+bool server_config_gateway(const struct gateway_section *gateway,
 			   uint8_t out[SHA256_BYTES]);
 /** Which devices it may speak for; borrowed from the configuration. */
-void server_config_devices(const struct gateway_config *gateway,
+void server_config_devices(const struct gateway_section *gateway,
 			   struct authority_prefixes out[AUTHORITY_N_KINDS]);
 
 #endif

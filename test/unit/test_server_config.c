@@ -85,7 +85,7 @@ static void reads_a_whole_file(void)
 	CU_ASSERT_TRUE(server_config_gateway(c->gateways.items, by_file));
 	char pin[BASE64URL_CHARS(SHA256_BYTES) + 1];
 	base64url_encode(slice_make(by_file, sizeof(by_file)), pin);
-	struct gateway_config pinned = { .certificate = NULL, .pin = pin };
+	struct gateway_section pinned = { .certificate = NULL, .pin = pin };
 	CU_ASSERT_TRUE(server_config_gateway(&pinned, by_pin));
 	CU_ASSERT_EQUAL(memcmp(by_file, by_pin, SHA256_BYTES), 0);
 	config_free(config);
