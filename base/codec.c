@@ -246,3 +246,11 @@ int64_t time_monotonic_ms(void)
 {
 	return read_clock(CLOCK_MONOTONIC);
 }
+
+int64_t time_monotonic_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}

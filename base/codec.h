@@ -60,5 +60,7 @@ int64_t time_now_ms(void);
 /** Monotonic milliseconds: for waits and limits, which a change of the wall clock must
  * not touch. What has a loop asks that. */
 int64_t time_monotonic_ms(void);
+/** The same in microseconds, to measure how long something took. */
+int64_t time_monotonic_us(void);
 
 #endif

@@ -8,6 +8,20 @@
 
 #define CACHE_LINE 64
 
+/* Bounds of histograms, and how they are written. */
+static const struct {
+	int64_t us;
+	const char *le;
+} bounds[] = {
+	{ 1000, "0.001" },  { 2500, "0.0025" },    { 5000, "0.005" },
+	{ 10000, "0.01" },  { 25000, "0.025" },    { 50000, "0.05" },
+	{ 100000, "0.1" },  { 250000, "0.25" },    { 500000, "0.5" },
+	{ 1000000, "1" },   { 2500000, "2.5" },    { 5000000, "5" },
+	{ 10000000, "10" }, { INT64_MAX, "+Inf" },
+};
+#define N_BOUNDS (sizeof(bounds) / sizeof(bounds[0]))
+_Static_assert(N_BOUNDS + 1 == METRICS_HISTOGRAM, "and the sum");
+
 static struct {
 	const struct metric *table;
 	size_t n, n_slots;
@@ -58,6 +72,13 @@ static void mark_used(size_t slot)
 		;
 }
 
+static bool is_gauge(size_t metric)
+{
+	enum metric_type type = shared.table[metric].type;
+
+	return type == METRIC_GAUGE || type == METRIC_GAUGE_EACH;
+}
+
 void metrics_retire_slot(size_t slot)
 {
 	if (!shared.values)
@@ -65,7 +86,7 @@ void metrics_retire_slot(size_t slot)
 	int64_t *values = slot_at(slot);
 	shared.names[slot][0] = '\0';
 	for (size_t i = 0; i < shared.n; i++)
-		if (shared.table[i].type != METRIC_COUNTER)
+		if (is_gauge(i))
 			__atomic_store_n(&values[i], 0, __ATOMIC_RELAXED);
 }
 
@@ -92,7 +113,7 @@ void metrics_add(size_t metric, int64_t n)
 	if (!shared.values)
 		return;
 	BUG_ON(metric >= shared.n);
-	BUG_ON(n < 0 && shared.table[metric].type == METRIC_COUNTER);
+	BUG_ON(n < 0 && !is_gauge(metric));
 	int64_t value = __atomic_load_n(&shared.own[metric], __ATOMIC_RELAXED);
 	__atomic_store_n(&shared.own[metric], value + n, __ATOMIC_RELAXED);
 }
@@ -111,11 +132,27 @@ int64_t metrics_sum(size_t metric)
 	return sum;
 }
 
+void metrics_observe(size_t metric, int64_t us)
+{
+	size_t i = 0;
+
+	while (us > bounds[i].us)
+		i++;
+	metrics_add(metric + i, 1);
+	metrics_add(metric + N_BOUNDS, us);
+}
+
 static void render_header(struct evbuffer *out, const struct metric *metric)
 {
+	static const char *const types[] = {
+		[METRIC_COUNTER] = "counter",
+		[METRIC_GAUGE] = "gauge",
+		[METRIC_GAUGE_EACH] = "gauge",
+		[METRIC_HISTOGRAM] = "histogram",
+	};
+
 	evbuffer_add_printf(out, "# HELP %s %s\n# TYPE %s %s\n", metric->name,
-			    metric->help, metric->name,
-			    metric->type == METRIC_COUNTER ? "counter" : "gauge");
+			    metric->help, metric->name, types[metric->type]);
 }
 
 /* The first of the slots that have its name? */
@@ -144,14 +181,37 @@ static void render_each(struct evbuffer *out, size_t metric)
 	}
 }
 
+/* Bounds are cumulative: each row counts those before it, too. */
+static void render_histogram(struct evbuffer *out, size_t metric)
+{
+	const char *name = shared.table[metric].name;
+	int64_t n = 0, us = metrics_sum(metric + N_BOUNDS);
+
+	for (size_t i = 0; i < N_BOUNDS; i++) {
+		n += metrics_sum(metric + i);
+		evbuffer_add_printf(out, "%s_bucket{le=\"%s\"} %" PRId64 "\n", name,
+				    bounds[i].le, n);
+	}
+	evbuffer_add_printf(out, "%s_sum %" PRId64 ".%06d\n%s_count %" PRId64 "\n",
+			    name, us / 1000000, (int)(us % 1000000), name, n);
+}
+
 void metrics_render(struct evbuffer *out)
 {
+	const char *last = "";
+
 	for (size_t i = 0; i < shared.n; i++) {
 		const struct metric *metric = &shared.table[i];
-		if (i == 0 || strcmp(metric->name, shared.table[i - 1].name) != 0)
+		if (strcmp(metric->name, last) != 0)
 			render_header(out, metric);
+		last = metric->name;
 		if (metric->type == METRIC_GAUGE_EACH) {
 			render_each(out, i);
+			continue;
+		}
+		if (metric->type == METRIC_HISTOGRAM) {
+			render_histogram(out, i);
+			i += METRICS_HISTOGRAM - 1;
 			continue;
 		}
 		evbuffer_add_printf(out, "%s", metric->name);

@@ -13,8 +13,12 @@
 enum metric_type {
 	METRIC_COUNTER,
 	METRIC_GAUGE,
-	METRIC_GAUGE_EACH /* a gauge with a row for each name of metrics_name_slot() */
+	METRIC_GAUGE_EACH, /* a gauge with a row for each name of metrics_name_slot() */
+	METRIC_HISTOGRAM   /* of seconds; it has METRICS_HISTOGRAM places in the table,
+			      of which it names the first */
 };
+/** Places of a histogram: its 13 bounds from 1 ms to 10 s, what is above, the sum. */
+#define METRICS_HISTOGRAM 15
 
 struct metric {
 	const char *name; /* provbox_gateway_sessions_total */
@@ -46,6 +50,8 @@ void metrics_name_slot(const char *label);
 void metrics_retire_slot(size_t slot);
 /** Add to a metric of this process; negative for gauges only. O(1), no system call. */
 void metrics_add(size_t metric, int64_t n);
+/** Add a duration to a histogram of this process. O(1), no system call. */
+void metrics_observe(size_t metric, int64_t us);
 /** Over all processes, those that have died included. */
 int64_t metrics_sum(size_t metric);
 /** Append all as Prometheus text format 0.0.4. */

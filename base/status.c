@@ -1,6 +1,7 @@
 #include "base/status.h"
 
 #include <inttypes.h>
+#include <time.h>
 
 #include "base/admin.h"
 #include "base/codec.h"
@@ -163,6 +164,38 @@ static void put_restarts(struct evbuffer *out, const char *prefix)
 	}
 }
 
+/* CPU that a process of ours has used, in milliseconds; -1 when it is gone. */
+static int64_t cpu_ms(pid_t pid)
+{
+	struct timespec used;
+	clockid_t clock;
+
+	if (pid == 0 || clock_getcpuclockid(pid, &clock) != 0 ||
+	    clock_gettime(clock, &used) != 0)
+		return -1;
+	return (int64_t)used.tv_sec * 1000 + used.tv_nsec / 1000000;
+}
+
+static void put_cpu(struct evbuffer *out, const char *prefix)
+{
+	const struct board *board = self.board;
+	const struct board_generation *current = &board->generations[board->current];
+
+	put_header(out, prefix, "cpu_seconds_total", "counter",
+		   "CPU that each process has used since it was started.");
+	for (size_t i = 0; i < current->n_processes; i++) {
+		const struct process_state *state = &current->processes[i];
+		int64_t ms = cpu_ms(state->pid);
+		if (ms >= 0)
+			evbuffer_add_printf(
+				out,
+				"%s_cpu_seconds_total{role=\"%s\",index=\"%zu\"} "
+				"%" PRId64 ".%03d\n",
+				prefix, state->role, state->index, ms / 1000,
+				(int)(ms % 1000));
+	}
+}
+
 static void put_expiries(struct evbuffer *out, const char *prefix)
 {
 	const struct board *board = self.board;
@@ -203,6 +236,7 @@ static void render_metrics(struct evbuffer *out)
 			    __atomic_load_n(&board->n_lines_lost, __ATOMIC_RELAXED));
 	put_reloads(out, prefix);
 	put_restarts(out, prefix);
+	put_cpu(out, prefix);
 	put_expiries(out, prefix);
 }
 

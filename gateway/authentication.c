@@ -17,6 +17,7 @@ struct authentication {
 	struct pool_wait *wait;    /* while waiting for a link */
 	struct exchange *exchange; /* while the server is asked */
 	uint64_t rx_start;         /* bytes of the link before this exchange */
+	int64_t asked_us;
 	struct timer deadline;
 	authentication_fn *fn;
 	void *arg;
@@ -132,6 +133,8 @@ static void on_answer(struct authentication *authentication)
 	size_t n = evbuffer_get_length(body);
 	enum auth_reason reason = reason_of_head(exchange_head(exchange));
 
+	metrics_observe(GATEWAY_AUTHENTICATION_SECONDS,
+			time_monotonic_us() - authentication->asked_us);
 	if (reason == REASON_NONE) {
 		struct slice copy =
 			arena_copy(authentication->arena,
@@ -201,6 +204,7 @@ static void on_link(void *arg, struct link *link, enum auth_reason reason)
 	authentication->exchange = link_request(link, on_exchange, authentication);
 	landnet_send_request(authentication->exchange, authentication->route,
 			     SLICE("/v1/authentication"), slice_of(json));
+	authentication->asked_us = time_monotonic_us();
 	metrics_add(GATEWAY_AUTHENTICATIONS, 1);
 }
 

@@ -17,9 +17,10 @@ struct forward {
 	struct exchange *landnet; /* NULL before and after */
 	struct pool_wait *wait;
 	uint64_t tx_start, rx_start; /* bytes of the link before this exchange */
-	unsigned status;             /* given to the handset; 0: none */
-	bool is_request_sent;        /* whole */
-	bool is_response_sent;       /* whole */
+	int64_t asked_us;
+	unsigned status;       /* given to the handset; 0: none */
+	bool is_request_sent;  /* whole */
+	bool is_response_sent; /* whole */
 	bool is_held; /* the answer may be for us, it is read before it is passed on */
 	bool is_answer_large;
 	bool is_long;
@@ -341,6 +342,9 @@ static void on_response_head(struct forward *forward)
 		forward_fail(forward, REASON_LANDNET_DESYNC);
 		return;
 	}
+	if (!forward->is_long)
+		metrics_observe(GATEWAY_ANSWER_SECONDS,
+				time_monotonic_us() - forward->asked_us);
 	forward->is_held = may_be_verdict(exchange_head(forward->landnet)->status);
 	if (!forward->is_held)
 		begin_response(forward);
@@ -418,6 +422,7 @@ static void on_link(void *arg, struct link *link, enum auth_reason reason)
 	forward->tx_start = conn_tx_total(link_conn(link));
 	forward->rx_start = conn_rx_total(link_conn(link));
 	forward->landnet = link_request(link, on_landnet, forward);
+	forward->asked_us = time_monotonic_us();
 	metrics_add(GATEWAY_FORWARDED, 1);
 	send_request_head(forward);
 	if (exchange_head(forward->device)->framing == HTTP_NO_BODY) {

@@ -24,10 +24,20 @@ static struct metric table[GATEWAY_N_METRICS] = {
 			       "Requests received from handsets." },
 	[GATEWAY_AUTHENTICATIONS] = { "provbox_gateway_authentications_total", NULL,
 				      METRIC_COUNTER, "Authentication requests sent." },
+	[GATEWAY_AUTHENTICATION_SECONDS] = { "provbox_gateway_authentication_seconds",
+					     NULL, METRIC_HISTOGRAM,
+					     "From an authentication request to its "
+					     "answer." },
 	[GATEWAY_PROOFS] = { "provbox_gateway_proofs_total", NULL, METRIC_COUNTER,
 			     "Proofs of servers verified." },
 	[GATEWAY_FORWARDED] = { "provbox_gateway_forwarded_total", NULL, METRIC_COUNTER,
 				"Requests forwarded to provisioning servers." },
+	[GATEWAY_ANSWER_SECONDS] = { "provbox_gateway_answer_seconds", NULL,
+				     METRIC_HISTOGRAM,
+				     "From a forwarded request to the head of its "
+				     "answer; "
+				     "not of waits that devices ask for, nor of large "
+				     "bodies." },
 	[GATEWAY_FORWARDED_BYTES] = { "provbox_gateway_forwarded_bytes_total", NULL,
 				      METRIC_COUNTER,
 				      "Bytes of forwarded requests, heads included." },
@@ -38,6 +48,9 @@ static struct metric table[GATEWAY_N_METRICS] = {
 				   METRIC_GAUGE, "Landnet connections now." },
 	[GATEWAY_LANDNET_CONNECTS] = { "provbox_gateway_landnet_connects_total", NULL,
 				       METRIC_COUNTER, "Landnet connections begun." },
+	[GATEWAY_LANDNET_DOWN] = { "provbox_gateway_landnet_down", NULL, METRIC_GAUGE,
+				   "Addresses of servers that could not be connected "
+				   "to, in each worker." },
 	[GATEWAY_LANDNET_LONG] = { "provbox_gateway_landnet_long", NULL, METRIC_GAUGE,
 				   "Landnet connections that large bodies and waits "
 				   "hold." },

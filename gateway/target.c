@@ -4,6 +4,7 @@
 
 #include "base/conn.h"
 #include "base/log.h"
+#include "gateway/gateway_metrics.h"
 
 void targets_open(struct targets *targets, const char *srv,
 		  const char *const *addresses, size_t n)
@@ -55,17 +56,21 @@ void target_failed(struct target *target, int64_t now_ms, const char *reason)
 	const struct targets *all = target->all;
 
 	target->retry_ms = now_ms + TARGET_RETRY_MS;
-	if (!target->is_down)
+	if (!target->is_down) {
 		log_warn("landnet_down", log_str("srv", all->srv),
 			 log_str("address", target->text), log_str("reason", reason));
+		metrics_add(GATEWAY_LANDNET_DOWN, 1);
+	}
 	target->is_down = true;
 }
 
 void target_opened(struct target *target)
 {
-	if (target->is_down)
+	if (target->is_down) {
 		log_info("landnet_up", log_str("srv", target->all->srv),
 			 log_str("address", target->text));
+		metrics_add(GATEWAY_LANDNET_DOWN, -1);
+	}
 	target->is_down = false;
 	target->retry_ms = 0;
 }

@@ -85,7 +85,7 @@ struct courier {
 	struct timer sweep;
 	struct chore chores[CHORES_MAX];
 	bool is_stopping;
-	int64_t queued[N_QUEUES][2]; /* due and dead, as counted into the gauges */
+	int64_t queued[N_QUEUES][3]; /* as counted into the gauges: due, dead, oldest */
 };
 
 static size_t count_effects(const struct courier *courier)
@@ -209,35 +209,37 @@ static void on_expired(void *arg, enum db_status status, const PGresult *result)
 	}
 }
 
-/* The gauge of dead effects follows that of due ones. */
+#define QUEUE(name, NAME)                                                        \
+	{                                                                        \
+		name,                                                            \
+		{                                                                \
+			SERVER_OUTBOX_##NAME##_DUE, SERVER_OUTBOX_##NAME##_DEAD, \
+				SERVER_OUTBOX_##NAME##_OLDEST                    \
+		}                                                                \
+	}
 static const struct {
 	const char *kind;
-	enum server_metric due;
+	enum server_metric gauges[3]; /* as the columns of queue_read() */
 } queues[N_QUEUES] = {
-	{ "sms", SERVER_OUTBOX_SMS_DUE },
-	{ "mail", SERVER_OUTBOX_MAIL_DUE },
-	{ "billing", SERVER_OUTBOX_BILLING_DUE },
-	{ "file", SERVER_OUTBOX_FILE_DUE },
-	{ "service", SERVER_OUTBOX_SERVICE_DUE },
-	{ "verify", SERVER_OUTBOX_VERIFY_DUE },
-	{ "fetch", SERVER_OUTBOX_FETCH_DUE },
-	{ "hook", SERVER_OUTBOX_HOOK_DUE },
+	QUEUE("sms", SMS),     QUEUE("mail", MAIL),       QUEUE("billing", BILLING),
+	QUEUE("file", FILE),   QUEUE("service", SERVICE), QUEUE("verify", VERIFY),
+	QUEUE("fetch", FETCH), QUEUE("hook", HOOK),
 };
 
 static void count_queue(struct courier *courier, size_t queue, const PGresult *result,
 			int row)
 {
-	for (int state = 0; state < 2; state++) {
-		int64_t *counted = &courier->queued[queue][state];
+	for (int i = 0; i < 3; i++) {
+		int64_t *counted = &courier->queued[queue][i];
 		uint64_t now;
-		if (!slice_to_u64(db_value(result, row, 1 + state), INT64_MAX, &now))
+		if (!slice_to_u64(db_value(result, row, 1 + i), INT64_MAX, &now))
 			continue;
-		metrics_add(queues[queue].due + state, (int64_t)now - *counted);
+		metrics_add(queues[queue].gauges[i], (int64_t)now - *counted);
 		*counted = (int64_t)now;
 	}
 }
 
-/* Columns: kind, due, dead. */
+/* Columns: kind, due, dead, oldest in seconds. */
 static void on_queues(void *arg, enum db_status status, const PGresult *result)
 {
 	struct courier *courier = arg;

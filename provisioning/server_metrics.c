@@ -33,6 +33,10 @@
 	[first] = QUEUE(kind, "due"), \
 	[first + 1] = QUEUE(kind, "dead")
 
+#define OLDEST(kind) \
+	GAUGE("provbox_server_outbox_oldest_seconds", "kind=\"" kind "\"", \
+		"Age of the oldest effect that is due; 0 when none is.")
+
 const struct metric server_metrics[SERVER_N_METRICS] = {
 	[SERVER_LINKS_OPEN] = GAUGE("provbox_server_links", NULL,
 		"Landnet connections open now."),
@@ -97,6 +101,14 @@ const struct metric server_metrics[SERVER_N_METRICS] = {
 	OUTBOX("verify", SERVER_OUTBOX_VERIFY_DUE),
 	OUTBOX("fetch", SERVER_OUTBOX_FETCH_DUE),
 	OUTBOX("hook", SERVER_OUTBOX_HOOK_DUE),
+	[SERVER_OUTBOX_SMS_OLDEST] = OLDEST("sms"),
+	[SERVER_OUTBOX_MAIL_OLDEST] = OLDEST("mail"),
+	[SERVER_OUTBOX_BILLING_OLDEST] = OLDEST("billing"),
+	[SERVER_OUTBOX_FILE_OLDEST] = OLDEST("file"),
+	[SERVER_OUTBOX_SERVICE_OLDEST] = OLDEST("service"),
+	[SERVER_OUTBOX_VERIFY_OLDEST] = OLDEST("verify"),
+	[SERVER_OUTBOX_FETCH_OLDEST] = OLDEST("fetch"),
+	[SERVER_OUTBOX_HOOK_OLDEST] = OLDEST("hook"),
 };
 /* clang-format on */
 

@@ -70,6 +70,8 @@ const struct db_statement statements[STATEMENT_N] = {
 	[STATEMENT_CONTROL_FORGET] = {
 		"control_forget", "select provbox.control_forget($1)", 1 },
 	[STATEMENT_QUEUE_READ] = {
-		"queue_read", "select kind, due, dead from provbox.queue_read()", 0 },
+		"queue_read",
+		"select kind, due, dead, greatest(oldest_s, 0)::bigint from provbox.queue_read()",
+		0 },
 };
 /* clang-format on */

@@ -29,6 +29,8 @@ const struct metric smsc_metrics[SMSC_N_METRICS] = {
 	[SMSC_UNREPORTED] =
 		GAUGE_EACH("provbox_smsc_unreported_parts",
 			   "Parts of which the SMSC has reported nothing yet."),
+	[SMSC_WINDOW] = GAUGE_EACH("provbox_smsc_window_parts",
+				   "The most that may be unreported: window."),
 	[SMSC_UNSTORED] =
 		GAUGE("provbox_smsc_unstored",
 		      "Acknowledgements, reports and messages that the database "

@@ -242,6 +242,7 @@ bool smsc_worker_start(struct worker *worker)
 	if (!open_db())
 		return false;
 	the.window = window_new((size_t)the.config->window);
+	metrics_add(SMSC_WINDOW, the.config->window);
 	the.store = store_new(worker->loop, the.db, the.config->give_up_ms);
 	db_on_ready(the.db, on_db_ready, NULL);
 	return true;

@@ -33,6 +33,8 @@ NOT_RUN = {
         "what provctl db init does, for where it cannot; test_provctl.py",
     ("doc/doctor.md", "provctl doctor [--server FILE] [--smsc FILE] [--gateway FILE]"
                       " [--kannel FILE] [--json]"): "names what there is; test_provctl_doctor.py",
+    ("doc/operations.md", "journalctl -u provbox-gateway -g ev=session_end -n 50"):
+        "needs a journal",
     ("doc/performance.md", "make bench                   # slow and peers: five to nine minutes"):
         "takes minutes; test_bench.py runs the bench for a moment",
     ("doc/smsc.md", "provbox-smsc  --box protocol-->  bearerbox (Kannel)  --SMPP 3.4-->"
@@ -99,6 +101,15 @@ def test_the_commands_of_a_page_run(desk, page):
             check(desk, block)
 
 
+def test_certificates_as_operations_makes_them_are_taken(desk):
+    (block,) = [block for block in blocks("doc/operations.md") if "openssl ca" in block]
+    check(desk, block)
+    desk.site.server.config.update(
+        certificate="server.pem", key="server.key", trust="ca/ca.pem", crl="ca.crl")
+    desk.write_config("server.conf", desk.site.server)
+    check(desk, "provbox-server -t")
+
+
 def test_the_commands_of_readme_run(desk):
     ours = [block for block in blocks("README.md")
             if is_command(block) and key("README.md", block) not in NOT_RUN]
@@ -108,9 +119,10 @@ def test_the_commands_of_readme_run(desk):
     check(desk, ours[1])
 
 
-def test_what_readme_has_one_type_in_passing_runs(desk):
+@pytest.mark.parametrize("page", ["README.md", "doc/operations.md"])
+def test_what_one_types_in_passing_runs(desk, page):
     """What ends a thing comes after what looks at it."""
-    spans = typed("README.md")
+    spans = typed(page)
     assert len(spans) > 10
     for last in ("notice", "request cancel", "user export", "device block", "user erase"):
         spans.sort(key=lambda span, last=last: last in span)
@@ -118,7 +130,7 @@ def test_what_readme_has_one_type_in_passing_runs(desk):
     for span in spans:
         if "notice show" in span:
             desk.send_notice()
-        if "outbox retry" in span or "request retry" in span:
+        if re.search("outbox retry|request retry|outbox drop", span):
             desk.bury_work()
         if "user erase" in span:
             span += " --cancel --yes"  # nobody is there to be asked

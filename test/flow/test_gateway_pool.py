@@ -15,6 +15,7 @@ from harness.stand_in import AUTHENTICATION, StandIn
 from rogue_server import Response
 
 HANDSETS = 4
+DOWN = "provbox_gateway_landnet_down"
 
 
 @pytest.fixture
@@ -107,9 +108,11 @@ def test_a_server_that_is_away_and_comes_back(site):
         with site.device(leaf) as device:
             assert device.get("/v1/device").status == 503
     assert len(site.gateway.events("landnet_down")) == 1  # not a line for each try
+    assert site.gateway.metrics()[DOWN] == 1
     site.server.start()
     wait.until(lambda: site.device(leaf).get("/v1/device").status == 200, "the server's return")
     assert len(site.gateway.events("landnet_up")) == 1
+    assert site.gateway.metrics()[DOWN] == 0
     assert site.gateway.metrics()["provbox_gateway_restarts_total"
                                   '{role="worker",index="0"}'] == 0
 

@@ -111,6 +111,17 @@ def test_the_queues_of_all_kinds_are_told(billed):
     assert metrics['provbox_server_outbox{kind="sms",state="due"}'] == 0
 
 
+def test_the_age_of_what_is_due_is_told(billed):
+    billed.server.config["billing_url"] = ""
+    billed.schema.finished("compass")
+    billed.schema.table("update outbox set created = created - interval '1 hour'"
+                        " where kind = 'billing' returning 1")
+    billed.start("server")
+    oldest = 'provbox_server_outbox_oldest_seconds{kind="%s"}'
+    wait.until(lambda: 3600 <= billed.server.metrics()[oldest % "billing"] < 3700, "the gauge")
+    assert billed.server.metrics()[oldest % "mail"] == 0
+
+
 def test_unanswered_offers_expire(billed):
     billed.schema.setting(terms_lifetime="1 second")
     billed.start("server")

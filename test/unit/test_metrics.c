@@ -10,7 +10,8 @@ enum {
 	OPEN,
 	FAILED_BUSY,
 	FAILED_GONE,
-	SERVED,
+	TAKEN,
+	SERVED = TAKEN + METRICS_HISTOGRAM,
 	N_METRICS
 };
 
@@ -21,6 +22,7 @@ static const struct metric table[N_METRICS] = {
 			  "Failures." },
 	[FAILED_GONE] = { "test_failed_total", "reason=\"gone\"", METRIC_COUNTER,
 			  "Failures." },
+	[TAKEN] = { "test_taken_seconds", NULL, METRIC_HISTOGRAM, "Taken." },
 	[SERVED] = { "test_served", NULL, METRIC_GAUGE_EACH, "Served now." },
 };
 
@@ -54,6 +56,10 @@ static void count_in_slot_1(void)
 	metrics_add(OPEN, 7);
 	metrics_add(OPEN, -2);
 	metrics_add(FAILED_GONE, 1);
+	metrics_observe(TAKEN, 0);
+	metrics_observe(TAKEN, 1000);
+	metrics_observe(TAKEN, 1001);
+	metrics_observe(TAKEN, 10000001);
 }
 
 static void use_slot_1_again(void)
@@ -96,6 +102,24 @@ static void renders_the_text_format(void)
 			       "# TYPE test_failed_total counter\n"
 			       "test_failed_total{reason=\"busy\"} 0\n"
 			       "test_failed_total{reason=\"gone\"} 1\n"
+			       "# HELP test_taken_seconds Taken.\n"
+			       "# TYPE test_taken_seconds histogram\n"
+			       "test_taken_seconds_bucket{le=\"0.001\"} 2\n"
+			       "test_taken_seconds_bucket{le=\"0.0025\"} 3\n"
+			       "test_taken_seconds_bucket{le=\"0.005\"} 3\n"
+			       "test_taken_seconds_bucket{le=\"0.01\"} 3\n"
+			       "test_taken_seconds_bucket{le=\"0.025\"} 3\n"
+			       "test_taken_seconds_bucket{le=\"0.05\"} 3\n"
+			       "test_taken_seconds_bucket{le=\"0.1\"} 3\n"
+			       "test_taken_seconds_bucket{le=\"0.25\"} 3\n"
+			       "test_taken_seconds_bucket{le=\"0.5\"} 3\n"
+			       "test_taken_seconds_bucket{le=\"1\"} 3\n"
+			       "test_taken_seconds_bucket{le=\"2.5\"} 3\n"
+			       "test_taken_seconds_bucket{le=\"5\"} 3\n"
+			       "test_taken_seconds_bucket{le=\"10\"} 3\n"
+			       "test_taken_seconds_bucket{le=\"+Inf\"} 4\n"
+			       "test_taken_seconds_sum 10.002002\n"
+			       "test_taken_seconds_count 4\n"
 			       "# HELP test_served Served now.\n"
 			       "# TYPE test_served gauge\n");
 	evbuffer_free(out);

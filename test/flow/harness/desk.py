@@ -36,7 +36,7 @@ class Desk:
         self._write("provctl.conf", f'dsn = "{site.db.dsn("provbox_operator")}"\n'
                     f'admin_dsn = "{site.db.dsn("postgres")}"\n'
                     f'sql_dir = "{SQL}"\nseal_key_file = "seal.keys"\n')
-        self._write("server.conf", config_text(site.server.config))
+        self.write_config("server.conf", site.server)
         self._write("letter.txt", "The code is 1234.\n")
         self._write("devices.csv", DEVICES)
         for name in ("contrib", "test", "provisioning"):
@@ -55,6 +55,9 @@ class Desk:
     def _program(self, name, script):
         self._write(f"bin/{name}", script)
         (self.folder / "bin" / name).chmod(0o755)
+
+    def write_config(self, name, daemon):
+        self._write(name, config_text(daemon.config))
 
     def put_request(self):
         """The request of which the documents speak, with its terms offered."""
