@@ -134,8 +134,12 @@ static void follow(struct load_device *device);
 static void take_request(struct load_device *device,
 			 const struct session_answer *answer)
 {
+	const struct http_field *etag = http_field(answer->head, "ETag");
 	const char *why;
 
+	if (etag && etag->value.n <= HANDSET_ETAG_CHARS)
+		snprintf(device->etag, sizeof(device->etag), "%.*s", (int)etag->value.n,
+			 etag->value.p);
 	if (!request_parse(answer->body, &device->request, &why) ||
 	    strcmp(device->request.id, device->rid) != 0)
 		end(device, "answer_malformed");
@@ -156,7 +160,6 @@ static void on_request(void *arg, const struct session_answer *answer)
 static void on_polled(void *arg, const struct session_answer *answer)
 {
 	struct load_device *device = arg;
-	const struct http_field *etag;
 
 	if (!device->is_ended && !answer->failure &&
 	    answer->status == CALL_NOT_CHANGED) {
@@ -165,13 +168,8 @@ static void on_polled(void *arg, const struct session_answer *answer)
 			    has_waited ? 0 : device->config.poll_delay_ms);
 		return;
 	}
-	if (!is_good(device, answer))
-		return;
-	etag = http_field(answer->head, "ETag");
-	if (etag && etag->value.n <= HANDSET_ETAG_CHARS)
-		snprintf(device->etag, sizeof(device->etag), "%.*s", (int)etag->value.n,
-			 etag->value.p);
-	take_request(device, answer);
+	if (is_good(device, answer))
+		take_request(device, answer);
 }
 
 static void poll_now(void *arg)

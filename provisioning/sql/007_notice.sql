@@ -173,8 +173,9 @@ begin
 end
 $$;
 
--- Change the state of notices, tell the story of their requests, and let readers of these see it. Those that have the
--- state already are left alone. p_details belong to p_notices, each named once.
+-- Change the state of notices, tell the story of their requests, and let readers of these see what request_json shows
+-- of it, which is the terms: a device that waits is not woken for another. Those that have the state already are left
+-- alone. p_details belong to p_notices, each named once.
 create function notices_move(p_notices bigint[], p_state text, p_actor text, p_reason text, p_details jsonb[])
 returns void
 language plpgsql set search_path = provbox, pg_temp as $$
@@ -192,7 +193,7 @@ begin
 			coalesce(d.detail, '{}') || jsonb_build_object('notice', b.id, 'notice_kind', b.kind)
 		from became b join unnest(p_notices, p_details) d (id, detail) on d.id = b.id order by b.id
 	)
-	select array_agg(distinct request) into touched from became where request is not null;
+	select array_agg(distinct request) into touched from became where request is not null and kind = 'terms';
 	if touched is not null then
 		perform from request where rid = any (touched) order by rid for no key update;
 		perform request_touch(rid) from unnest(touched) rid;

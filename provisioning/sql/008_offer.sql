@@ -64,8 +64,10 @@ $$;
 -- A wording with the items in these states; null when there are none.
 create function items_text(p_rid bigint, p_template text, p_language text, p_states text[]) returns text
 language plpgsql stable set search_path = provbox, pg_temp as $$
+declare
+	names text := item_names(p_rid, p_states);
 begin
-	return replace(template_text(p_template, p_language), '{items}', item_names(p_rid, p_states));
+	return case when names is not null then replace(template_text(p_template, p_language), '{items}', names) end;
 end
 $$;
 

@@ -38,6 +38,22 @@ def test_a_notice_is_done_when_the_smsc_has_every_part(schema):
         ("notice", "sending", "accepted"), ("notice", "accepted", "delivered")]
 
 
+def test_a_device_is_told_of_no_notice_that_it_does_not_see(schema):
+    def revision():
+        return schema.table("select revision from request")[0]["revision"]
+
+    request = schema.offered()
+    seen = revision()
+    schema.send_all()
+    assert revision() > seen  # the terms are what it waits for
+    schema.answer(request)
+    seen = revision()
+    assert len(schema.send_all()) == 1  # that work has begun
+    assert revision() == seen
+    schema.result(request, "compass")
+    assert [e[3] for e in schema.events(request) if e[1] == "notice"].count("accepted") == 2
+
+
 def test_delivery_can_be_what_ends_it(schema):
     schema.setting(notice_done="delivered")
     request = schema.offered()
