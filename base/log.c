@@ -1,6 +1,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -29,9 +30,9 @@ struct line {
 
 /* How to write without waiting for whoever reads. */
 enum log_way {
-	LOG_WAY_ASK,  /* whether there is room, as of a pipe, which others share */
-	LOG_WAY_SEND, /* a socket, the journal's: it may be told not to wait */
-	LOG_WAY_FILE, /* has no reader to wait for */
+	LOG_WAY_ASK,   /* whether there is room */
+	LOG_WAY_SEND,  /* a socket, the journal's: it may be told not to wait */
+	LOG_WAY_WRITE, /* never waits: a file, or a pipe opened by ourselves */
 };
 
 static struct {
@@ -65,14 +66,27 @@ static bool stderr_is_journal(void)
 	       st.st_ino == inode;
 }
 
+/* Others write into the same pipe: between asking and writing they may take the room.
+ * Opened once more, it can be told not to wait, and waits for the others as before. */
+static bool open_pipe(void)
+{
+	int fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0)
+		return false; /* a user that may not, or no reader */
+	bool is_ours = dup2(fd, STDERR_FILENO) == STDERR_FILENO;
+	close(fd);
+	return is_ours;
+}
+
 static enum log_way way_of_stderr(void)
 {
 	struct stat st;
 
 	if (fstat(STDERR_FILENO, &st) != 0)
 		return LOG_WAY_ASK;
-	if (S_ISREG(st.st_mode))
-		return LOG_WAY_FILE;
+	if (S_ISREG(st.st_mode) || (S_ISFIFO(st.st_mode) && open_pipe()))
+		return LOG_WAY_WRITE;
 	return S_ISSOCK(st.st_mode) ? LOG_WAY_SEND : LOG_WAY_ASK;
 }
 

@@ -73,6 +73,26 @@ static void an_event_may_stand_alone(void)
 	CU_ASSERT_STRING_EQUAL(tail("ev=started"), "\n");
 }
 
+/* Who asks whether there is room may find that another has taken it meanwhile. */
+static void a_pipe_is_told_not_to_wait(void)
+{
+	int fds[2];
+
+	CU_ASSERT_EQUAL_FATAL(pipe(fds), 0);
+	saved_stderr = dup(STDERR_FILENO);
+	dup2(fds[1], STDERR_FILENO);
+	log_open("provbox-test", LOG_LEVEL_INFO);
+	const int own = fcntl(STDERR_FILENO, F_GETFL), flags = fcntl(fds[1], F_GETFL);
+	log_info("x");
+	CU_ASSERT_EQUAL(fcntl(fds[0], F_SETFL, O_NONBLOCK), 0);
+	CU_ASSERT_EQUAL(capture_end(fds[0]), 1);
+	CU_ASSERT_STRING_EQUAL(tail("ev=x"), "\n");
+	CU_ASSERT_EQUAL(own & O_NONBLOCK, O_NONBLOCK);
+	CU_ASSERT_EQUAL(flags & O_NONBLOCK, 0); /* of those who gave it to us */
+	close(fds[1]);
+	log_open("provbox-test", LOG_LEVEL_INFO);
+}
+
 static void quotes_what_could_forge_a_line(void)
 {
 	static const struct {
@@ -243,8 +263,21 @@ static void a_bug_is_logged_and_aborts(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(captured, "ev=bug what=\"1 + 1 == 2\" file="));
 }
 
+/* Open the log with or without a file to spare. */
+static void open_log(bool has_file)
+{
+	struct rlimit files, few;
+
+	CU_ASSERT_EQUAL(getrlimit(RLIMIT_NOFILE, &files), 0);
+	few = files;
+	few.rlim_cur = has_file ? files.rlim_cur : 3;
+	CU_ASSERT_EQUAL(setrlimit(RLIMIT_NOFILE, &few), 0);
+	log_open("provbox-test", LOG_LEVEL_INFO);
+	CU_ASSERT_EQUAL(setrlimit(RLIMIT_NOFILE, &files), 0);
+}
+
 /* The pipe has a slot for each packet. */
-static void a_reader_that_stopped_stops_nobody(void)
+static void stop_reading(bool can_open)
 {
 	char bytes[8192];
 	int fds[2];
@@ -255,9 +288,11 @@ static void a_reader_that_stopped_stops_nobody(void)
 	saved_stderr = dup(STDERR_FILENO);
 	dup2(fds[1], STDERR_FILENO);
 	close(fds[1]);
-	log_open("provbox-test", LOG_LEVEL_INFO);
-	/* A write to it would wait, as to any other program. */
-	CU_ASSERT_EQUAL(fcntl(STDERR_FILENO, F_SETFL, O_DIRECT), 0);
+	open_log(can_open);
+	/* Where it was not opened again a write would wait, as any program's. */
+	CU_ASSERT_EQUAL(fcntl(STDERR_FILENO, F_SETFL,
+			      can_open ? O_DIRECT | O_NONBLOCK : O_DIRECT),
+			0);
 	unsigned left_s = alarm(10);
 	for (int i = 0; i < 200; i++)
 		log_info("flood", log_num("i", i));
@@ -271,6 +306,13 @@ static void a_reader_that_stopped_stops_nobody(void)
 	CU_ASSERT_EQUAL(strtoul(tail("ev=log_lost lines="), NULL, 10), 200 - n_lines);
 	CU_ASSERT_EQUAL(capture_end(fds[0]), 1);
 	CU_ASSERT_STRING_EQUAL(tail("ev=again"), "\n");
+}
+
+static void a_reader_that_stopped_stops_nobody(void)
+{
+	stop_reading(true);
+	stop_reading(false);
+	log_open("provbox-test", LOG_LEVEL_INFO);
 }
 
 /* What the socket took last may be half a line, which gets an end before all else. */
@@ -349,9 +391,10 @@ static void a_full_disk_is_told_when_there_is_room(void)
 }
 
 TEST_MAIN("log", TEST(writes_one_line_with_time_level_and_process),
-	  TEST(an_event_may_stand_alone), TEST(quotes_what_could_forge_a_line),
-	  TEST(masks_all_but_three_characters), TEST(long_values_are_cut),
-	  TEST(levels_hold_back), TEST(under_a_journal_the_time_is_left_out),
+	  TEST(an_event_may_stand_alone), TEST(a_pipe_is_told_not_to_wait),
+	  TEST(quotes_what_could_forge_a_line), TEST(masks_all_but_three_characters),
+	  TEST(long_values_are_cut), TEST(levels_hold_back),
+	  TEST(under_a_journal_the_time_is_left_out),
 	  TEST(a_reader_that_stopped_stops_nobody),
 	  TEST(a_journal_that_stopped_stops_nobody),
 	  TEST(a_full_disk_is_told_when_there_is_room),
