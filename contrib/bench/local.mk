@@ -16,6 +16,7 @@ contrib_bench_bench_SOURCES = \
 	contrib/bench/unit.c \
 	contrib/bench/upstream.c \
 	contrib/bench/waits.c contrib/bench/waits.h \
+	contrib/handset/device_certificate.c contrib/handset/device_certificate.h \
 	smsc/box.c smsc/box.h smsc/boxlink.c smsc/boxlink.h
 contrib_bench_bench_LDADD = $(AUTH_LIBS)
 

@@ -180,7 +180,7 @@ static void begin_stranger(struct peer *peer)
 	crowd->kind->begin(peer);
 }
 
-static void begin_device(struct peer *peer, const struct device *device)
+static void begin_device(struct peer *peer, const struct device_certificate *device)
 {
 	struct crowd *crowd = peer->crowd;
 	const struct conn_settings settings = { .tls = crowd->tls,

@@ -23,8 +23,9 @@ static int64_t cpu_ns(void)
 	return now.tv_sec * NS_OF_S + now.tv_nsec;
 }
 
-static SSL_CTX *new_context(const SSL_METHOD *method, const struct device *own,
-			    const struct device *authority)
+static SSL_CTX *new_context(const SSL_METHOD *method,
+			    const struct device_certificate *own,
+			    const struct device_certificate *authority)
 {
 	SSL_CTX *context = SSL_CTX_new(method);
 
@@ -64,13 +65,13 @@ static void shake_hands(SSL_CTX *client_context, SSL_CTX *server_context)
 
 int unit_run(const struct settings *settings)
 {
-	struct device authority, leaf;
+	struct device_certificate authority, leaf;
 	SSL_CTX *client, *server;
 	int64_t begin_ns;
 	const uint64_t n = settings->count;
 
-	BUG_ON(n == 0 || !device_make(&authority, NULL, NULL, 0) ||
-	       !device_make(&leaf, authority.certificate, authority.key, 1));
+	BUG_ON(n == 0 || !device_certificate_make(&authority, NULL, 0) ||
+	       !device_certificate_make(&leaf, &authority, 1));
 	client = new_context(TLS_client_method(), &leaf, &authority);
 	server = new_context(TLS_server_method(), &leaf, &authority);
 	shake_hands(client, server);
@@ -81,9 +82,7 @@ int unit_run(const struct settings *settings)
 	       (double)(cpu_ns() - begin_ns) / NS_OF_US / (double)n);
 	SSL_CTX_free(client);
 	SSL_CTX_free(server);
-	X509_free(authority.certificate);
-	X509_free(leaf.certificate);
-	EVP_PKEY_free(authority.key);
-	EVP_PKEY_free(leaf.key);
+	device_certificate_free(&authority);
+	device_certificate_free(&leaf);
 	return EXIT_SUCCESS;
 }

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/progress.h"
+#include "contrib/handset/device_certificate.h"
 #include "contrib/handset/load_fleet.h"
 #include "contrib/handset/load_report.h"
 #include "contrib/handset/words.h"
@@ -186,7 +187,7 @@ int load_run(const struct options *options)
 	struct config *config;
 	int status;
 
-	if (options->first + options->count - 1 > LOAD_FLEET_MAX) {
+	if (options->first + options->count - 1 > DEVICE_SERIAL_MAX) {
 		complain("--first and --count", "there are no serials over 999999");
 		return outcome_exit_status(OUTCOME_USAGE);
 	}

@@ -12,7 +12,6 @@
 #include "contrib/handset/handset_config.h"
 #include "contrib/handset/options.h"
 
-#define LOAD_FLEET_MAX         999999 /* serials of one type allocation code */
 #define LOAD_FLEET_GIVEN_NAME  "Load"
 #define LOAD_FLEET_FAMILY_NAME "Test"
 #define LOAD_FLEET_POSTCODE    "00000"

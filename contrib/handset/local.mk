@@ -8,6 +8,7 @@ contrib_handset_libhandset_a_SOURCES = \
 	contrib/handset/cancel.c contrib/handset/cancel.h \
 	contrib/handset/credentials.c contrib/handset/credentials.h \
 	contrib/handset/deliver.c contrib/handset/deliver.h \
+	contrib/handset/device_certificate.c contrib/handset/device_certificate.h \
 	contrib/handset/download.c contrib/handset/download.h \
 	contrib/handset/factory.c contrib/handset/factory.h \
 	contrib/handset/form.c \
@@ -49,6 +50,7 @@ handset_tests = \
 	test/unit/test_again \
 	test/unit/test_cancel \
 	test/unit/test_deliver \
+	test/unit/test_device_certificate \
 	test/unit/test_download \
 	test/unit/test_gsm7 \
 	test/unit/test_handset_radio \
@@ -72,6 +74,7 @@ check_PROGRAMS += $(handset_tests)
 test_unit_test_again_LDADD = $(HANDSET_LIBS)
 test_unit_test_cancel_LDADD = $(HANDSET_LIBS)
 test_unit_test_deliver_LDADD = $(HANDSET_LIBS)
+test_unit_test_device_certificate_LDADD = $(HANDSET_LIBS)
 test_unit_test_download_LDADD = $(HANDSET_LIBS)
 test_unit_test_gsm7_LDADD = $(HANDSET_LIBS)
 test_unit_test_handset_radio_LDADD = $(HANDSET_LIBS)

@@ -12,7 +12,7 @@ ALLOWED = {
     "provisioning": {"auth", "base"},
     "smsc": {"base"},
     "provctl": {"base"},
-    "contrib/bench": {"auth", "base", "smsc"},
+    "contrib/bench": {"auth", "base", "contrib/handset", "smsc"},
     "contrib/handset": {"auth", "base"},
     "contrib/smscsim": {"base"},
 }
