@@ -11,8 +11,9 @@
 #include "contrib/handset/load_report.h"
 #include "contrib/handset/words.h"
 
-#define TICK_MS         10 /* between starts at a given rate */
-#define FDS_OF_A_DEVICE 2  /* gateway and radio */
+#define TICK_MS         10  /* between starts at a given rate */
+#define LATE_MS         250 /* after its turn: a device that could not begin in time */
+#define FDS_OF_A_DEVICE 2   /* gateway and radio */
 #define FDS_BESIDE      64
 
 struct load {
@@ -56,6 +57,17 @@ static size_t due(const struct load *load)
 	return n < load->options->count ? n : load->options->count;
 }
 
+/* At a given rate each has its turn; too few at once, or we are too slow, to keep it.
+ */
+static bool is_late(const struct load *load)
+{
+	int64_t elapsed_ms = loop_now_ms(load->loop) - load->begun_ms;
+	uint64_t rate = load->options->rate;
+
+	return rate > 0 &&
+	       elapsed_ms > (int64_t)(load->n_started * 1000 / rate) + LATE_MS;
+}
+
 static size_t find_slot(const struct load *load, const struct load_device *device)
 {
 	size_t slot = 0;
@@ -79,6 +91,8 @@ static void start_devices(struct load *load)
 			load->is_stopping = true;
 			return;
 		}
+		if (is_late(load))
+			load_report_count_late(load->report);
 		load->n_live++;
 		load->n_started++;
 	}
@@ -154,6 +168,14 @@ static void provision(struct load *load)
 	timer_cancel(&load->tick);
 }
 
+/* Of a second signal: those that were under way have not ended by themselves. */
+static void count_interrupted(struct load *load)
+{
+	for (size_t i = 0; i < load->options->at_once; i++)
+		if (load->live[i])
+			load_report_add(load->report, load->live[i]);
+}
+
 static int run(const struct options *options, const struct handset_config *config)
 {
 	struct load load = {
@@ -168,6 +190,7 @@ static int run(const struct options *options, const struct handset_config *confi
 	BUG_ON(!load.live);
 	if (ok) {
 		provision(&load);
+		count_interrupted(&load);
 		load_report_print(load.report, loop_now_ms(load.loop) - load.begun_ms,
 				  options->is_json, stdout);
 		ok = !load.has_failed &&

@@ -529,7 +529,9 @@ void load_device_free(struct load_device *device)
 
 const char *load_device_reason(const struct load_device *device)
 {
-	return device->part == LOAD_N_PARTS ? NULL : device->reason;
+	if (device->part == LOAD_N_PARTS)
+		return NULL;
+	return device->is_ended ? device->reason : "interrupted";
 }
 
 int64_t load_device_us(const struct load_device *device, enum load_part part)

@@ -45,7 +45,7 @@ struct load_device *load_device_new(const struct load_plan *plan, unsigned seria
 				    char *why, size_t why_size);
 void load_device_free(struct load_device *device);
 
-/** Reason why it is not done; NULL: it is. */
+/** Reason why it is not done, "interrupted" while it is under way; NULL: it is. */
 const char *load_device_reason(const struct load_device *device);
 /** Microseconds of a part that was reached to its end, else -1. */
 int64_t load_device_us(const struct load_device *device, enum load_part part);

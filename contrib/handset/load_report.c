@@ -20,7 +20,7 @@ static const struct {
 #define N_QUANTILES (sizeof(quantiles) / sizeof(quantiles[0]))
 
 struct load_report {
-	size_t limit, done, failed;
+	size_t limit, done, failed, late;
 	struct samples {
 		int64_t *us;
 		size_t n;
@@ -104,6 +104,16 @@ void load_report_add(struct load_report *report, const struct load_device *devic
 	load_report_count(report, load_device_reason(device), us);
 }
 
+void load_report_count_late(struct load_report *report)
+{
+	report->late++;
+}
+
+static size_t not_begun(const struct load_report *report)
+{
+	return report->limit - report->done - report->failed;
+}
+
 size_t load_report_done(const struct load_report *report)
 {
 	return report->done;
@@ -143,11 +153,17 @@ static double per_second(const struct load_report *report, int64_t ms)
 
 static void print_text(const struct load_report *report, int64_t ms, FILE *out)
 {
-	fprintf(out,
-		"%zu provisioned, %zu not, in %.1f s: %.1f a second\n\n"
-		"%-12s %9s",
-		report->done, report->failed, (double)ms / 1000, per_second(report, ms),
-		"milliseconds", "devices");
+	fprintf(out, "%zu provisioned, %zu not, in %.1f s: %.1f a second\n",
+		report->done, report->failed, (double)ms / 1000,
+		per_second(report, ms));
+	if (not_begun(report) > 0)
+		fprintf(out, "%zu were not begun\n", not_begun(report));
+	if (report->late > 0)
+		fprintf(out,
+			"%zu began after their turn: this is not the --rate that was "
+			"asked for; try more --at-once\n",
+			report->late);
+	fprintf(out, "\n%-12s %9s", "milliseconds", "devices");
 	for (size_t q = 0; q < N_QUANTILES; q++)
 		fprintf(out, " %9s", quantiles[q].name);
 	fprintf(out, "\n");
@@ -186,10 +202,11 @@ static void print_json(const struct load_report *report, int64_t ms, FILE *out)
 		json_object_set_new(reasons, report->reasons[i].name,
 				    json_integer((json_int_t)report->reasons[i].n));
 	json_t *json = json_pack(
-		"{s:I, s:I, s:f, s:f, s:o, s:o}", "done", (json_int_t)report->done,
-		"failed", (json_int_t)report->failed, "seconds", (double)ms / 1000,
-		"per_second", per_second(report, ms), "milliseconds", parts, "reasons",
-		reasons);
+		"{s:I, s:I, s:I, s:I, s:f, s:f, s:o, s:o}", "done",
+		(json_int_t)report->done, "failed", (json_int_t)report->failed,
+		"not_begun", (json_int_t)not_begun(report), "late",
+		(json_int_t)report->late, "seconds", (double)ms / 1000, "per_second",
+		per_second(report, ms), "milliseconds", parts, "reasons", reasons);
 	BUG_ON(!json);
 	json_dumpf(json, out, JSON_COMPACT | JSON_REAL_PRECISION(9));
 	fprintf(out, "\n");

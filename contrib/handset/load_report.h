@@ -19,9 +19,14 @@ void load_report_add(struct load_report *report, const struct load_device *devic
 /** Count one by what is known of it. @param us  of each part, -1 where not reached */
 void load_report_count(struct load_report *report, const char *reason,
 		       const int64_t us[LOAD_N_PARTS]);
+/** One more began after its turn at the rate that was asked for. */
+void load_report_count_late(struct load_report *report);
 size_t load_report_done(const struct load_report *report);
 size_t load_report_failed(const struct load_report *report);
-/** @param ms  the whole load took */
+/**
+ * Those that were never begun are what is missing to the n of load_report_new().
+ * @param ms  the whole load took
+ */
 void load_report_print(struct load_report *report, int64_t ms, bool is_json, FILE *out);
 
 #endif

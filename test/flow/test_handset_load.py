@@ -1,5 +1,7 @@
 """A load of whole provisionings: many devices at a time, each once, counted by what they did."""
 
+import json
+import signal
 import subprocess
 
 import pytest
@@ -79,6 +81,32 @@ def test_a_rate_is_kept(site):
     report = fleet.load("--online", "--rate", 2)
     assert report["done"] == 5
     assert report["seconds"] >= 1.9  # the fifth begins after two seconds
+
+
+def test_a_rate_that_cannot_be_kept_is_told(site):
+    site.start(*WIDE)
+    fleet = Fleet(site, 20)
+    report = fleet.load("--online", "--rate", 1000, "--at-once", 1)
+    assert report["done"] == 20
+    assert 1 <= report["late"] < 20
+
+
+def test_a_load_that_is_interrupted_accounts_for_every_device(site):
+    site.start(*WIDE)  # nothing sends the terms: devices wait for them
+    fleet = Fleet(site, 6)
+    load = subprocess.Popen(fleet.argv("load", "--json", "--count", 6, "--at-once", 2),
+                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    wait.until(lambda: states(site) == {"offered": 2}, "two offers")
+    load.send_signal(signal.SIGINT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        load.wait(0.5)  # those under way may end
+    load.send_signal(signal.SIGINT)
+    out, _ = load.communicate(timeout=20)
+    report = json.loads(out)
+    assert load.returncode == 1
+    assert (report["done"], report["failed"], report["not_begun"]) == (0, 2, 4)
+    assert report["reasons"] == {"interrupted": 2}
+    assert report["milliseconds"]["offer"]["devices"] == 2
 
 
 def test_what_cannot_be_a_load_is_said(site):

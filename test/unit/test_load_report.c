@@ -115,7 +115,38 @@ static void more_reasons_than_places_are_counted_together(void)
 	load_report_free(report);
 }
 
+static void what_did_not_go_as_asked_is_told(void)
+{
+	struct load_report *report = load_report_new(5);
+	json_int_t not_begun, late;
+
+	count(report, NULL, 1, LOAD_N_PARTS);
+	char *text = printed(report, 1000, false);
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "\n4 were not begun\n"));
+	CU_ASSERT_PTR_NULL(strstr(text, "turn"));
+	free(text);
+	for (int i = 0; i < 4; i++)
+		count(report, "interrupted", 1, 1);
+	load_report_count_late(report);
+	load_report_count_late(report);
+	text = printed(report, 1000, false);
+	CU_ASSERT_PTR_NULL(strstr(text, "not begun"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "\n2 began after their turn"));
+	free(text);
+	text = printed(report, 1000, true);
+	json_t *json = json_loads(text, 0, NULL);
+	CU_ASSERT_EQUAL(
+		json_unpack(json, "{s:I, s:I}", "not_begun", &not_begun, "late", &late),
+		0);
+	CU_ASSERT_EQUAL(not_begun, 0);
+	CU_ASSERT_EQUAL(late, 2);
+	json_decref(json);
+	free(text);
+	load_report_free(report);
+}
+
 TEST_MAIN("load_report", TEST(percentiles_are_of_the_nearest_rank),
 	  TEST(parts_that_were_not_reached_are_not_counted),
 	  TEST(an_empty_report_has_no_figures),
-	  TEST(more_reasons_than_places_are_counted_together))
+	  TEST(more_reasons_than_places_are_counted_together),
+	  TEST(what_did_not_go_as_asked_is_told))
