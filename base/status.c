@@ -22,14 +22,27 @@ void status_open(const struct supervisor_spec *spec, const struct board *board)
 
 /* ---- /status ---- */
 
+/* CPU that a process of ours has used; 0 when it is gone. */
+static int64_t cpu_ms(pid_t pid)
+{
+	struct timespec used;
+	clockid_t clock;
+
+	if (pid == 0 || clock_getcpuclockid(pid, &clock) != 0 ||
+	    clock_gettime(clock, &used) != 0)
+		return 0;
+	return (int64_t)used.tv_sec * 1000 + used.tv_nsec / 1000000;
+}
+
 static json_t *describe_process(const struct process_state *state, int64_t now_ms)
 {
 	json_t *object = json_pack(
-		"{s:s, s:I, s:I, s:b, s:I, s:I}", "role", state->role, "index",
+		"{s:s, s:I, s:I, s:b, s:I, s:I, s:I}", "role", state->role, "index",
 		(json_int_t)state->index, "pid", (json_int_t)state->pid, "ready",
 		(int)(state->pid && state->is_ready), "restarts",
 		(json_int_t)state->restarts, "uptime_ms",
-		(json_int_t)(state->pid ? now_ms - state->started_ms : 0));
+		(json_int_t)(state->pid ? now_ms - state->started_ms : 0), "cpu_ms",
+		(json_int_t)cpu_ms(state->pid));
 
 	BUG_ON(!object);
 	return object;
@@ -164,18 +177,6 @@ static void put_restarts(struct evbuffer *out, const char *prefix)
 	}
 }
 
-/* CPU that a process of ours has used, in milliseconds; -1 when it is gone. */
-static int64_t cpu_ms(pid_t pid)
-{
-	struct timespec used;
-	clockid_t clock;
-
-	if (pid == 0 || clock_getcpuclockid(pid, &clock) != 0 ||
-	    clock_gettime(clock, &used) != 0)
-		return -1;
-	return (int64_t)used.tv_sec * 1000 + used.tv_nsec / 1000000;
-}
-
 static void put_cpu(struct evbuffer *out, const char *prefix)
 {
 	const struct board *board = self.board;
@@ -186,13 +187,11 @@ static void put_cpu(struct evbuffer *out, const char *prefix)
 	for (size_t i = 0; i < current->n_processes; i++) {
 		const struct process_state *state = &current->processes[i];
 		int64_t ms = cpu_ms(state->pid);
-		if (ms >= 0)
-			evbuffer_add_printf(
-				out,
-				"%s_cpu_seconds_total{role=\"%s\",index=\"%zu\"} "
-				"%" PRId64 ".%03d\n",
-				prefix, state->role, state->index, ms / 1000,
-				(int)(ms % 1000));
+		evbuffer_add_printf(out,
+				    "%s_cpu_seconds_total{role=\"%s\",index=\"%zu\"} "
+				    "%" PRId64 ".%03d\n",
+				    prefix, state->role, state->index, ms / 1000,
+				    (int)(ms % 1000));
 	}
 }
 

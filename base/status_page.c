@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 
-#define COLUMNS_MAX 5
+#define COLUMNS_MAX 6
 #define CELL_BYTES  600 /* the longest is why a reload failed */
 
 enum form {
@@ -24,6 +24,7 @@ struct page {
 struct column {
 	const char *title;
 	void (*fill)(const json_t *row, char *out, size_t size);
+	bool (*is_bad)(const json_t *row); /* it is to strike the eye; or NULL */
 };
 
 /* ---- Writers ---- */
@@ -44,18 +45,29 @@ static void put_escaped(struct page *page, const char *text)
 	}
 }
 
-/* @p element is that of HTML: h1, h2 or p. */
-static void put_line(struct page *page, const char *element, const char *text)
+/* In HTML, an element around what is put between this and close_element(). */
+static void open_element(struct page *page, const char *element, bool is_bad)
 {
-	bool is_html = page->form == FORM_HTML;
+	if (page->form == FORM_HTML)
+		evbuffer_add_printf(page->out, "<%s%s>", element,
+				    is_bad ? " class=\"bad\"" : "");
+}
 
-	if (is_html)
-		evbuffer_add_printf(page->out, "<%s>", element);
-	else if (strcmp(element, "h2") == 0)
-		evbuffer_add_printf(page->out, "\n");
-	put_escaped(page, text);
-	if (is_html)
+static void close_element(struct page *page, const char *element)
+{
+	if (page->form == FORM_HTML)
 		evbuffer_add_printf(page->out, "</%s>", element);
+}
+
+/* @p element is that of HTML: h1, h2 or p. */
+static void put_line(struct page *page, const char *element, bool is_bad,
+		     const char *text)
+{
+	if (page->form == FORM_TEXT && strcmp(element, "h2") == 0)
+		evbuffer_add_printf(page->out, "\n");
+	open_element(page, element, is_bad);
+	put_escaped(page, text);
+	close_element(page, element);
 	evbuffer_add_printf(page->out, "\n");
 }
 
@@ -90,12 +102,11 @@ static void put_row(struct page *page, const json_t *row, const struct column *c
 		if (row)
 			columns[c].fill(row, cell, sizeof(cell));
 		const char *text = row ? cell : columns[c].title;
-		if (is_html)
-			evbuffer_add_printf(page->out, "<%s>", element);
+		open_element(page, element,
+			     row && columns[c].is_bad && columns[c].is_bad(row));
 		put_escaped(page, text);
-		if (is_html)
-			evbuffer_add_printf(page->out, "</%s>", element);
-		else if (c + 1 < n)
+		close_element(page, element);
+		if (!is_html && c + 1 < n)
 			evbuffer_add_printf(page->out, "%*s",
 					    (int)(widths[c] - strlen(text) + 2), "");
 	}
@@ -168,6 +179,12 @@ static void fill_pid(const json_t *row, char *out, size_t size)
 		snprintf(out, size, "-");
 }
 
+static bool is_unready(const json_t *row)
+{
+	return number_of(row, "pid") == 0 ||
+	       !json_is_true(json_object_get(row, "ready"));
+}
+
 static void fill_state(const json_t *row, char *out, size_t size)
 {
 	if (number_of(row, "pid") == 0)
@@ -188,6 +205,19 @@ static void fill_restarts(const json_t *row, char *out, size_t size)
 	snprintf(out, size, "%" JSON_INTEGER_FORMAT, number_of(row, "restarts"));
 }
 
+static bool was_restarted(const json_t *row)
+{
+	return number_of(row, "restarts") > 0;
+}
+
+static void fill_cpu(const json_t *row, char *out, size_t size)
+{
+	json_int_t ms = number_of(row, "cpu_ms");
+
+	snprintf(out, size, "%" JSON_INTEGER_FORMAT ".%" JSON_INTEGER_FORMAT " s",
+		 ms / 1000, ms % 1000 / 100);
+}
+
 static void fill_key(const json_t *row, char *out, size_t size)
 {
 	snprintf(out, size, "%s", text_of(row, "key"));
@@ -198,11 +228,16 @@ static void fill_end(const json_t *row, char *out, size_t size)
 	snprintf(out, size, "%s", text_of(row, "at"));
 }
 
+static bool has_ended(const json_t *row)
+{
+	return number_of(row, "left_s") <= 0;
+}
+
 static void fill_left(const json_t *row, char *out, size_t size)
 {
 	json_int_t left_s = number_of(row, "left_s");
 
-	if (left_s <= 0)
+	if (has_ended(row))
 		snprintf(out, size, "ENDED");
 	else
 		fill_span(left_s * 1000, out, size);
@@ -217,7 +252,7 @@ static void put_head(struct page *page, const json_t *status)
 
 	snprintf(line, sizeof(line), "%s %s is %s", text_of(status, "program"),
 		 text_of(status, "version"), is_ready ? "ready" : "NOT READY");
-	put_line(page, "h1", line);
+	put_line(page, "h1", !is_ready, line);
 	fill_span(number_of(status, "uptime_ms"), span, sizeof(span));
 	if (strcmp(result, "none") == 0)
 		snprintf(line, sizeof(line), "Up %s; not reloaded since.", span);
@@ -227,15 +262,19 @@ static void put_head(struct page *page, const json_t *status)
 	else
 		snprintf(line, sizeof(line), "Up %s; last reload %s: %s: %s", span,
 			 text_of(reload, "at"), result, why);
-	put_line(page, "p", line);
+	put_line(page, "p",
+		 strcmp(result, "refused") == 0 || strcmp(result, "failed") == 0, line);
 }
 
 static void put_generation(struct page *page, const json_t *generation)
 {
 	static const struct column columns[] = {
-		{ "process", fill_process },   { "pid", fill_pid },
-		{ "state", fill_state },       { "up", fill_uptime },
-		{ "restarts", fill_restarts },
+		{ .title = "process", .fill = fill_process },
+		{ .title = "pid", .fill = fill_pid },
+		{ .title = "state", .fill = fill_state, .is_bad = is_unready },
+		{ .title = "up", .fill = fill_uptime },
+		{ .title = "cpu", .fill = fill_cpu },
+		{ .title = "restarts", .fill = fill_restarts, .is_bad = was_restarted },
 	};
 	char line[CELL_BYTES], span[64];
 
@@ -244,7 +283,7 @@ static void put_generation(struct page *page, const json_t *generation)
 		 "Generation %" JSON_INTEGER_FORMAT ", %s, %s old, configuration %s",
 		 number_of(generation, "number"), text_of(generation, "phase"), span,
 		 text_of(generation, "config_sha256"));
-	put_line(page, "h2", line);
+	put_line(page, "h2", false, line);
 	put_table(page, json_object_get(generation, "processes"), columns,
 		  sizeof(columns) / sizeof(columns[0]));
 }
@@ -252,9 +291,9 @@ static void put_generation(struct page *page, const json_t *generation)
 static void put_page(struct page *page, const json_t *status)
 {
 	static const struct column columns[] = {
-		{ "file", fill_key },
-		{ "ends", fill_end },
-		{ "in", fill_left },
+		{ .title = "file", .fill = fill_key },
+		{ .title = "ends", .fill = fill_end },
+		{ .title = "in", .fill = fill_left, .is_bad = has_ended },
 	};
 	const json_t *files = json_object_get(status, "expiries"), *generation;
 	size_t i;
@@ -264,7 +303,7 @@ static void put_page(struct page *page, const json_t *status)
 		put_generation(page, generation);
 	if (json_array_size(files) == 0)
 		return;
-	put_line(page, "h2", "Certificates and revocation lists");
+	put_line(page, "h2", false, "Certificates and revocation lists");
 	put_table(page, files, columns, sizeof(columns) / sizeof(columns[0]));
 }
 
@@ -281,7 +320,8 @@ void status_page_html(const json_t *status, struct evbuffer *out)
 		"h1{font-size:1.4em}h2{font-size:1.1em;margin-top:2em}"
 		"table{border-collapse:collapse;font-variant-numeric:tabular-nums}"
 		"th,td{text-align:left;padding:.2em 1.5em .2em 0;"
-		"border-bottom:1px solid #8886}";
+		"border-bottom:1px solid #8886}"
+		".bad{color:#c33;font-weight:bold}";
 	struct page page = { .out = out, .form = FORM_HTML };
 
 	evbuffer_add_printf(
@@ -289,6 +329,8 @@ void status_page_html(const json_t *status, struct evbuffer *out)
 		     "<meta http-equiv=\"refresh\" content=\"5\">"
 		     "<meta name=\"viewport\" content=\"width=device-width\"><title>");
 	put_escaped(&page, text_of(status, "program"));
+	if (!json_is_true(json_object_get(status, "ready")))
+		evbuffer_add_printf(out, " is NOT READY");
 	evbuffer_add_printf(out, "</title><style>%s</style></head><body>\n", style);
 	put_page(&page, status);
 	evbuffer_add_printf(out,

@@ -342,7 +342,7 @@ static void on_response_head(struct forward *forward)
 		forward_fail(forward, REASON_LANDNET_DESYNC);
 		return;
 	}
-	if (!forward->is_long)
+	if (!forward->is_long && !http_field(exchange_head(forward->device), "prefer"))
 		metrics_observe(GATEWAY_ANSWER_SECONDS,
 				time_monotonic_us() - forward->asked_us);
 	forward->is_held = may_be_verdict(exchange_head(forward->landnet)->status);

@@ -36,8 +36,8 @@ static struct metric table[GATEWAY_N_METRICS] = {
 				     METRIC_HISTOGRAM,
 				     "From a forwarded request to the head of its "
 				     "answer; "
-				     "not of waits that devices ask for, nor of large "
-				     "bodies." },
+				     "without those that may wait (Prefer) or are "
+				     "large." },
 	[GATEWAY_FORWARDED_BYTES] = { "provbox_gateway_forwarded_bytes_total", NULL,
 				      METRIC_COUNTER,
 				      "Bytes of forwarded requests, heads included." },

@@ -21,7 +21,8 @@ ITS_OWN = {"instance", "job"}
 def whole(site):
     """A site that has worked, with a certificate that ends."""
     site.start("database", "smscsim", "bearerbox", "server", "smsc", "gateway")
-    with site.device(site.pki.device_leaf("good", DEV)) as device:
+    site.leaf = site.pki.device_leaf("good", DEV)
+    with site.device(site.leaf) as device:
         assert device.get("/v1/device").status == 200
     wait.until(lambda: site.smsc.metrics()['provbox_smsc_link_up{bearerbox="sim"}'] == 1, "the link")
     site.pages = {name: daemon.ask_admin("/metrics")[1].decode() for name, daemon in
@@ -114,15 +115,29 @@ def test_prometheus_likes_what_the_daemons_say(whole):
         assert (done.returncode, done.stderr) == (0, ""), name
 
 
+def test_how_long_answers_take_is_counted(whole):
+    """Not of those that the device lets wait."""
+    with whole.device(whole.leaf) as device:
+        assert device.get("/v1/device", headers={"Prefer": "wait=1"}).status == 200
+        assert device.get("/v1/device").status == 200
+    found = whole.gateway.metrics()
+    assert found["provbox_gateway_answer_seconds_count"] == 2
+    assert found["provbox_gateway_authentication_seconds_count"] == 2
+    for name in ("answer", "authentication"):
+        name = f"provbox_gateway_{name}_seconds"
+        assert found[name + '_bucket{le="+Inf"}'] == 2 and 0 < found[name + "_sum"] < 5
+
+
 def test_cpu_that_is_used_is_counted(whole):
     """Of each process, by its clock."""
     name = 'provbox_gateway_cpu_seconds_total{role="worker",index="0"}'
     before = whole.gateway.metrics()[name]
     assert 0 < before < 30
-    leaf = whole.pki.device_leaf("another", DEV)
+    told = {row["role"]: row for row in whole.gateway.status()["generations"][0]["processes"]}
+    assert before <= told["worker"]["cpu_ms"] / 1000 < 30
 
     def work():
-        with whole.device(leaf) as device:
+        with whole.device(whole.leaf) as device:
             device.get("/nowhere")
         return whole.gateway.metrics()[name] >= before + 0.01
     wait.until(work, "CPU")

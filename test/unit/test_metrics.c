@@ -56,8 +56,7 @@ static void count_in_slot_1(void)
 	metrics_add(OPEN, 7);
 	metrics_add(OPEN, -2);
 	metrics_add(FAILED_GONE, 1);
-	metrics_observe(TAKEN, 0);
-	metrics_observe(TAKEN, 1000);
+	metrics_observe(TAKEN, 500);
 	metrics_observe(TAKEN, 1001);
 	metrics_observe(TAKEN, 10000001);
 }
@@ -66,6 +65,7 @@ static void use_slot_1_again(void)
 {
 	metrics_use_slot(1);
 	metrics_add(SESSIONS, 1);
+	metrics_observe(TAKEN, 500);
 }
 
 static void processes_add_up(void)

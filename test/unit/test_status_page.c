@@ -29,7 +29,7 @@ static const char whole[] =
 	"  \"age_ms\": 3599999, \"config_sha256\": \"0011223344556677\","
 	"  \"processes\": ["
 	"   {\"role\": \"worker\", \"index\": 0, \"pid\": 4711, \"ready\": true,"
-	"    \"restarts\": 0, \"uptime_ms\": 59000},"
+	"    \"restarts\": 0, \"uptime_ms\": 59000, \"cpu_ms\": 12345},"
 	"   {\"role\": \"keys\", \"index\": 10, \"pid\": 0, \"ready\": false,"
 	"    \"restarts\": 3, \"uptime_ms\": 0},"
 	"   {\"role\": \"admin\", \"index\": 0, \"pid\": 5, \"ready\": false,"
@@ -48,10 +48,10 @@ static void aligns_text(void)
 		"\n"
 		"Generation 12, serving, 59 min 59 s old, configuration "
 		"0011223344556677\n"
-		"  process   pid   state        up    restarts\n"
-		"  worker 0  4711  ready        59 s  0\n"
-		"  keys 10   -     not running  0 s   3\n"
-		"  admin 0   5     NOT READY    2 d   1\n"
+		"  process   pid   state        up    cpu     restarts\n"
+		"  worker 0  4711  ready        59 s  12.3 s  0\n"
+		"  keys 10   -     not running  0 s   0.0 s   3\n"
+		"  admin 0   5     NOT READY    2 d   0.0 s   1\n"
 		"\n"
 		"Certificates and revocation lists\n"
 		"  file                ends                      in\n"
@@ -70,7 +70,10 @@ static void says_why_a_reload_failed_and_lets_no_text_out(void)
 			       "testd 9.8 is NOT READY\n"
 			       "Up 1 s; last reload T: refused: a<b>& [2J c\n");
 	const char *html = render(status_page_html, status);
-	CU_ASSERT_PTR_NOT_NULL(strstr(html, "<h1>testd 9.8 is NOT READY</h1>\n"));
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(html, "<h1 class=\"bad\">testd 9.8 is NOT READY</h1>\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(html, "<title>testd is NOT READY</title>"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(html, "<p class=\"bad\">Up 1 s"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(html, "refused: a&lt;b>&amp; [2J c</p>\n"));
 }
 
@@ -81,7 +84,11 @@ static void makes_tables_of_html(void)
 	CU_ASSERT_EQUAL(strncmp(html, "<!DOCTYPE html>\n", 16), 0);
 	CU_ASSERT_PTR_NOT_NULL(strstr(html, "<tr><th>process</th><th>pid</th>"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(html, "<tr><td>keys 10</td><td>-</td>"
-					    "<td>not running</td>"));
+					    "<td class=\"bad\">not running</td>"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(html, "<td class=\"bad\">ENDED</td>"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(html, "<td>ready</td>"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(html, "<td>2 d</td>"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(html, "<h1>testd 9.8 is ready</h1>"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(html, "<td>crl</td>"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(html, "</body></html>\n"));
 	CU_ASSERT_PTR_NULL(strstr(html, "<script"));
