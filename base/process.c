@@ -39,6 +39,13 @@ void worker_set_ready(struct worker *worker, bool is_ready)
 	(void)!write(self.notify_fd, &one, sizeof(one));
 }
 
+bool worker_answer(struct worker *worker, child_handler_fn *answer)
+{
+	worker_set_ready(worker, true);
+	child_serve(worker->channels, worker->n_channels, answer, worker->secrets);
+	return true;
+}
+
 enum log_level process_log_level(const void *config)
 {
 	enum log_level level = LOG_LEVEL_INFO;

@@ -8,6 +8,7 @@
 #define BASE_SUPERVISOR_H
 
 #include "base/board.h"
+#include "base/child.h"
 #include "base/config.h"
 #include "base/expiry.h"
 #include "base/log.h"
@@ -173,5 +174,8 @@ int supervisor_main(const struct supervisor_spec *spec, int argc, char **argv);
 /** A worker says it has started, and later that its dependencies come and go. The
  * daemon is ready while all its processes are. */
 void worker_set_ready(struct worker *worker, bool is_ready);
+/** start() of a role that is_answerer: be ready, and answer with its secrets until
+ * nobody is left to ask. True. */
+bool worker_answer(struct worker *worker, child_handler_fn *answer);
 
 #endif

@@ -41,10 +41,7 @@ static bool load_keys(const void *config, void **secrets)
 
 static bool start_keys(struct worker *worker)
 {
-	worker_set_ready(worker, true);
-	child_serve(worker->channels, worker->n_channels, keyring_answer,
-		    worker->secrets);
-	return true;
+	return worker_answer(worker, keyring_answer);
 }
 
 static const struct supervisor_role roles[] = {

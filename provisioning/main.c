@@ -1,4 +1,3 @@
-#include "base/child.h"
 #include "base/log.h"
 #include "provisioning/courier.h"
 #include "provisioning/landnet.h"
@@ -40,9 +39,7 @@ static bool load_zone(const void *config, void **secrets)
 
 static bool start_zone(struct worker *worker)
 {
-	worker_set_ready(worker, true);
-	child_serve(worker->channels, worker->n_channels, zone_answer, worker->secrets);
-	return true;
+	return worker_answer(worker, zone_answer);
 }
 
 /* ---- keys: holds the TLS key, has no socket and no database ---- */
@@ -62,10 +59,7 @@ static bool load_keys(const void *config, void **secrets)
 
 static bool start_keys(struct worker *worker)
 {
-	worker_set_ready(worker, true);
-	child_serve(worker->channels, worker->n_channels, keyring_answer,
-		    worker->secrets);
-	return true;
+	return worker_answer(worker, keyring_answer);
 }
 
 /* ---- files: a courier of files, where there is a folder for them ---- */

@@ -125,10 +125,7 @@ static bool oracle_load(const void *config, void **secrets)
 
 static bool oracle_start(struct worker *worker)
 {
-	worker_set_ready(worker, true);
-	child_serve(worker->channels, worker->n_channels, oracle_answer,
-		    worker->secrets);
-	return true;
+	return worker_answer(worker, oracle_answer);
 }
 
 enum {
