@@ -1,6 +1,7 @@
 """Alerts and dashboard. Whether daemons have what they speak of, test/flow/test_monitoring.py
 tells."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -27,6 +28,19 @@ def test_prometheus_takes_the_rules():
 
 def test_alerts_come_when_they_should():
     promtool("test", "rules", "provbox.rules.test.yml")
+
+
+def test_prometheus_understands_each_panel(tmp_path):
+    """As rules: JSON is YAML."""
+    panels = json.loads((FOLDER / "provbox-dashboard.json").read_text())["panels"]
+    expressions = [target["expr"].replace("$__rate_interval", "5m")
+                   for panel in panels for target in panel.get("targets", [])]
+    assert len(expressions) > 40
+    rules = tmp_path / "panels.yml"
+    rules.write_text(json.dumps({"groups": [{"name": "panels", "rules": [
+        {"record": f"panel:{i}", "expr": expression}
+        for i, expression in enumerate(expressions)]}]}))
+    promtool("check", "rules", rules)
 
 
 def test_each_alert_has_a_section_that_says_what_to_do():
