@@ -33,6 +33,8 @@ NOT_RUN = {
         "what provctl db init does, for where it cannot; test_provctl.py",
     ("doc/doctor.md", "provctl doctor [--server FILE] [--smsc FILE] [--gateway FILE]"
                       " [--kannel FILE] [--json]"): "names what there is; test_provctl_doctor.py",
+    ("doc/load.md", "cd build/demo"):
+        "needs a demo that runs; test_handset_load.py does the same on a site of the tests",
     ("doc/operations.md", "journalctl -u provbox-gateway -g ev=session_end -n 50"):
         "needs a journal",
     ("doc/smsc.md", "provbox-smsc  --box protocol-->  bearerbox (Kannel)  --SMPP 3.4-->"
