@@ -18,8 +18,12 @@ void systemd_notify(const char *state)
 	size_t n = path ? strlen(path) : 0;
 	const struct timeval limit = { .tv_sec = 1 }; /* who does not listen */
 
-	if (n == 0 || n >= sizeof(address.sun_path))
+	if (n == 0)
 		return;
+	if (n >= sizeof(address.sun_path)) {
+		log_warn("notify_failed", log_str("why", "NOTIFY_SOCKET is too long"));
+		return;
+	}
 	memcpy(address.sun_path, path, n);
 	if (path[0] == '@')
 		address.sun_path[0] = '\0'; /* the abstract name space */
@@ -33,27 +37,25 @@ void systemd_notify(const char *state)
 		close(fd);
 }
 
-/* A number of the environment that systemd means for the process that @p of names;
- * 0 when there is none for us. */
-static uint64_t number_for_us(const char *name, const char *of, uint64_t max)
+/* Is it this process that a variable, if it is there, names? */
+static bool is_for_us(const char *of)
 {
-	const char *text = getenv(name), *pid = getenv(of);
-	uint64_t number, whose;
+	const char *pid = getenv(of);
+	uint64_t whose;
 
-	if (!text || !slice_to_u64(slice_of(text), max, &number))
-		return 0;
-	if (pid && (!slice_to_u64(slice_of(pid), INT32_MAX, &whose) ||
-		    whose != (uint64_t)getpid()))
-		return 0;
-	return number;
+	return !pid || (slice_to_u64(slice_of(pid), INT32_MAX, &whose) &&
+			whose == (uint64_t)getpid());
 }
 
 size_t systemd_take_sockets(void)
 {
-	uint64_t n = getenv("LISTEN_PID")
-			     ? number_for_us("LISTEN_FDS", "LISTEN_PID", MAX_SOCKETS)
-			     : 0;
+	const char *said = getenv("LISTEN_FDS");
+	uint64_t n = 0;
 
+	if (said && getenv("LISTEN_PID") && is_for_us("LISTEN_PID") &&
+	    !slice_to_u64(slice_of(said), MAX_SOCKETS, &n))
+		log_warn("sockets_not_taken", log_str("listen_fds", said),
+			 log_num("max", MAX_SOCKETS));
 	unsetenv("LISTEN_FDS");
 	unsetenv("LISTEN_PID");
 	unsetenv("LISTEN_FDNAMES");
@@ -62,7 +64,12 @@ size_t systemd_take_sockets(void)
 
 int64_t systemd_watchdog_ms(void)
 {
+	const char *said = getenv("WATCHDOG_USEC");
+	uint64_t us;
+
 	/* Without WATCHDOG_PID it is meant for whoever reads it. */
-	return (int64_t)(number_for_us("WATCHDOG_USEC", "WATCHDOG_PID", INT64_MAX) /
-			 1000);
+	if (!said || !is_for_us("WATCHDOG_PID") ||
+	    !slice_to_u64(slice_of(said), INT64_MAX, &us))
+		return 0;
+	return (int64_t)(us / 1000);
 }

@@ -19,7 +19,8 @@
 void systemd_notify(const char *state);
 /**
  * How many descriptors this process was given, from SYSTEMD_FIRST_SOCKET on: of a
- * socket unit. Tells it once, so that no other program takes them for its own.
+ * socket unit. Tells it once, so that no other program takes them for its own. More
+ * than 256 or no number is logged and none.
  * Source: sd_listen_fds(3).
  */
 size_t systemd_take_sockets(void);

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "test/unit/caught.h"
 #include "test/unit/directory.h"
 
 static char heard[64];
@@ -67,16 +68,18 @@ static void tells_a_socket_without_a_file(void)
 	close(fd);
 }
 
-static void ignores_a_name_that_is_too_long(void)
+static void says_that_a_name_is_too_long(void)
 {
 	char name[2 * sizeof(((struct sockaddr_un *)0)->sun_path)];
 
 	memset(name, 'x', sizeof(name));
 	name[sizeof(name) - 1] = '\0';
 	setenv("NOTIFY_SOCKET", name, 1);
+	struct caught caught = caught_begin(stderr);
 	systemd_notify("READY=1");
 	unsetenv("NOTIFY_SOCKET");
 	systemd_notify("READY=1");
+	CU_ASSERT_EQUAL(caught_count(caught_end(caught), "ev=notify_failed why="), 1);
 }
 
 static size_t take_sockets(const char *n, const char *pid)
@@ -102,8 +105,12 @@ static void takes_sockets_that_are_meant_for_it(void)
 	CU_ASSERT_EQUAL(take_sockets("2", NULL), 0);
 	CU_ASSERT_EQUAL(take_sockets("2", "1"), 0);
 	CU_ASSERT_EQUAL(take_sockets("2", "me"), 0);
+	/* Else all that is said is that the addresses are taken. */
+	struct caught caught = caught_begin(stderr);
+	CU_ASSERT_EQUAL(take_sockets("100000", "1"), 0);
 	CU_ASSERT_EQUAL(take_sockets("-1", own), 0);
 	CU_ASSERT_EQUAL(take_sockets("100000", own), 0);
+	CU_ASSERT_EQUAL(caught_count(caught_end(caught), "ev=sockets_not_taken"), 2);
 }
 
 static int64_t watchdog(const char *usec, const char *pid)
@@ -131,4 +138,4 @@ static void knows_whether_it_is_watched(void)
 
 TEST_MAIN("systemd", TEST(takes_sockets_that_are_meant_for_it),
 	  TEST(knows_whether_it_is_watched), TEST(tells_the_socket_that_is_named),
-	  TEST(tells_a_socket_without_a_file), TEST(ignores_a_name_that_is_too_long))
+	  TEST(tells_a_socket_without_a_file), TEST(says_that_a_name_is_too_long))
