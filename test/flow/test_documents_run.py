@@ -33,7 +33,7 @@ NOT_RUN = {
         "what provctl db init does, for where it cannot; test_provctl.py",
     ("doc/doctor.md", "provctl doctor [--server FILE] [--smsc FILE] [--gateway FILE]"
                       " [--kannel FILE] [--json]"): "names what there is; test_provctl_doctor.py",
-    ("doc/load.md", "cd build/demo"):
+    ("doc/load.md", "cd build/demo; PATH=$PWD/provctl:$PWD/contrib/handset:$PATH"):
         "needs a demo that runs; test_handset_load.py does the same on a site of the tests",
     ("doc/operations.md", "journalctl -u provbox-gateway -g ev=session_end -n 50"):
         "needs a journal",
