@@ -184,10 +184,13 @@ enum auth_reason authority_check(const struct authority *authorities, size_t n,
  */
 EVP_PKEY *keys_load(const char *path, char *why, size_t why_size);
 /**
- * Whether a trust file holds an anchor that is marked for demonstration (subject
- * O = "Provbox demo, not for production"). Daemons refuse it without demo = yes.
+ * Refuse a trust file with an anchor that is marked for demonstration (subject
+ * O = "Provbox demo, not for production"): daemons take none without demo = yes.
+ * @param key         of the configuration that names the file
+ * @param trust_path  NULL: no file is named, and nothing refused
+ * @return false after a line in @p errors
  */
-bool keys_are_demo(const char *trust_path);
+bool keys_check_demo(const char *key, const char *trust_path, FILE *errors);
 
 /* ---- TLS keys in a process of their own (keyring.c, signer.c) ---- */
 

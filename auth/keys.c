@@ -88,7 +88,7 @@ static bool is_marked(const X509 *certificate)
 	return false;
 }
 
-bool keys_are_demo(const char *trust_path)
+static bool are_demo(const char *trust_path)
 {
 	BIO *bio = BIO_new_file(files_path(trust_path), "r");
 	X509 *certificate = NULL;
@@ -102,4 +102,15 @@ bool keys_are_demo(const char *trust_path)
 	BIO_free(bio);
 	ERR_clear_error();
 	return is_demo;
+}
+
+bool keys_check_demo(const char *key, const char *trust_path, FILE *errors)
+{
+	if (!trust_path || !are_demo(trust_path))
+		return true;
+	fprintf(errors,
+		"%s: %s is marked for demonstration; use anchors of your own or set "
+		"demo = yes\n",
+		key, trust_path);
+	return false;
 }

@@ -97,17 +97,6 @@ static bool check_revocation(const char *leg, const char *trust, const char *crl
 	return false;
 }
 
-static bool check_anchors(const char *key, const char *path, FILE *errors)
-{
-	if (!keys_are_demo(path))
-		return true;
-	fprintf(errors,
-		"%s: %s is marked for demonstration; use anchors of your own or set "
-		"demo = yes\n",
-		key, path);
-	return false;
-}
-
 /* F62: anchors that were made for a demonstration open nothing else. */
 static bool check_demo(const struct gateway_config *config, FILE *errors)
 {
@@ -116,14 +105,14 @@ static bool check_demo(const struct gateway_config *config, FILE *errors)
 
 	if (config->is_demo)
 		return true;
-	is_good = check_anchors("airnet_trust", config->airnet_trust, errors);
-	is_good &= check_anchors("landnet_trust", config->landnet_trust, errors);
+	is_good = keys_check_demo("airnet_trust", config->airnet_trust, errors);
+	is_good &= keys_check_demo("landnet_trust", config->landnet_trust, errors);
 	for (size_t i = 0; i < config->routes.n; i++) {
 		char key[AUTH_SRV_CHARS + 32];
 
 		snprintf(key, sizeof(key), "route \"%s\": proof_root", routes[i].title);
 		if (routes[i].proof_root)
-			is_good &= check_anchors(key, routes[i].proof_root, errors);
+			is_good &= keys_check_demo(key, routes[i].proof_root, errors);
 	}
 	return is_good;
 }

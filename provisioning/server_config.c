@@ -358,17 +358,6 @@ static bool check_revocation(const struct server_config *config, FILE *errors)
 	return false;
 }
 
-static bool check_anchors(const char *key, const char *path, FILE *errors)
-{
-	if (!path || !keys_are_demo(path))
-		return true;
-	fprintf(errors,
-		"%s: %s is marked for demonstration; use anchors of your own or set "
-		"demo = yes\n",
-		key, path);
-	return false;
-}
-
 bool server_config_check(const void *top, FILE *errors)
 {
 	const struct server_config *config = top;
@@ -376,16 +365,16 @@ bool server_config_check(const void *top, FILE *errors)
 	is_good &= check_proof_key(config, errors);
 	is_good &= check_revocation(config, errors);
 	is_good &= check_mail(config, errors);
-	is_good &= config->is_demo || check_anchors("trust", config->trust, errors);
+	is_good &= config->is_demo || keys_check_demo("trust", config->trust, errors);
 	is_good &= config->is_demo ||
-		   check_anchors("fetch_trust", config->fetch_trust, errors);
+		   keys_check_demo("fetch_trust", config->fetch_trust, errors);
 	for (size_t i = 0; i < COUNT(services); i++) {
 		const struct service_config *service = service_at(config, i);
 		char key[64];
 		snprintf(key, sizeof(key), "%s_trust", services[i].name);
 		is_good &= service_check(service, services[i].name, errors);
 		is_good &=
-			config->is_demo || check_anchors(key, service->trust, errors);
+			config->is_demo || keys_check_demo(key, service->trust, errors);
 	}
 	return is_good;
 }

@@ -163,6 +163,23 @@ static void a_secret_has_a_limit(void)
 	directory_close(&directory);
 }
 
+/* With a line that names the key and the remedy, and without a word otherwise. */
+static bool is_refused(const char *path)
+{
+	char *errors;
+	size_t size;
+	FILE *out = open_memstream(&errors, &size);
+	bool is_refused = !keys_check_demo("landnet_trust", path, out);
+
+	fclose(out);
+	if (is_refused)
+		CU_ASSERT(strncmp(errors, "landnet_trust: ", 15) == 0 &&
+			  strstr(errors, "demo = yes"));
+	CU_ASSERT_EQUAL(size > 0, is_refused);
+	free(errors);
+	return is_refused;
+}
+
 static bool is_demo(const char *const *organizations, size_t n)
 {
 	X509 *certs[3];
@@ -179,7 +196,7 @@ static bool is_demo(const char *const *organizations, size_t n)
 	for (size_t i = 0; i < n; i++)
 		X509_free(certs[i]);
 	EVP_PKEY_free(key);
-	return keys_are_demo(path);
+	return is_refused(path);
 }
 
 #define IS_DEMO(...)                                  \
@@ -196,7 +213,8 @@ static void a_demonstration_anchor_is_found(void)
 	CU_ASSERT_FALSE(IS_DEMO(NULL));
 	CU_ASSERT_FALSE(IS_DEMO("Example Telecom", NULL));
 	CU_ASSERT_FALSE(IS_DEMO("Provbox demo, not for productio"));
-	CU_ASSERT_FALSE(keys_are_demo(directory_file(&directory, "none")));
+	CU_ASSERT_FALSE(is_refused(directory_file(&directory, "none")));
+	CU_ASSERT_FALSE(is_refused(NULL));
 	directory_close(&directory);
 }
 
