@@ -7,7 +7,7 @@ import uuid
 
 from harness import postgres, schema
 
-# As doc/operations of PostgreSQL have it for a machine of some GB, and nothing less durable.
+# What a site would set on a machine of some GB, and nothing less durable.
 SETTINGS = """
 listen_addresses = ''
 unix_socket_directories = '{directory}'
