@@ -126,7 +126,9 @@ void loop_forget(struct loop *loop)
 void loop_run(struct loop *loop)
 {
 	while (!loop->is_stopped) {
-		event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY);
+		int result = event_base_loop(loop->base,
+					     EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY);
+		BUG_ON(result < 0); /* else it would go round for ever */
 		log_flush();
 	}
 	loop->is_stopped = false;

@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "test/unit/test.h"
 
@@ -226,10 +227,27 @@ static void a_child_forgets_without_disturbing_its_parent(void)
 	close(pipe_fds[1]);
 }
 
+static void a_loop_that_cannot_wait_ends_the_process(void)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct loop *loop = loop_new();
+		alarm(2);
+		close_range(STDERR_FILENO, ~0u, 0); /* what it waits with, too */
+		loop_run(loop);
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	CU_ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+}
+
 TEST_MAIN("loop", TEST(deferred_work_runs_after_the_callback_and_once),
 	  TEST(freeing_a_loop_runs_what_was_deferred),
 	  TEST(timers_are_never_early_and_fire_once),
 	  TEST(a_started_timer_can_be_moved_and_cancelled),
 	  TEST(thousands_of_equal_timers_all_fire), TEST(signals_arrive_in_the_loop),
 	  TEST(a_stop_before_the_run_counts),
+	  TEST(a_loop_that_cannot_wait_ends_the_process),
 	  TEST(a_child_forgets_without_disturbing_its_parent))
