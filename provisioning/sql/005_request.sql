@@ -82,7 +82,7 @@ create table request (
 	changed timestamptz not null default clock_timestamp(),
 	told timestamptz not null default clock_timestamp(),
 	unique (dev, id)
-);
+) with (fillfactor = 60); -- each changes many times, no column of an index but state: room for that beside it
 create index request_created on request (dev, created);
 create index request_open on request (state)
 	where state in ('received', 'verifying', 'offered', 'accepted', 'delivering');
@@ -104,7 +104,7 @@ create table item (
 	primary key (request, feature)
 );
 
--- The offer of terms: is_open as long as the request is offered, and it has its number until the subscriber is erased. acked is when bearerbox had every part of the terms.
+-- The offer of terms: is_open as long as the request is offered, and it has its number until the subscriber is erased.
 create table offer (
 	request bigint primary key references request,
 	msisdn text,
@@ -114,7 +114,6 @@ create table offer (
 	made timestamptz not null default clock_timestamp(),
 	expires timestamptz not null,
 	is_open boolean not null default true,
-	acked timestamptz,
 	wrong_codes int not null default 0,
 	foreign key (catalogue, language) references terms
 );
@@ -172,6 +171,16 @@ create function request_touch(p_rid bigint) returns void
 language plpgsql set search_path = provbox, pg_temp as $$
 begin
 	update request set revision = revision + 1, changed = clock_timestamp() where rid = p_rid;
+end
+$$;
+
+-- The same for some, which it locks in their order.
+create function requests_touch(p_rids bigint[]) returns void
+language plpgsql set search_path = provbox, pg_temp as $$
+begin
+	update request r set revision = revision + 1, changed = clock_timestamp()
+	from (select rid from request where rid = any (p_rids) order by rid for no key update) locked
+	where r.rid = locked.rid;
 end
 $$;
 

@@ -68,8 +68,7 @@ create table notice_part (
 	acked timestamptz,
 	reported timestamptz,
 	primary key (notice, part, attempt)
-) with (fillfactor = 60);
-create index notice_part_unreported on notice_part (link) where state = 'acked';
+) with (fillfactor = 60); -- each changes three times, no column of an index
 
 create table number_ref (
 	msisdn text primary key,
@@ -90,8 +89,10 @@ create table smsc_link (
 
 -- Numbers fall into 256 slots, for ever the same.
 create function slot_of(p_msisdn text) returns int
-language sql immutable as $$
-	select get_byte(sha256(convert_to(p_msisdn, 'UTF8')), 0)
+language plpgsql immutable set search_path = provbox, pg_temp as $$
+begin -- in SQL it would be planned at each call: convert_to() is only stable, so nothing takes its place
+	return get_byte(sha256(convert_to(p_msisdn, 'UTF8')), 0);
+end
 $$;
 
 create function is_message_allowed(p_msisdn text) returns boolean
@@ -195,8 +196,7 @@ begin
 	)
 	select array_agg(distinct request) into touched from became where request is not null and kind = 'terms';
 	if touched is not null then
-		perform from request where rid = any (touched) order by rid for no key update;
-		perform request_touch(rid) from unnest(touched) rid;
+		perform requests_touch(touched);
 	end if;
 end
 $$;
@@ -209,8 +209,8 @@ end
 $$;
 
 -- The SMSC link -------------------------------------------------------------------------------------------------
--- A notice stays in the outbox until the report that notice_done names. While bearerbox has every part it is due
--- again only when part_validity has passed; then the parts without any report are sent once more.
+-- A notice stays in the outbox until the report that notice_done names. When its lease is over and bearerbox has every
+-- part, it is due again only when part_validity has passed; then the parts without any report are sent once more.
 
 create function part_is_settled(p_state text, p_acked timestamptz) returns boolean
 language plpgsql stable set search_path = provbox, pg_temp as $$
@@ -239,6 +239,45 @@ begin
 end
 $$;
 
+-- The parts of a notice that must not be sent again now.
+create function parts_settled(p_notice bigint) returns int[]
+language plpgsql stable set search_path = provbox, pg_temp as $$
+begin
+	return array(select part from notice_part_now
+		where notice = p_notice and part_is_settled(state, acked) order by part);
+end
+$$;
+
+-- Should this due notice, whose outbox row is locked, be sent now? If not, does with it what is to be done instead. A
+-- part of it was recorded before where it has a number of parts.
+create function notice_is_ready(p_outbox outbox, p_notice notice) returns boolean
+language plpgsql set search_path = provbox, pg_temp as $$
+declare
+	hindrance text;
+begin
+	if p_notice.state = 'accepted'
+		and (is_given_up(p_outbox.created) or p_notice.useful_until <= clock_timestamp()) then
+		-- delivery was never reported, and need not be
+		update outbox set state = 'done', token = null where id = p_outbox.id;
+		return false;
+	elsif p_outbox.attempt > 0 and is_given_up(p_outbox.created) then
+		perform outbox_bury(p_outbox.id, 'smsc', 'given_up', null);
+		return false;
+	elsif p_notice.parts is not null and cardinality(parts_settled(p_notice.id)) = p_notice.parts then
+		update outbox set due_at = least(p_outbox.created + setting_interval('give_up'), p_notice.useful_until,
+			setting_interval('part_validity') + coalesce((select min(acked) from notice_part_now
+				where notice = p_notice.id and state = 'acked'), clock_timestamp()))
+		where id = p_outbox.id;
+		return false;
+	end if;
+	hindrance := notice_hindrance(p_notice);
+	if hindrance is not null then
+		perform notice_hinder(p_notice, hindrance);
+	end if;
+	return hindrance is null;
+end
+$$;
+
 -- Lease due notices of the numbers that belong to this link. With a limit of 0 it only says that the link is there.
 create function smsc_lease(p_worker text, p_limit int, p_lease interval)
 returns table (notice bigint, token uuid, attempt int, msisdn text, sender text, text text, sealed bytea,
@@ -247,57 +286,34 @@ language plpgsql security definer set search_path = provbox, pg_temp as $$
 #variable_conflict use_column
 declare
 	slots int[] := link_slots(left(p_worker, 100));
-	o outbox;
-	n notice;
-	hindrance text;
+	part_validity interval := setting_interval('part_validity');
+	taken bigint[];
+	due record;
+	ready bigint[] := '{}';
 begin
-	for o in -- by request, because the requests of those that are given up are locked
-		with taken as (
-			select * from outbox
-			where kind = 'sms' and state = 'due' and due_at <= clock_timestamp() and slot = any (slots)
-			order by due_at limit p_limit for update skip locked
-		)
-		select * from taken order by taken.request, taken.id
+	taken := array(
+		select id from outbox
+		where kind = 'sms' and state = 'due' and due_at <= clock_timestamp() and slot = any (slots)
+		order by due_at limit p_limit for update skip locked
+	);
+	for due in -- by request, because the requests of those that are given up are locked
+		select o, n from outbox o join notice n on n.id = o.notice
+		where o.id = any (taken) order by o.request, o.id
 	loop
-		select * into strict n from notice where id = o.notice;
-		if n.state = 'accepted' and (is_given_up(o.created) or n.useful_until <= clock_timestamp()) then
-			-- delivery was never reported, and need not be
-			update outbox x set state = 'done', token = null where x.id = o.id;
-			continue;
-		elsif o.attempt > 0 and is_given_up(o.created) then
-			perform outbox_bury(o.id, 'smsc', 'given_up', null);
-			continue;
+		if notice_is_ready(due.o, due.n) then
+			ready := ready || (due.o).id;
 		end if;
-		settled := '{}';
-		if n.parts is not null then -- a part of it was recorded before
-			select coalesce(array_agg(p.part order by p.part) filter (where part_is_settled(p.state, p.acked)), '{}')
-			into settled from notice_part_now p where p.notice = n.id;
-		end if;
-		if cardinality(settled) = n.parts then
-			update outbox x set due_at = least(o.created + setting_interval('give_up'), n.useful_until,
-				clock_timestamp() + setting_interval('part_validity'))
-			where x.id = o.id;
-			continue;
-		end if;
-		hindrance := notice_hindrance(n);
-		if hindrance is not null then
-			perform notice_hinder(n, hindrance);
-			continue;
-		end if;
-		update outbox x set due_at = clock_timestamp() + p_lease, attempt = x.attempt + 1,
-			token = gen_random_uuid(), worker = left(p_worker, 100), changed = clock_timestamp()
-		where x.id = o.id returning x.token, x.attempt into token, attempt;
-		notice := n.id;
-		msisdn := n.msisdn;
-		sender := setting_text('short_code');
-		text := n.text;
-		sealed := n.sealed;
-		concat_ref := n.concat_ref;
-		parts := n.parts;
-		validity := greatest(1, ceil(extract(epoch from
-			least(setting_interval('part_validity'), n.useful_until - clock_timestamp()))));
-		return next;
 	end loop;
+	return query
+		with leased as (
+			update outbox set due_at = clock_timestamp() + p_lease, attempt = attempt + 1,
+				token = gen_random_uuid(), worker = left(p_worker, 100), changed = clock_timestamp()
+			where id = any (ready) returning *
+		)
+		select n.id, l.token, l.attempt, n.msisdn, setting_text('short_code'), n.text, n.sealed, n.concat_ref, n.parts,
+			case when n.parts is null then '{}' else parts_settled(n.id) end,
+			greatest(1, ceil(extract(epoch from least(part_validity, n.useful_until - clock_timestamp()))))::int
+		from leased l join notice n on n.id = l.notice order by l.request, l.id;
 end
 $$;
 
@@ -342,7 +358,6 @@ declare
 	accepted bigint[];
 	accepted_details jsonb[];
 	done bigint[];
-	waiting bigint[];
 begin
 	select array_agg(n.id) filter (where c.taken = n.parts and n.acked is null),
 		array_agg(n.id order by n.id) filter (where c.delivered = n.parts),
@@ -351,14 +366,13 @@ begin
 			and n.state in ('queued', 'sending', 'expired')),
 		array_agg(d.detail order by n.id) filter (where c.accepted = n.parts and c.delivered < n.parts
 			and n.state in ('queued', 'sending', 'expired')),
-		array_agg(n.id) filter (where c.is_done), array_agg(n.id) filter (where c.had = n.parts and not c.is_done)
-	into newly_acked, delivered, delivered_details, accepted, accepted_details, done, waiting
+		array_agg(n.id) filter (where c.is_done)
+	into newly_acked, delivered, delivered_details, accepted, accepted_details, done
 	from (select distinct on (id) * from unnest(p_notices, p_details) with ordinality x (id, detail, nth)
 		order by id, nth desc) d
 	join notice n on n.id = d.id
 	cross join lateral (select x.*, x.delivered = n.parts or x.accepted = n.parts and is_accepted_done as is_done
 		from (select count(*) filter (where ack in (0, 3) or state in ('accepted', 'delivered')) as taken,
-			count(*) filter (where state in ('acked', 'accepted', 'delivered')) as had,
 			count(*) filter (where state in ('accepted', 'delivered')) as accepted,
 			count(*) filter (where state = 'delivered') as delivered
 			from notice_part_now where notice = n.id) x) c;
@@ -368,10 +382,6 @@ begin
 		select dev, request, 'notice_acked', 'smsc',
 			jsonb_build_object('notice', id, 'notice_kind', kind, 'parts', parts)
 		from notice where id = any (newly_acked) order by id;
-		perform from request where rid in (select request from notice where id = any (newly_acked) and kind = 'terms')
-		order by rid for no key update; -- before their offers
-		update offer set acked = clock_timestamp()
-		where request in (select request from notice where id = any (newly_acked) and kind = 'terms');
 	end if;
 	if delivered is not null then
 		perform notices_move(delivered, 'delivered', 'smsc', null, delivered_details);
@@ -382,10 +392,6 @@ begin
 	if done is not null then
 		update outbox set state = 'done', token = null, reason = null, changed = clock_timestamp()
 		where notice = any (done) and (state = 'due' or state = 'dead' and notice = any (delivered));
-	end if;
-	if waiting is not null then
-		update outbox set due_at = clock_timestamp() + setting_interval('part_validity')
-		where notice = any (waiting) and state = 'due';
 	end if;
 end
 $$;
@@ -414,16 +420,19 @@ begin
 end
 $$;
 
--- Lock the notices of some attempts and what may change with them, in the order of locks.
-create function parts_lock(p_uuids uuid[]) returns void
+-- Lock the notices of some attempts and what may change with them, in the order of locks; their requests only where a
+-- state of theirs may.
+create function parts_lock(p_uuids uuid[], p_may_move boolean) returns void
 language plpgsql set search_path = provbox, pg_temp as $$
 declare
 	notices bigint[] := array(select notice from notice_part where uuid = any (p_uuids));
 begin
 	perform from outbox where notice = any (notices) order by id for update;
 	perform from notice where id = any (notices) order by id for no key update;
-	perform from request where rid in (select request from notice where id = any (notices)) order by rid
-	for no key update;
+	if p_may_move then
+		perform from request where rid in (select request from notice where id = any (notices)) order by rid
+		for no key update;
+	end if;
 end
 $$;
 
@@ -446,7 +455,7 @@ declare
 	had bigint[];
 	p notice_part;
 begin
-	perform parts_lock(p_uuids);
+	perform parts_lock(p_uuids, not p_nacks <@ '{0,3}');
 	with said as (
 		update notice_part p set ack = s.nack, acked = clock_timestamp(), state = case
 			when p.state <> 'sent' then p.state when s.nack in (0, 3) then 'acked'
@@ -499,7 +508,7 @@ declare
 	reports part_report[];
 	r part_report;
 begin
-	perform parts_lock(uuids);
+	perform parts_lock(uuids, true);
 	with said as materialized (
 		select s.nth, p.uuid, p.notice, p.part, p.attempt, s.event, p.state as was, n.state as before,
 			s.event = 16 and starts_with(s.answer, 'NACK/validity expired') as is_unsent,
@@ -551,8 +560,9 @@ begin
 	return query
 		select p.uuid, ceil(extract(epoch from
 			p.acked + setting_interval('part_validity') - clock_timestamp()) * 1000)::bigint
-		from notice_part p
-		where p.link = left(p_worker, 100) and p.state = 'acked'
+		from outbox o join notice_part p on p.notice = o.notice
+		where o.kind = 'sms' and o.state = 'due' and o.attempt > 0
+			and p.link = left(p_worker, 100) and p.state = 'acked'
 			and p.acked > clock_timestamp() - setting_interval('part_validity')
 		order by p.acked limit p_limit;
 end

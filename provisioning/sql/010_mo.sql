@@ -189,7 +189,7 @@ begin
 			else 'offer_ended' end);
 	elsif not o.is_open then
 		outcome := mo_late(p_mo, o.request);
-	elsif o.acked is null then
+	elsif not exists (select from notice where request = o.request and kind = 'terms' and acked is not null) then
 		outcome := 'too_early';
 		perform mo_note(p_mo, array[o.request], 'mo_too_early');
 	else

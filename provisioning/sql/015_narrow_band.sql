@@ -44,7 +44,7 @@ create table number_stop (
 create function is_stopped(p_msisdn text, p_kind text) returns boolean
 language plpgsql stable set search_path = provbox, pg_temp as $$
 begin
-	return is_kind_in('stop_kinds', p_kind) and exists (select from number_stop where msisdn = p_msisdn);
+	return exists (select from number_stop where msisdn = p_msisdn) and is_kind_in('stop_kinds', p_kind);
 end
 $$;
 

@@ -23,8 +23,8 @@ def offered(site, handset, language="en"):
     request = site.schema.offered(language=language)
     text, _ = text_on(handset)
     assert text.startswith(TERMS[language])
-    wait.until(lambda: site.schema.table("select 1 as n from offer join request on rid = request"
-                                         " where id = %s and acked is not null", request),
+    wait.until(lambda: site.schema.table("select 1 as n from notice n join request r on rid = request"
+                                         " where r.id = %s and acked is not null", request),
                "all parts at bearerbox")
     return request, site.schema.code(request)
 

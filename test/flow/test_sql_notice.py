@@ -73,7 +73,7 @@ def test_reports_may_come_first_twice_and_late(schema):
     request = schema.offered()
     (part,) = schema.split(schema.lease()[0], total=1)
     assert schema.report(part, 8) == "accepted"
-    assert schema.table("select acked is not null as it from offer")[0]["it"] is True
+    assert schema.table("select acked is not null as it from notice")[0]["it"] is True
     assert schema.ack(part) == "accepted"
     assert schema.ack(part, 1) == "accepted"
     assert schema.report(part, 8) == "accepted"
@@ -221,6 +221,7 @@ def test_a_part_without_any_report_is_sent_again_after_its_validity(schema):
     schema.report(second, 8)
     make_due(schema)
     assert schema.lease() == []  # bearerbox has it, and its time is not over
+    assert schema.table("select due_at > now() + interval '59 minutes' as it from outbox")[0]["it"]
     schema.setting(part_validity="0 seconds")
     make_due(schema)
     (again,) = schema.lease()
