@@ -40,10 +40,19 @@ def test_an_example_is_taken(folder, daemon):
     p, directory = folder
     text = example(daemon).read_text().replace("prov.example.com:8443", p.SRV)
     path = directory / f"{daemon}.conf"
-    path.write_text(text + 'user = "root"\n')  # the default may not exist here
+    # The unit's user may not exist here.
+    path.write_text(re.sub('^user = .*$', 'user = "root"', text, flags=re.M))
     run = subprocess.run([paths.program(f"provbox-{daemon}"), "-c", path, "-t"], text=True,
                          capture_output=True, timeout=20)
     assert (run.returncode, run.stdout) == (0, f"{path}: ok\n"), run.stderr
+
+
+@pytest.mark.parametrize("daemon", DAEMONS)
+def test_an_example_names_the_user_of_its_unit(daemon):
+    """Who types `provbox-server -t` as root has the files judged for that user."""
+    unit = (paths.SOURCE / f"contrib/systemd/provbox-{daemon}.service.in").read_text()
+    user = re.search("^User=(.+)$", unit, re.M)[1]
+    assert re.search('^user = "(.+?)"', example(daemon).read_text(), re.M)[1] == user
 
 
 @pytest.mark.parametrize("daemon", DAEMONS)
@@ -51,7 +60,7 @@ def test_what_an_example_comments_out_is_there(daemon):
     """A key of the daemon; where it has a default, that one."""
     said = keys(daemon)
     lines = re.findall(r"^# (\w+) = (.*?)(?:[ \t]+# .*)?$", example(daemon).read_text(), re.M)
-    assert len(lines) >= 6
+    assert len(lines) >= 5
     for key, value in lines:
         if said[key]["need"] == "default" and said[key]["default"] != "{}":
             assert value.strip('"') == said[key]["default"], key
