@@ -10,6 +10,7 @@ contrib_bench_bench_SOURCES = \
 	contrib/bench/part.h \
 	contrib/bench/pulse.c contrib/bench/pulse.h \
 	contrib/bench/settings.c contrib/bench/settings.h \
+	contrib/bench/signing.c \
 	contrib/bench/slow.c \
 	contrib/bench/step.c \
 	contrib/bench/ticks.c contrib/bench/ticks.h \

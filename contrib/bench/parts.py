@@ -142,9 +142,15 @@ class Part:
         self.process.communicate()
 
 
+def run(part, /, **settings):
+    """What a part that needs nobody prints, on the core of the proxy."""
+    words = [f"{key}={value}" for key, value in settings.items()]
+    done = subprocess.run(
+        [paths.BUILD / "contrib/bench/bench", part, *words], check=True,
+        capture_output=True, preexec_fn=lambda: os.sched_setaffinity(0, {PROXY_CORE}))
+    return json.loads(done.stdout)
+
+
 def unit_us(count):
     """CPU microseconds of one handshake in memory, on the core of the proxy, now."""
-    done = subprocess.run(
-        [paths.BUILD / "contrib/bench/bench", "unit", f"count={count}"], check=True,
-        capture_output=True, preexec_fn=lambda: os.sched_setaffinity(0, {PROXY_CORE}))
-    return json.loads(done.stdout)["unit_us"]
+    return run("unit", count=count)["unit_us"]
