@@ -45,6 +45,7 @@ static void log_refusal(const struct sockaddr_storage *peer, const char *reason,
 	metrics_add(metric, 1);
 	log_info("session_end", log_str("peer", text), log_str("reason", reason),
 		 log_str("phase", "proxy"));
+	log_flush(); /* before the peer sees the end */
 }
 
 static void refuse(struct proxied *proxied, const char *reason,

@@ -253,6 +253,7 @@ void session_accept(struct airnet *airnet, int fd, const struct proxy_header *to
 	struct session *session;
 
 	if (is_over_limit(airnet, fd, told)) {
+		log_flush(); /* before the peer sees the end */
 		close(fd);
 		return;
 	}

@@ -67,6 +67,8 @@ def test_a_request_outlives_a_crash_of_each_process(whole, tmp_path, name):
         part = getattr(whole, name)
         (part.process if name == "bearerbox" else part).kill()
         part.start()
+        if name == "bearerbox":
+            part.wait_online()
         print("key YES", "wait screen DONE", sep="\n", file=keys)
     assert run.wait(30) == 0
     assert [line["to"] for line in run.events("state")].count("connecting") == 1

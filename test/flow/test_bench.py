@@ -124,5 +124,5 @@ def test_smoke(tmp_path):
 def test_names_are_told():
     done = run("nothing")
     assert done.returncode == 2
-    assert "there are slow peers held notices step growth provisioning smoke" in done.stderr
+    assert "there are slow peers keys held notices step growth provisioning smoke" in done.stderr
     assert "make bench BENCH='slow'" in run("help").stdout

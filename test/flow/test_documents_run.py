@@ -88,6 +88,12 @@ def check(desk, text, **environment):
     assert done.returncode == 0 and "Sanitizer" not in done.stderr, (text, done)
 
 
+def authority():
+    """What makes the authority that other pages sign with."""
+    (block,) = [block for block in blocks("doc/operations.md") if "openssl ca" in block]
+    return block
+
+
 def test_what_is_not_run_is_there():
     assert set(NOT_RUN) <= {key(*command) for command in COMMANDS}
     assert len(COMMANDS) - len(NOT_RUN) >= 12
@@ -97,14 +103,15 @@ def test_what_is_not_run_is_there():
                                          if key(page, block) not in NOT_RUN} - {"README.md"}))
 def test_the_commands_of_a_page_run(desk, page):
     desk.put_request()
+    if page == "doc/proof.md":
+        check(desk, authority())
     for block in blocks(page):
         if is_command(block) and key(page, block) not in NOT_RUN:
             check(desk, block)
 
 
 def test_certificates_as_operations_makes_them_are_taken(desk):
-    (block,) = [block for block in blocks("doc/operations.md") if "openssl ca" in block]
-    check(desk, block)
+    check(desk, authority())
     desk.site.server.config.update(
         certificate="server.pem", key="server.key", trust="ca/ca.pem", crl="ca.crl")
     desk.write_config("server.conf", desk.site.server)

@@ -38,8 +38,9 @@ def test_every_device_of_a_fleet_is_provisioned(site, way):
     assert answers == [{"answer": "accept",
                         "channel": "narrow_band" if way == "sms" else "wide_band"}]
     # Each said goodbye before it went.
-    ends = site.gateway.process.events("session_end")
-    assert [end["detail"] for end in ends] == ["eof"] * 12
+    ends = wait.until(lambda: (found := site.gateway.process.events("session_end"))
+                      and len(found) == 12 and found, "the ends of the sessions")
+    assert {end["detail"] for end in ends} == {"eof"}
     wait.until(lambda: len(site.billing.records()) == 12, "the billing events")
 
 
