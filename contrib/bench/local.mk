@@ -27,7 +27,7 @@ bench: all
 	$(FLOW_ENV) $(PYTHON) $(srcdir)/contrib/bench/run $(BENCH)
 
 EXTRA_DIST += contrib/bench/run contrib/bench/charts.py contrib/bench/cluster.py \
-	contrib/bench/cpu.py contrib/bench/growth.py contrib/bench/held.py \
+	contrib/bench/cpu.py contrib/bench/growth.py contrib/bench/held.py contrib/bench/keys.py \
 	contrib/bench/honest.py contrib/bench/notices.py \
 	contrib/bench/parts.py contrib/bench/provisioning.py contrib/bench/proxies.py \
 	contrib/bench/report.py \
