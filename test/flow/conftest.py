@@ -2,6 +2,7 @@
 
 import collections
 import os
+import signal
 
 import pytest
 import xdist.scheduler
@@ -13,6 +14,8 @@ LOG_LINES = 40
 
 
 def pytest_configure():
+    # Below a shell that runs it in the background, interrupts would be ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     process.adopt_orphans()
 
 
