@@ -13,7 +13,7 @@
 /* By the first of its names. */
 static const struct slice key_types[] = { SLICE("EC"), SLICE("RSA"), SLICE("ED25519") };
 #define N_KEY_TYPES  (sizeof(key_types) / sizeof(key_types[0]))
-#define MAX_DECODERS N_KEY_TYPES /* one of each */
+#define MAX_DECODERS (4 * N_KEY_TYPES) /* one of each, as far as is known */
 
 static OSSL_PROVIDER *whole; /* the default provider, which does all the work */
 static OSSL_ALGORITHM decoders[MAX_DECODERS + 1];

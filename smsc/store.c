@@ -204,36 +204,16 @@ static struct slice answer_of(const PGresult *result, int row)
 	return PQntuples(result) > row ? db_value(result, row, 0) : SLICE("");
 }
 
-/* A call without a result says nothing about the fact: the connection was lost, another
- * had its locks, the time was over. */
-static void on_called(void *arg, enum db_status status, const PGresult *result)
-{
-	struct fact *fact = arg;
-	TAILQ_REMOVE(&fact->store->calling, fact, link);
-	switch (status) {
-	case DB_OK:
-		fact->store->retry_ms = RETRY_MIN_MS;
-		finish(fact, STORE_DONE, answer_of(result, 0));
-		break;
-	case DB_FAILED:
-		on_failed(fact, PQresultErrorField(result, PG_DIAG_SQLSTATE));
-		break;
-	case DB_UNAVAILABLE:
-	case DB_TIMEOUT:
-		fact->failed_ms = 0;
-		wait_for_retry(fact);
-		break;
-	}
-}
-
-/* ---- Batches ---- */
-
-/* What became of one fact of a batch. */
+/* What became of one fact. A call without a result says nothing about it: the
+ * connection was lost, another had its locks, the time was over. */
 static void settle(struct fact *fact, bool was_alone, enum db_status status,
 		   const PGresult *result, int row)
 {
 	switch (status) {
-	case DB_OK: finish(fact, STORE_DONE, answer_of(result, row)); break;
+	case DB_OK:
+		fact->store->retry_ms = RETRY_MIN_MS;
+		finish(fact, STORE_DONE, answer_of(result, row));
+		break;
 	case DB_FAILED:
 		if (was_alone) {
 			on_failed(fact, PQresultErrorField(result, PG_DIAG_SQLSTATE));
@@ -250,6 +230,16 @@ static void settle(struct fact *fact, bool was_alone, enum db_status status,
 	}
 }
 
+static void on_called(void *arg, enum db_status status, const PGresult *result)
+{
+	struct fact *fact = arg;
+
+	TAILQ_REMOVE(&fact->store->calling, fact, link);
+	settle(fact, true, status, result, 0);
+}
+
+/* ---- Batches ---- */
+
 static void on_batch(void *arg, enum db_status status, const PGresult *result)
 {
 	struct store *store = arg;
@@ -258,8 +248,6 @@ static void on_batch(void *arg, enum db_status status, const PGresult *result)
 	int row = 0;
 	TAILQ_CONCAT(&batch, &store->batch, link);
 	bool was_alone = TAILQ_NEXT(TAILQ_FIRST(&batch), link) == NULL;
-	if (status == DB_OK)
-		store->retry_ms = RETRY_MIN_MS;
 	while ((fact = TAILQ_FIRST(&batch))) {
 		TAILQ_REMOVE(&batch, fact, link);
 		settle(fact, was_alone, status, result, row++);

@@ -10,17 +10,10 @@ FLOW =
 # its own.
 FLOW_JOBS = $$((3 * $$(nproc)))
 
-# A sanitizer watches C: what asks PostgreSQL alone would find the same again.
-if SANITIZE
-FLOW_FILES = --ignore-glob='$(srcdir)/test/flow/test_sql_*.py'
-else
-FLOW_FILES =
-endif
-
 .PHONY: check-flow format fuzz fuzz-coverage lint mutants soak
 check-flow: all
 	$(FLOW_ENV) $(PYTHON) -m pytest -p no:cacheprovider -c $(srcdir)/test/pytest.ini \
-		-n $(FLOW_JOBS) $(FLOW_FILES) $(srcdir)/test/flow $(FLOW)
+		-n $(FLOW_JOBS) $(srcdir)/test/flow $(FLOW)
 
 # Long runs: make soak SOAK=kills SOAK_SEED=7 SOAK_KILLS=200. SOAK names a file
 # test/flow/test_survives_NAME.py; the same seed does the same again.

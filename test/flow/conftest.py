@@ -6,7 +6,7 @@ import signal
 
 import pytest
 import xdist.scheduler
-from harness import paths, postgres, process
+from harness import postgres, process
 from harness import site as site_module
 from harness.schema import Schema
 
@@ -60,16 +60,6 @@ def schema(cluster):
     database = cluster.new_database(Schema.install)
     yield Schema(database)
     database.drop()
-
-
-@pytest.fixture(autouse=True)
-def sql_is_alone(request, monkeypatch):
-    """test_sql_*.py runs none of our programs: a sanitized build leaves it out."""
-    def refuse(name):
-        pytest.fail(f"{request.path.name} runs {name}: it belongs into another file")
-
-    if request.path.match("test_sql_*.py"):
-        monkeypatch.setattr(paths, "program", refuse)
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,6 @@
 """The configurations of contrib/examples are what the daemons take, and say their defaults."""
 
 import re
-import shutil
 import subprocess
 
 import pytest
@@ -22,16 +21,7 @@ def keys(daemon):
 def folder(tmp_path):
     """Files by the names that the examples give them, in a made-up PKI."""
     p = pki.Pki(tmp_path / "pki")
-    for name, path in {
-            "airnet.pem": p.gateway_airnet.path, "airnet.key": p.gateway_airnet.key_path,
-            "devices.pem": p.device.path, "devices.crl": p.device.crl_path,
-            "gateway.pem": p.gateway_landnet.path, "gateway.key": p.gateway_landnet.key_path,
-            "landnet.pem": p.landnet.path, "landnet.crl": p.landnet.crl_path,
-            "server.pem": p.server_landnet.path, "server.key": p.server_landnet.key_path,
-            "proof.pem": p.proof.path, "proof-leaf.pem": p.proof_leaf.path,
-            "proof-leaf.key": p.proof_leaf.key_path}.items():
-        shutil.copy(path, tmp_path / name)
-    pki.write_secret(tmp_path / "grant.keys", b"0011223344556677 " + b"5a" * 32 + b"\n")
+    p.copy_as_named(tmp_path)
     return p, tmp_path
 
 

@@ -10,6 +10,7 @@ import datetime
 import ipaddress
 import os
 import pathlib
+import shutil
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -221,3 +222,17 @@ class Pki:
         if imei not in self.only_leaves:
             self.only_leaves[imei] = self.device_leaf(f"only-{len(self.only_leaves)}", imei)
         return self.only_leaves[imei]
+
+    def copy_as_named(self, directory):
+        """Into a folder, by the names that examples and manual pages give the files."""
+        for name, path in {
+                "airnet.pem": self.gateway_airnet.path, "airnet.key": self.gateway_airnet.key_path,
+                "devices.pem": self.device.path, "devices.crl": self.device.crl_path,
+                "gateway.pem": self.gateway_landnet.path,
+                "gateway.key": self.gateway_landnet.key_path,
+                "landnet.pem": self.landnet.path, "landnet.crl": self.landnet.crl_path,
+                "server.pem": self.server_landnet.path, "server.key": self.server_landnet.key_path,
+                "proof.pem": self.proof.path, "proof-leaf.pem": self.proof_leaf.path,
+                "proof-leaf.key": self.proof_leaf.key_path}.items():
+            shutil.copy(path, directory / name)
+        write_secret(directory / "grant.keys", b"0011223344556677 " + b"5a" * 32 + b"\n")
