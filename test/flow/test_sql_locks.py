@@ -385,21 +385,21 @@ def test_an_erasure_leaves_what_came_in_to_whoever_has_it(schema):
     with_request, with_device = Transaction(schema.database), Transaction(schema.database)
     with_request.run("select from request for update")
     with_device.run("select from device for update")
-    ended = []
-    eraser = threading.Thread(target=lambda: ended.append(erase(schema)))
+    ended = {}
+    eraser = threading.Thread(target=lambda: ended.update(erasure=erase(schema)))
     eraser.start()
     wait.until(with_request.holds_up, "an erasure that waits for the request")
     with_request.run("select notice_put(rid, %s, 'reply', 'en', 'x') from request", NUMBER)
     with_request.commit()
     wait.until(with_device.holds_up, "an erasure that has the request and waits for the device")
     (leased,) = schema.lease()
-    link = threading.Thread(target=lambda: ended.append(len(schema.split(leased))))
+    link = threading.Thread(target=lambda: ended.update(parts=len(schema.split(leased))))
     link.start()
     wait.until(lambda: len(waiting_pids(schema)) == 2, "a link that waits for the erasure")
     with_device.commit()
     link.join()
     eraser.join()
-    assert ended == [psycopg2.errors.SerializationFailure, 2]  # of the erasure, and of the link
+    assert ended == {"erasure": psycopg2.errors.SerializationFailure, "parts": 2}
 
 
 def test_an_answer_finds_no_offer_that_was_erased_meanwhile(schema):
