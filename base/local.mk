@@ -71,12 +71,14 @@ base_libbase_a_SOURCES = \
 	base/watchdog.c base/watchdog.h
 
 check_PROGRAMS += \
+	test/unit/test_address \
 	test/unit/test_arena \
 	test/unit/test_board \
 	test/unit/test_child \
 	test/unit/test_codec \
-	test/unit/test_conn \
 	test/unit/test_config \
+	test/unit/test_conn \
+	test/unit/test_conn_failures \
 	test/unit/test_db \
 	test/unit/test_describe \
 	test/unit/test_dsn \
@@ -92,6 +94,7 @@ check_PROGRAMS += \
 	test/unit/test_keyfile \
 	test/unit/test_linger \
 	test/unit/test_link \
+	test/unit/test_listener \
 	test/unit/test_log \
 	test/unit/test_loop \
 	test/unit/test_metrics \
@@ -125,5 +128,5 @@ fuzz_targets += \
 	test/fuzz/fuzz_json \
 	test/fuzz/fuzz_proxy
 
-EXTRA_DIST += test/unit/attempts.h test/unit/cluster.h test/unit/exchange_world.h \
-	test/unit/http_vector.h test/unit/pki.h test/unit/testd.h
+EXTRA_DIST += test/unit/attempts.h test/unit/cluster.h test/unit/conn_world.h \
+	test/unit/exchange_world.h test/unit/http_vector.h test/unit/pki.h test/unit/testd.h

@@ -31,6 +31,7 @@ check_PROGRAMS += \
 	test/unit/test_control \
 	test/unit/test_control_line \
 	test/unit/test_forward \
+	test/unit/test_forward_loans \
 	test/unit/test_gateway_config \
 	test/unit/test_limit \
 	test/unit/test_pool \
@@ -42,7 +43,8 @@ check_PROGRAMS += \
 	test/unit/test_session \
 	test/unit/test_target \
 	test/unit/test_transaction
-EXTRA_DIST += test/unit/airnet_stage.h test/unit/gateway_stage.h
+EXTRA_DIST += test/unit/airnet_stage.h test/unit/forward_play.h \
+	test/unit/gateway_stage.h
 
 pool_parts = gateway/gateway_metrics.c gateway/pool.c gateway/target.c
 test_unit_test_pool_SOURCES = test/unit/test_pool.c gateway/landnet.c $(pool_parts)
@@ -72,9 +74,11 @@ test_unit_test_control_line_SOURCES = test/unit/test_control_line.c \
 test_unit_test_control_line_LDADD = $(AUTH_LIBS)
 test_unit_test_presence_SOURCES = test/unit/test_presence.c gateway/presence.c
 test_unit_test_presence_LDADD = $(AUTH_LIBS)
-test_unit_test_forward_SOURCES = test/unit/test_forward.c gateway/forward.c \
-	gateway/landnet.c $(pool_parts)
+forward_parts = gateway/forward.c gateway/landnet.c $(pool_parts)
+test_unit_test_forward_SOURCES = test/unit/test_forward.c $(forward_parts)
 test_unit_test_forward_LDADD = $(AUTH_LIBS)
+test_unit_test_forward_loans_SOURCES = test/unit/test_forward_loans.c $(forward_parts)
+test_unit_test_forward_loans_LDADD = $(AUTH_LIBS)
 test_unit_test_gateway_config_SOURCES = test/unit/test_gateway_config.c \
 	gateway/authorities.c gateway/gateway_config.c gateway/gateway_config_check.c
 test_unit_test_gateway_config_LDADD = $(AUTH_LIBS)
