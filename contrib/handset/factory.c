@@ -9,18 +9,13 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "contrib/handset/complain.h"
 #include "contrib/handset/deliver.h"
 #include "contrib/handset/handset_config.h"
 #include "contrib/handset/storage.h"
 #include "contrib/handset/words.h"
 
 #define PROGRAM_LIMIT (64 * 1024 * 1024) /* bytes */
-
-static bool complain(const char *what, const char *why)
-{
-	fprintf(stderr, "handset: %s: %s\n", what, why);
-	return false;
-}
 
 /* ---- Key and certificate request ---- */
 

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/progress.h"
+#include "contrib/handset/complain.h"
 #include "contrib/handset/device_certificate.h"
 #include "contrib/handset/load_fleet.h"
 #include "contrib/handset/load_report.h"
@@ -30,12 +31,6 @@ struct load {
 	bool is_stopping; /* by a signal: nothing new is started */
 	bool has_failed;  /* a device cannot be made at all */
 };
-
-static bool complain(const char *what, const char *why)
-{
-	fprintf(stderr, "handset: %s: %s\n", what, why);
-	return false;
-}
 
 static bool is_over(const struct load *load)
 {

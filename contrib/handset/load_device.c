@@ -7,19 +7,16 @@
 #include "base/log.h"
 #include "contrib/handset/call.h"
 #include "contrib/handset/load_fleet.h"
-#include "contrib/handset/messages.h"
-#include "contrib/handset/radio.h"
+#include "contrib/handset/load_inbox.h"
 
-#define NO_BODY       ((struct slice){ NULL, 0 })
-#define MESSAGES_KEPT 4 /* that came before the server was heard to have offered */
+#define NO_BODY ((struct slice){ NULL, 0 })
 
 struct load_device {
 	const struct load_plan *plan;
 	struct load_identity identity;
 	struct handset_config config;
 	struct session *session;
-	struct radio *radio; /* NULL: online */
-	struct sms *sms;
+	struct load_inbox *inbox; /* NULL: online */
 
 	enum load_part part; /* LOAD_N_PARTS: done */
 	int64_t since_us;    /* when it began */
@@ -32,8 +29,6 @@ struct load_device {
 	char rid[UUID_CHARS + 1];
 	struct request request;
 	char etag[HANDSET_ETAG_CHARS + 1];
-	struct sms_message messages[MESSAGES_KEPT];
-	size_t n_messages;
 	struct request_item item; /* the one that is fetched */
 	EVP_MD_CTX *digest;
 	int64_t received_bytes;
@@ -283,63 +278,40 @@ static void on_terms(void *arg, const struct session_answer *answer)
 	answer_online(device);
 }
 
-/* The terms among the messages that are there; they are answered where they came from.
- */
+/* Their answer goes where they came from. */
 static void look_for_terms(struct load_device *device)
 {
 	struct messages_terms terms;
 
-	for (size_t i = 0; i < device->n_messages; i++) {
-		const struct sms_message *message = &device->messages[i];
-		struct slice text = slice_make(evbuffer_pullup(message->text, -1),
-					       evbuffer_get_length(message->text));
-		if (!messages_read_terms(text, message->sender,
-					 device->request.terms_sha256,
-					 device->request.code_hint, &terms))
-			continue;
-		finish_part(device);
-		if (radio_send(device->radio, slice_of(terms.sender),
-			       slice_of(terms.reply.accept)))
-			wait_for_news(device);
-		else
-			end(device, "radio_failed");
-		messages_terms_free(&terms);
+	if (!load_inbox_find(device->inbox, &device->request, &terms))
 		return;
-	}
+	finish_part(device);
+	if (load_inbox_accept(device->inbox, &terms))
+		wait_for_news(device);
+	else
+		end(device, "radio_failed");
+	messages_terms_free(&terms);
 }
 
 static void read_terms(struct load_device *device)
 {
 	char path[CALL_TARGET_CHARS];
 
-	if (device->radio)
+	if (device->inbox)
 		look_for_terms(device);
 	else
 		call(device, HTTP_GET, target(device, "/terms", path), NO_BODY,
 		     on_terms);
 }
 
-static void on_part(void *arg, const struct sms_part *part)
+static void on_inbox(void *arg, enum load_inbox_event event)
 {
 	struct load_device *device = arg;
-	struct sms_message message;
 
-	if (sms_receive(device->sms, part, loop_now_ms(device->plan->loop), &message) !=
-	    SMS_COMPLETE)
-		return;
-	if (device->n_messages == MESSAGES_KEPT) {
-		evbuffer_free(message.text);
-		return;
-	}
-	device->messages[device->n_messages++] = message;
-	if (device->part == LOAD_TERMS && !device->is_ended)
+	if (event == LOAD_INBOX_FAILED)
+		end(device, "radio_failed");
+	else if (device->part == LOAD_TERMS && !device->is_ended)
 		look_for_terms(device);
-}
-
-static void on_sent(void *arg, const char *error)
-{
-	if (error)
-		end(arg, "radio_failed");
 }
 
 /* ---- The request ---- */
@@ -461,21 +433,6 @@ static void on_progress(void *arg, enum session_progress progress)
 	(void)progress;
 }
 
-static void open_radio(struct load_device *device)
-{
-	struct radio_settings settings = {
-		.path = device->config.radio,
-		.number = device->identity.number,
-		.retry_delay_ms = device->config.retry_delay_ms,
-		.on_part = on_part,
-		.on_sent = on_sent,
-		.arg = device,
-	};
-
-	device->sms = sms_new(device->config.part_timeout_ms);
-	device->radio = radio_new(device->plan->loop, &settings);
-}
-
 struct load_device *load_device_new(const struct load_plan *plan, unsigned serial,
 				    char *why, size_t why_size)
 {
@@ -505,7 +462,8 @@ struct load_device *load_device_new(const struct load_plan *plan, unsigned seria
 		return NULL;
 	}
 	if (!plan->is_online)
-		open_radio(device);
+		device->inbox =
+			load_inbox_new(plan->loop, &device->config, on_inbox, device);
 	timer_start(&device->limit, device->config.server_limit_ms);
 	session_open(device->session, on_opened, device);
 	return device;
@@ -519,10 +477,7 @@ void load_device_free(struct load_device *device)
 	timer_cancel(&device->poll);
 	timer_cancel(&device->closing);
 	session_free(device->session);
-	radio_free(device->radio);
-	sms_free(device->sms);
-	for (size_t i = 0; i < device->n_messages; i++)
-		evbuffer_free(device->messages[i].text);
+	load_inbox_free(device->inbox);
 	EVP_MD_CTX_free(device->digest);
 	free(device);
 }

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/progress.h"
+#include "contrib/handset/complain.h"
 #include "contrib/handset/device_certificate.h"
 #include "contrib/handset/factory.h"
 #include "contrib/handset/storage.h"
@@ -22,12 +23,6 @@ void load_fleet_identity(unsigned serial, struct load_identity *out)
 	snprintf(out->number, sizeof(out->number), "+999%09u", serial);
 	snprintf(out->key_file, sizeof(out->key_file), FOLDER "/%06u.key", serial);
 	snprintf(out->chain_file, sizeof(out->chain_file), FOLDER "/%06u.crt", serial);
-}
-
-static bool complain(const char *what, const char *why)
-{
-	fprintf(stderr, "handset: %s: %s\n", what, why);
-	return false;
 }
 
 /* ---- Certificates ---- */

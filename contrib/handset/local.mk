@@ -6,6 +6,7 @@ contrib_handset_libhandset_a_SOURCES = \
 	contrib/handset/call.c contrib/handset/call.h \
 	contrib/handset/callqueue.c contrib/handset/callqueue.h \
 	contrib/handset/cancel.c contrib/handset/cancel.h \
+	contrib/handset/complain.c contrib/handset/complain.h \
 	contrib/handset/credentials.c contrib/handset/credentials.h \
 	contrib/handset/deliver.c contrib/handset/deliver.h \
 	contrib/handset/device_certificate.c contrib/handset/device_certificate.h \
@@ -21,6 +22,7 @@ contrib_handset_libhandset_a_SOURCES = \
 	contrib/handset/load.c contrib/handset/load.h \
 	contrib/handset/load_device.c contrib/handset/load_device.h \
 	contrib/handset/load_fleet.c contrib/handset/load_fleet.h \
+	contrib/handset/load_inbox.c contrib/handset/load_inbox.h \
 	contrib/handset/load_report.c contrib/handset/load_report.h \
 	contrib/handset/messages.c contrib/handset/messages.h \
 	contrib/handset/options.c contrib/handset/options.h \
@@ -99,7 +101,7 @@ test_unit_test_install_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=mkdir -Wl,--wrap=link 
 	-Wl,--wrap=symlink -Wl,--wrap=chmod -Wl,--wrap=rename -Wl,--wrap=unlink \
 	-Wl,--wrap=rmdir -Wl,--wrap=fsync -Wl,--wrap=write
 
-EXTRA_DIST += test/unit/handset_stage.h
+EXTRA_DIST += test/unit/handset_stage.h test/unit/handset_wire.h
 
 fuzz_targets += test/fuzz/fuzz_sms
 test_fuzz_fuzz_sms_LDADD = $(HANDSET_LIBS)

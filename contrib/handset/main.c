@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "contrib/handset/complain.h"
 #include "contrib/handset/factory.h"
 #include "contrib/handset/load.h"
 #include "contrib/handset/load_fleet.h"
@@ -77,10 +78,8 @@ static bool open_script(struct run *run)
 	int fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO)
 					: open(path, O_RDONLY | O_CLOEXEC);
 
-	if (fd < 0) {
-		fprintf(stderr, "handset: %s: %s\n", path, strerror(errno));
-		return false;
-	}
+	if (fd < 0)
+		return complain(path, strerror(errno));
 	run->script = script_new(run->loop, run->handset, fd);
 	return true;
 }
@@ -187,9 +186,7 @@ static int do_command(enum command command, const struct options *options)
 	}
 	config = config_read(&handset_config_spec, HANDSET_CONFIG_FILE, stderr);
 	if (!config && access(HANDSET_CONFIG_FILE, F_OK) != 0)
-		fprintf(stderr,
-			"handset: %s: is no handset; make one with handset init\n",
-			options->dir);
+		complain(options->dir, "is no handset; make one with handset init");
 	if (!config)
 		return outcome_exit_status(OUTCOME_CONFIG);
 	if (command == COMMAND_RUN)
