@@ -42,14 +42,11 @@ static void write_why(struct board_reload *reload, const char *why)
 	reload->why[n] = '\0';
 }
 
-static void log_lines(const char *why)
-{
-	struct slice rest = slice_of(why), line;
-
-	while (slice_next(&rest, '\n', &line))
-		if (line.n > 0)
-			log_error("config_error", log_slice("why", line));
-}
+/* What a person does next. */
+static const char *const next_steps[] = {
+	[RELOAD_REFUSED] = "mend the file, try it with -t, reload; the old one goes on",
+	[RELOAD_FAILED] = "mend it and reload; the old processes go on",
+};
 
 void reload_end(struct board *board, uint64_t number, enum reload_result result,
 		const char *why)
@@ -58,15 +55,12 @@ void reload_end(struct board *board, uint64_t number, enum reload_result result,
 	board->reload.result = result;
 	board->n_reloads[result]++;
 	write_why(&board->reload, why);
-	if (result == RELOAD_REFUSED)
-		log_lines(why);
 	if (result == RELOAD_DONE)
 		log_info("reloaded", log_num("generation", (int64_t)number));
 	else
 		log_error("reload_failed", log_num("generation", (int64_t)number),
 			  log_str("result", board_result_name(result)),
-			  log_str("why", result == RELOAD_REFUSED
-						 ? "the configuration is wrong"
-						 : board->reload.why));
+			  log_str("why", board->reload.why),
+			  log_str("next", next_steps[result]));
 	systemd_notify("READY=1");
 }

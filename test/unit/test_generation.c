@@ -189,7 +189,11 @@ static void a_wrong_configuration_changes_nothing(void)
 	pid_t worker = find_process("testd: echo 0");
 	rewrite("workers = x\nnosuch = 1");
 	hang_up();
-	CU_ASSERT_TRUE(wait_output("ev=reload_failed generation=2 result=refused", 1));
+	CU_ASSERT_TRUE(
+		wait_output("ev=reload_failed generation=2 result=refused why=\"", 1));
+	/* One failure, one line: all that is wrong, and what to do. */
+	CU_ASSERT_EQUAL(caught_count(output, "ERROR testd"), 1);
+	CU_ASSERT_PTR_NOT_NULL(strstr(output, "next=\"mend the file"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(output, "testd.conf:4: `workers` is no number"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(output, "testd.conf:5: unknown key `nosuch`"));
 	CU_ASSERT_TRUE(wait_admin("/status.json", "\"result\": \"refused\""));
