@@ -92,7 +92,7 @@ static bool may_go_on(int error)
 	BUG_ON(error == EBADF || error == ENOTSOCK);
 	/* After a reset comes the end. */
 	if (error != 0 && error != EAGAIN && error != EBADMSG && error != ECONNRESET)
-		log_warn("channel_failed", log_str("reason", strerror(error)));
+		log_warn("channel_failed", log_str("why", strerror(error)));
 	return error == EBADMSG;
 }
 
@@ -353,7 +353,7 @@ static void send_answer(struct answerer *self, size_t channel, uint32_t number,
 
 	if (!is_sent && !self->is_losing[channel])
 		log_warn("answer_lost", log_num("channel", (int64_t)channel),
-			 log_str("reason", strerror(errno)));
+			 log_str("why", strerror(errno)));
 	self->is_losing[channel] = !is_sent;
 }
 

@@ -412,7 +412,6 @@ static const char *const failure_names[CONN_N_FAILURES] = {
 	[CONN_FAILURE_CONNECT] = "connect_failed",
 	[CONN_FAILURE_RESET] = "reset",
 	[CONN_FAILURE_TRUNCATED] = "truncated",
-	[CONN_FAILURE_TLS] = "tls",
 	[CONN_FAILURE_HANDSHAKE_TIMEOUT] = "handshake_timeout",
 	[CONN_FAILURE_WRITE_TIMEOUT] = "write_timeout",
 	[CONN_FAILURE_SYSTEM] = "system",

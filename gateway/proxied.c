@@ -48,8 +48,8 @@ static void log_refusal(const struct sockaddr_storage *peer, const char *reason,
 	log_flush(); /* before the peer sees the end */
 }
 
-static void refuse(struct proxied *proxied, const char *reason,
-		   enum gateway_metric metric)
+static void refuse_peer(struct proxied *proxied, const char *reason,
+			enum gateway_metric metric)
 {
 	log_refusal(&proxied->peer, reason, metric);
 	proxied_free(proxied);
@@ -88,18 +88,18 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	if (verdict == PROXY_DONE)
 		on_header(proxied, &header);
 	else
-		refuse(proxied, "proxy_malformed", GATEWAY_PROXY_MALFORMED);
+		refuse_peer(proxied, "proxy_malformed", GATEWAY_PROXY_MALFORMED);
 }
 
 static void on_deadline(void *arg)
 {
-	refuse(arg, "proxy_timeout", GATEWAY_PROXY_TIMEOUT);
+	refuse_peer(arg, "proxy_timeout", GATEWAY_PROXY_TIMEOUT);
 }
 
 static void on_displaced(void *arg)
 {
-	refuse(arg, stranger_end_name(STRANGER_DISPLACED),
-	       GATEWAY_STRANGER_ENDS + STRANGER_DISPLACED);
+	refuse_peer(arg, stranger_end_name(STRANGER_DISPLACED),
+		    GATEWAY_STRANGER_ENDS + STRANGER_DISPLACED);
 }
 
 static bool is_listed(const struct airnet *airnet, const struct sockaddr_storage *peer)

@@ -153,7 +153,45 @@ insert into reason (code, meaning, advice) values
 ('address_limited', 'The address made too many connections a second.', 'See new_sessions_per_address; devices behind one address share it.'),
 ('proxy_forbidden', 'The peer is of no network in proxy_from.', 'List the proxy, or keep others from this port.'),
 ('proxy_malformed', 'No PROXY header came, or none of version 2 and TCP.', 'Give each server line of the proxy send-proxy-v2, and check-send-proxy.'),
-('proxy_timeout', 'The PROXY header did not come in time.', 'Look at the network between proxy and gateway.');
+('proxy_timeout', 'The PROXY header did not come in time.', 'Look at the network between proxy and gateway.'),
+-- how a connection may end, of whichever side; in logs and metrics alone
+('connect_failed', 'Nobody took the connection.', 'See whether the other side runs, and the network between.'),
+('reset', 'The connection was reset: the other side died, or threw away what was on its way.', 'Nothing to do for single devices and scanners; if a server or many devices do it, see their log and the network between.'),
+('truncated', 'The connection ended in the middle: of a handshake, of a message, or of TLS without its closing alert.', 'Nothing to do for single devices and scanners; if a server or many devices do it, see their log and the network between.'),
+('eof', 'The other side closed the connection.', 'Nothing to do.'),
+('closed', 'The connection was closed, by us or as both had agreed; as an end of a handshake, it was opened and closed without one.', 'Nothing to do; port scans and health checks do it.'),
+('system', 'The operating system could not give what a connection needs.', 'See memory, open files (LimitNOFILE=) and local ports of the machine.'),
+('surplus_bytes', 'Bytes came that nobody had asked for.', 'Treat it as an attack or an error of the other side.'),
+('short_body', 'A body ended before its stated length.', 'See the log of whoever made it.'),
+('interim_responses', 'The server sent one interim response after another, and no answer.', 'Look what answers at the address of the server.'),
+('cancelled', 'Whoever had asked was gone, and the exchange was given up.', 'Nothing to do.'),
+('cut', 'Whoever had asked was gone before the answer was whole.', 'Nothing to do; if there are many, look at the connections between gateway and server.'),
+('content_short', 'The database holds less of a content than its size.', 'Load the catalogue again with "provctl catalogue load"; compare the last restore.'),
+('slow_reader', 'A gateway did not read its control stream.', 'See its load, and the network between; it opens the stream anew.'),
+('call_forbidden', 'A process asked the kernel for what its sandbox does not grant, and was killed.', 'Report the name in call=, by SECURITY.md if input from outside did it.'),
+-- how HTTP may be malformed; in logs, and told to whoever sent it
+('bad_line', 'The first line of the message is malformed.', 'Mend what sent it; of strangers, nothing to do.'),
+('bad_version', 'The message is not of HTTP/1.1.', 'Mend what sent it; of strangers, nothing to do.'),
+('unknown_method', 'The method is not one that is served.', 'Mend what sent it; of strangers, nothing to do.'),
+('bad_target', 'The target is not a canonical absolute path.', 'Mend what sent it; of strangers, nothing to do.'),
+('target_too_long', 'The target is too long.', 'Mend what sent it; of strangers, nothing to do.'),
+('bad_field', 'A header field is malformed.', 'Mend what sent it; of strangers, treat it as an attack.'),
+('bare_lf', 'A line does not end with CR LF.', 'Mend what sent it; of strangers, treat it as an attack.'),
+('bad_length', 'The length of the message is not stated once and well.', 'Mend what sent it; of strangers, treat it as an attack.'),
+('bad_coding', 'A transfer coding is not "chunked", once.', 'Mend what sent it; of strangers, treat it as an attack.'),
+('bad_chunk', 'The chunked body is malformed.', 'Mend what sent it; of strangers, treat it as an attack.'),
+('bad_host', 'Host is missing, malformed, or there twice.', 'Mend what sent it; of strangers, treat it as an attack.'),
+('bad_expect', 'The expectation is not 100-continue, once.', 'Mend what sent it.'),
+('unwanted_upgrade', 'The message asks to change the protocol.', 'Mend what sent it.'),
+('head_too_large', 'The head of the message is too large.', 'Mend what sent it; of strangers, treat it as an attack.'),
+('too_many_fields', 'The message has too many header fields.', 'Mend what sent it; of strangers, treat it as an attack.'),
+('no_memory', 'The head of the message needs more memory than a request may have.', 'Mend what sent it; of strangers, treat it as an attack.'),
+-- how a control stream may be lost; in the log of the gateway and in its metrics
+('unreachable', 'The server could not be connected to for its control stream.', 'See whether it runs; the log of the gateway has why in detail=.'),
+('refused', 'The server did not open a control stream.', 'See detail=: a status, or the reason that the server gave.'),
+('malformed', 'What came on the control stream is not as documented.', 'Compare the versions of gateway and server.'),
+('silent', 'No heartbeat came on the control stream for a second.', 'See the load of the server and of its database, and the network between.'),
+('ended', 'The server ended the control stream.', 'Nothing to do when it was restarted or reloaded; else see its log.');
 
 update reason set is_from_device = true
 where code in ('install_failed', 'digest_mismatch', 'self_test_failed', 'storage_full', 'download_failed');
