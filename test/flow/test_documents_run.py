@@ -88,9 +88,9 @@ def check(desk, text, **environment):
     assert done.returncode == 0 and "Sanitizer" not in done.stderr, (text, done)
 
 
-def authority():
-    """What makes the authority that other pages sign with."""
-    (block,) = [block for block in blocks("doc/operations.md") if "openssl ca" in block]
+def authorities():
+    """What makes the authorities that other pages sign with."""
+    (block,) = [block for block in blocks("doc/operations.md") if "new_ca()" in block]
     return block
 
 
@@ -104,18 +104,22 @@ def test_what_is_not_run_is_there():
 def test_the_commands_of_a_page_run(desk, page):
     desk.put_request()
     if page == "doc/proof.md":
-        check(desk, authority())
+        check(desk, authorities())
     for block in blocks(page):
         if is_command(block) and key(page, block) not in NOT_RUN:
             check(desk, block)
 
 
-def test_certificates_as_operations_makes_them_are_taken(desk):
-    check(desk, authority())
-    desk.site.server.config.update(
-        certificate="server.pem", key="server.key", trust="ca/ca.pem", crl="ca.crl")
-    desk.write_config("server.conf", desk.site.server)
-    check(desk, "provbox-server -t")
+@pytest.mark.parametrize("daemon", ["gateway", "server"])
+def test_certificates_as_operations_makes_them_are_those_of_the_examples(desk, daemon):
+    """Daemons look at all of them: owner, mode, dates, use, chains, and what they are to each
+    other."""
+    check(desk, authorities())
+    text = (paths.SOURCE / f"contrib/examples/{daemon}.conf").read_text()
+    # The unit's user may not exist here.
+    (desk.folder / "example.conf").write_text(
+        re.sub("^user = .*$", 'user = "root"', text, flags=re.M))
+    check(desk, f"{paths.program(f'provbox-{daemon}')} -c example.conf -t")
 
 
 def test_the_commands_of_readme_run(desk):
