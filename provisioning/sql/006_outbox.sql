@@ -22,6 +22,7 @@ create table outbox (
 );
 create index outbox_due on outbox (kind, due_at) where state = 'due';
 create index outbox_dead on outbox (kind) where state = 'dead';
+create index outbox_given_up on outbox (changed) where kind = 'sms' and state in ('dead', 'dropped');
 create index outbox_request on outbox (request) where request is not null;
 create unique index outbox_notice on outbox (notice) where notice is not null;
 

@@ -552,18 +552,24 @@ begin
 end
 $$;
 
--- Parts that this link gave to bearerbox and of which nothing was reported yet, with the time that is left to them.
+-- Parts that this link gave to bearerbox and of which nothing was reported yet, with the time that is left to them. What
+-- became of their notices does not matter: bearerbox has them still.
 create function smsc_unreported(p_worker text, p_limit int) returns table (uuid uuid, left_ms bigint)
 language plpgsql stable security definer set search_path = provbox, pg_temp as $$
 #variable_conflict use_column
+declare
+	part_validity interval := setting_interval('part_validity');
+	since timestamptz := clock_timestamp() - part_validity;
 begin
 	return query
-		select p.uuid, ceil(extract(epoch from
-			p.acked + setting_interval('part_validity') - clock_timestamp()) * 1000)::bigint
-		from outbox o join notice_part p on p.notice = o.notice
-		where o.kind = 'sms' and o.state = 'due' and o.attempt > 0
-			and p.link = left(p_worker, 100) and p.state = 'acked'
-			and p.acked > clock_timestamp() - setting_interval('part_validity')
+		with handed as ( -- a row that ended may have been acknowledged a little later
+			select notice from outbox where kind = 'sms' and state = 'due' and worker is not null
+			union all select notice from outbox
+			where kind = 'sms' and state in ('dead', 'dropped') and changed > since - part_validity
+		)
+		select p.uuid, ceil(extract(epoch from p.acked + part_validity - clock_timestamp()) * 1000)::bigint
+		from handed h join notice_part p on p.notice = h.notice
+		where p.link = left(p_worker, 100) and p.state = 'acked' and p.acked > since
 		order by p.acked limit p_limit;
 end
 $$;

@@ -125,6 +125,30 @@ def test_what_is_unreported_is_known_after_a_restart(schema):
     assert schema.rows("smsc", "smsc_unreported", "box/east", 10) == []
 
 
+@pytest.mark.parametrize("end", ["refused", "tried again", "dropped", "not needed"])
+def test_what_bearerbox_has_counts_whatever_became_of_its_notice(schema, end):
+    request = schema.offered()
+    (leased,) = schema.rows("smsc", "smsc_lease", "box/east", 10, HOUR)
+    first, second = schema.split(leased)
+    schema.ack(first)
+    (row,) = schema.table("select id from outbox where kind = 'sms'")
+    if end in ("refused", "tried again"):
+        schema.ack(second, 1)
+    if end == "tried again":
+        assert schema.value("operator", "outbox_revive", row["id"], "again") == "changed"
+    if end == "dropped":
+        assert schema.value("operator", "outbox_drop", row["id"], "enough") == "changed"
+    if end == "not needed":
+        assert schema.answer(request)[0] == 200
+        make_due(schema)
+        schema.rows("smsc", "smsc_lease", "box/east", 10, HOUR)
+    (work,) = schema.table("select state from outbox where id = %s", row["id"])
+    assert work["state"] == {"refused": "dead", "tried again": "due"}.get(end, "dropped")
+    assert [row["uuid"] for row in schema.rows("smsc", "smsc_unreported", "box/east", 10)] == [first]
+    schema.report(first, 8)
+    assert schema.rows("smsc", "smsc_unreported", "box/east", 10) == []
+
+
 # Reports
 
 
