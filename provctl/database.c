@@ -6,6 +6,7 @@
 
 #define KEYWORDS_MAX 64
 #define PARAMS_MAX   8
+#define CONNECT_S    "10"
 
 /* SQLSTATE, or its class, and what it means here. */
 static const struct {
@@ -46,11 +47,24 @@ static enum result complain_of(PGconn *db, const PGresult *answer)
 	return RESULT_FAILED;
 }
 
+/* Does who wrote the DSN say how long? Else we do: who hangs is not waited for. */
+static bool has_timeout(const PQconninfoOption *options)
+{
+	for (; options->keyword; options++)
+		if (strcmp(options->keyword, "connect_timeout") == 0 && options->val)
+			return true;
+	return getenv("PGCONNECT_TIMEOUT") != NULL;
+}
+
 /* The keywords of a DSN with some of them replaced; false when there are too many. */
 static bool keywords(const PQconninfoOption *options, const char *database,
 		     const char **names, const char **values)
 {
 	size_t n = 0;
+	if (!has_timeout(options)) {
+		names[n] = "connect_timeout";
+		values[n++] = CONNECT_S;
+	}
 	for (; options->keyword && n < KEYWORDS_MAX; options++) {
 		bool is_dbname = strcmp(options->keyword, "dbname") == 0;
 		const char *value = is_dbname && database ? database : options->val;

@@ -15,20 +15,34 @@
 
 /* ---- Who listens ---- */
 
-static bool is_exposed(struct doctor *doctor, unsigned port)
+enum reach {
+	REACH_LOOPBACK,
+	REACH_BEYOND,
+	REACH_UNKNOWN
+};
+
+static enum reach reach_of(struct doctor *doctor, unsigned port)
 {
 	static const char *const tables[] = { "/proc/net/tcp", "/proc/net/tcp6" };
-	bool is_found = false;
+	enum reach reach = REACH_UNKNOWN;
 
-	for (size_t i = 0; i < 2 && !is_found; i++) {
+	for (size_t i = 0; i < 2 && reach != REACH_BEYOND; i++) {
 		int fd = open(tables[i], O_RDONLY | O_CLOEXEC);
 		if (fd < 0)
 			continue; /* a system without IPv6 */
-		is_found = doctor_is_exposed(doctor_read_all(doctor->ctx->arena, fd),
-					     port);
+		struct slice table = doctor_read_all(doctor->ctx->arena, fd);
+		reach = doctor_is_exposed(table, port) ? REACH_BEYOND : REACH_LOOPBACK;
 		close(fd);
 	}
-	return is_found;
+	return reach;
+}
+
+static void found_unknown(struct doctor *doctor, const char *name)
+{
+	doctor_found(doctor, name, VERDICT_WARN,
+		     "who else may reach it was not looked at: /proc/net/tcp cannot "
+		     "be read",
+		     "see that it listens on loopback alone: ss -ltn");
 }
 
 /* ---- The bearerboxes of provbox-smsc ---- */
@@ -90,8 +104,9 @@ static void check_address(struct doctor *doctor, const char *text)
 	unsigned port;
 
 	if (!read_address(text, &address, &size, &port))
-		return;
-	if (!answers(&address, size))
+		doctor_found(doctor, text, VERDICT_FAIL, "is no address with a port",
+			     "address = HOST:PORT of bearerbox in smsc.conf");
+	else if (!answers(&address, size))
 		doctor_found(doctor, text, VERDICT_FAIL, "does not answer",
 			     "systemctl start kannel, and see its smsbox-port");
 	else if (!is_local(&address))
@@ -99,7 +114,9 @@ static void check_address(struct doctor *doctor, const char *text)
 			     "is another machine; its box port believes whoever "
 			     "reaches it, and nothing on the way is encrypted",
 			     "run bearerbox here, or lead the port through a tunnel");
-	else if (is_exposed(doctor, port))
+	else if (reach_of(doctor, port) == REACH_UNKNOWN)
+		found_unknown(doctor, text);
+	else if (reach_of(doctor, port) == REACH_BEYOND)
 		doctor_found(
 			doctor, text, VERDICT_FAIL,
 			"the box port listens beyond loopback, and believes "
@@ -115,6 +132,11 @@ void doctor_check_bearerbox(struct doctor *doctor)
 {
 	struct slice rest = doctor->smsc.dump, value;
 
+	if (doctor->smsc.path && rest.n == 0)
+		doctor_found(doctor, doctor->smsc.program, VERDICT_WARN,
+			     "not looked at: where it is is not known without a "
+			     "configuration that is right",
+			     "mend that first, then provctl doctor");
 	while (doctor_next_value(&rest, "address", &value))
 		check_address(doctor, arena_string(doctor->ctx->arena, value));
 }
@@ -165,9 +187,12 @@ static void check_port(struct doctor *doctor, struct slice conf, size_t i)
 		       doctor_next_value(&rest, ports[i].interface, &interface) &&
 		       (slice_starts(interface, SLICE("127.")) ||
 			slice_eq(interface, SLICE("::1")));
-	bool is_open = slice_to_u64(value, UINT16_MAX, &port) &&
-		       is_exposed(doctor, (unsigned)port);
-	if (is_kept && !is_open)
+	enum reach reach = slice_to_u64(value, UINT16_MAX, &port)
+				   ? reach_of(doctor, (unsigned)port)
+				   : REACH_LOOPBACK;
+	if (is_kept && reach == REACH_UNKNOWN)
+		found_unknown(doctor, ports[i].port);
+	else if (is_kept && reach == REACH_LOOPBACK)
 		doctor_found(doctor, ports[i].port, VERDICT_OK, "is on loopback alone",
 			     NULL);
 	else if (ports[i].interface)

@@ -20,6 +20,7 @@ class Doctor:
     def __init__(self, site):
         self.site = site
         self.dsn = site.db.dsn("provbox_operator")
+        self.path, self.before = [], []
 
     def run(self, status=None):
         """{(looks_at, name): finding}; the last one of a name."""
@@ -31,9 +32,9 @@ class Doctor:
             arguments.append(f"--{name}={path}")
         folders = {os.path.dirname(paths.program(name)) for name in ("provctl", "provbox-server")}
         done = subprocess.run(
-            [paths.program("provctl"), "doctor", "--json", *arguments], capture_output=True,
-            text=True, timeout=60, env={
-                **os.environ, "PATH": ":".join([*folders, os.environ["PATH"]]),
+            [*self.before, paths.program("provctl"), "doctor", "--json", *arguments],
+            capture_output=True, text=True, timeout=30, env={
+                **os.environ, "PATH": ":".join([*self.path, *folders, os.environ["PATH"]]),
                 "PROVBOX_SQL_DIR": str(paths.SOURCE / "provisioning" / "sql")})
         assert "Sanitizer" not in done.stderr, done.stderr
         self.findings = json.loads(done.stdout)
@@ -50,6 +51,11 @@ class Doctor:
         assert any(row["verdict"] == verdict and row["name"] == name and found in row["found"]
                    and fix in row["fix"] for row in self.findings), self.bad()
 
+    def finds_unlooked(self, *looks_at):
+        """Of these, and of these alone, it says that they were not looked at, and what to do."""
+        unlooked = {row["looks_at"] for row in self.findings if "not looked at" in row["found"]}
+        assert unlooked == set(looks_at), self.bad()
+        assert all(row["fix"] for row in self.bad())
 
 
 @pytest.fixture
@@ -84,6 +90,65 @@ def test_without_the_database_the_other_checks_go_on(doctor):
     assert "start PostgreSQL" in found["database", "dsn"]["fix"]
     assert found["configuration", "provbox-server"]["verdict"] == "ok"
     assert ("bearerbox", f"127.0.0.1:{doctor.site.bearerbox.box_port}") in found
+    doctor.finds_unlooked("clock", "schema", "rights", "inside")
+
+
+@pytest.mark.parametrize("begin, end, unlooked", [
+    ("revoke all on function pg_catalog.clock_timestamp() from public",
+     "grant execute on function pg_catalog.clock_timestamp() to public", {"clock", "inside"}),
+    ("alter function provbox.schema_list() rename to schema_lists", None, {"schema"}),
+    ("alter function provbox.doctor_read(jsonb) rename to doctor_reads", None, {"inside"}),
+])
+def test_a_check_that_fails_says_so(doctor, begin, end, unlooked):
+    """And the others go on."""
+    doctor.site.db.query(begin)
+    try:
+        doctor.run(1)
+    finally:
+        if end:
+            doctor.site.db.query(end)
+    doctor.finds_unlooked(*unlooked)
+
+
+@pytest.mark.long
+def test_a_database_that_says_nothing_is_not_waited_for(doctor):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        doctor.dsn = (f"host=127.0.0.1 port={silent.getsockname()[1]} user=provbox_operator"
+                      " dbname=x")
+        doctor.run(69)
+    doctor.finds_unlooked("clock", "schema", "rights", "inside")
+
+
+@pytest.mark.long
+def test_a_lock_is_not_waited_for(doctor):
+    lock = doctor.site.cluster.connect(doctor.site.db.name)
+    lock.autocommit = False
+    lock.cursor().execute("lock table provbox.outbox in access exclusive mode")
+    doctor.run(1)
+    lock.close()
+    doctor.finds_unlooked("inside")
+
+
+def test_a_bearerbox_that_is_not_known(doctor):
+    """The configuration that names it is wrong, or names none that can be asked."""
+    doctor.site.smsc.config["no_such_key"] = 1
+    doctor.run(1)
+    doctor.finds_unlooked("bearerbox")
+    folder = doctor.site.directory / "another"
+    folder.mkdir()
+    other = folder / "provbox-smsc"
+    other.write_text("#!/bin/sh\necho 'address = localhost'\n")
+    other.chmod(0o755)
+    doctor.path = [str(folder)]
+    doctor.finds("fail", "localhost", "is no address", "smsc.conf")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root hides files")
+def test_who_listens_is_not_known(doctor):
+    doctor.before = ["unshare", "--mount", "--propagation", "private", "sh", "-c",
+                     'mount -t tmpfs none /proc/$$/net && exec "$@"', "sh"]
+    doctor.run(0)
+    doctor.finds_unlooked("bearerbox", "kannel")
 
 
 @pytest.mark.parametrize("name", DAEMONS)
