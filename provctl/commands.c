@@ -44,7 +44,7 @@ const struct command commands[] = {
 	{ ROW("catalogue load"), .arguments = "PATH", .min_words = 1, .max_words = 1,
 	  .run = catalogue_load,
 	  .help = "publish a manifest (a file, or manifest.json of a folder)",
-	  .example = "provctl catalogue load contrib/catalogue" },
+	  .example = "provctl catalogue load catalogue" },
 	{ ROW("catalogue list"), .query = "select * from provbox.catalogue_list()",
 	  .help = "versions, newest first",
 	  .example = "provctl catalogue list" },

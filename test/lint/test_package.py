@@ -47,3 +47,15 @@ def test_what_is_copied_from_the_tree_is_there():
     for path in (*DEBIAN.glob("*.docs"), *DEBIAN.glob("*.examples")):
         for name in path.read_text().split():
             assert (tree.TOP / name).exists(), f"{path.name}: {name}"
+
+
+def test_examples_are_where_documents_say_they_are():
+    """A document names a file of contrib/ and the folder that packages have it in."""
+    said = []
+    for page in (tree.TOP / "README.md", *(tree.TOP / "doc").glob("*.md")):
+        said += [(page.name, name, package) for name, package in re.findall(
+            r"`contrib/(\w+)`[^`]*`/usr/share/doc/(provbox-[a-z]+)/examples`", page.read_text())]
+    assert len(said) == 3
+    for page, name, package in said:
+        listed = (DEBIAN / f"{package}.examples").read_text().split()
+        assert any(f"contrib/{name}" in (path, path.rpartition("/")[0]) for path in listed), page

@@ -41,6 +41,9 @@ class Desk:
         self._write("devices.csv", DEVICES)
         for name in ("contrib", "test", "provisioning"):
             (self.folder / name).symlink_to(paths.SOURCE / name)
+        # What a person has copied.
+        (self.folder / "catalogue").symlink_to(paths.SOURCE / "contrib/catalogue")
+        (self.folder / "ca.cnf").symlink_to(paths.SOURCE / "contrib/examples/ca.cnf")
         (self.folder / "bin").mkdir()
         self._program("provctl", f'#!/bin/sh\nexec {paths.program("provctl")} "$@"'
                                  f" -c {self.folder}/provctl.conf\n")
@@ -88,7 +91,7 @@ class Desk:
                 ("/run/provbox/", f"{self.folder}/"), ("/etc/provbox/", f"{self.folder}/"),
                 ("DEV", DEV), ("CRED", CRED.hex()), ("NUMBER", NUMBER), ("CODE", "landnet_busy"),
                 ("REASON OUTCOME", "device_unknown limited"),
-                ("FOLDER", "contrib/catalogue")):
+                ("FOLDER", "catalogue")):
             text = text.replace(shown, here)
         text = re.sub(r"\b(request \w+) ID\b", rf"\1 {REQUEST}", text)
         text = re.sub(r"\b((?:outbox|notice) \w+) (?:ID|42)\b", rf"\1 {self.number}", text)
