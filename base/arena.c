@@ -12,6 +12,8 @@
  * each request has two arenas. */
 #define FIRST_BYTES 960
 #define ALIGNMENT   _Alignof(max_align_t)
+/* What is longer is printed twice. */
+#define PRINTED_BYTES 512
 
 struct block {
 	struct block *next;
@@ -127,15 +129,18 @@ char *arena_string(struct arena *arena, struct slice s)
 
 char *arena_printf(struct arena *arena, const char *format, ...)
 {
+	char text[PRINTED_BYTES];
 	va_list args;
 
 	va_start(args, format);
-	int n = vsnprintf(NULL, 0, format, args);
+	int n = vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	BUG_ON(n < 0);
 	char *p = arena_alloc(arena, (size_t)n + 1);
 	if (!p)
 		return NULL;
+	if ((size_t)n < sizeof(text))
+		return memcpy(p, text, (size_t)n + 1);
 	va_start(args, format);
 	vsnprintf(p, (size_t)n + 1, format, args);
 	va_end(args);

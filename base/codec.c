@@ -65,17 +65,24 @@ static char *sextets_encode(const char *alphabet, struct slice bytes, char *out)
 	return out;
 }
 
+/* What a character from space on is worth in either of them; -1: nothing in both. */
+/* clang-format off */
+static const int8_t sextets[96] = {
+	-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 62, -1, 62, -1, 63,
+	52, 53, 54, 55, 56, 57, 58, 59, 60, 61, -1, -1, -1, -1, -1, -1,
+	-1,  0,  1,  2,  3,  4,  5,  6,  7,  8,  9, 10, 11, 12, 13, 14,
+	15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, -1, -1, -1, -1, 63,
+	-1, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40,
+	41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, -1, -1, -1, -1, -1,
+};
+/* clang-format on */
+
 static int sextet_value(const char *alphabet, char c)
 {
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	if (c == alphabet[62])
-		return 62;
-	return c == alphabet[63] ? 63 : -1;
+	size_t place = (size_t)(uint8_t)c - ' ';
+	int value = place < sizeof(sextets) ? sextets[place] : -1;
+
+	return value >= 62 && alphabet[value] != c ? -1 : value;
 }
 
 static ssize_t sextets_decode(const char *alphabet, struct slice text, uint8_t *out,

@@ -234,6 +234,7 @@ static void hold_listeners(bool is_held, void *arg)
 bool landnet_start(struct worker *worker)
 {
 	struct landnet *landnet = worker->secrets;
+	log_gather(); /* a line for each request */
 	landnet->worker = worker;
 	landnet->loop = worker->loop;
 	LIST_INIT(&landnet->peers);

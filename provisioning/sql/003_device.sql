@@ -245,6 +245,15 @@ begin
 end
 $$;
 
+create function authentication_refused(p_dev text, p_sid bytea, p_reason text, p_method text, p_cred bytea, p_gw bytea)
+returns void
+language plpgsql set search_path = provbox, pg_temp as $$
+begin
+	perform authentication_event(p_dev, p_sid, 'authentication_refused', p_reason,
+		jsonb_build_object('method', p_method, 'cred', hex(p_cred), 'gw', hex(p_gw)));
+end
+$$;
+
 -- Standing, epoch and whether a grant may be given, for a device that the gateway has authenticated.
 -- The credential must be the pinned one where one is pinned; a device with another one is treated as blocked. Where none
 -- is pinned it must be the only one that is live.
@@ -255,7 +264,6 @@ language plpgsql security definer set search_path = provbox, pg_temp as $$
 declare
 	d device;
 	rule policy;
-	detail jsonb := jsonb_build_object('method', p_method, 'cred', hex(p_cred), 'gw', hex(p_gw));
 begin
 	outcome := 'grant';
 	select * into d from device where dev = p_dev;
@@ -269,7 +277,7 @@ begin
 			if standing = 'unknown' then
 				outcome := 'no_grant';
 				reason := 'device_unknown';
-				perform authentication_event(p_dev, p_sid, 'authentication_refused', reason, detail);
+				perform authentication_refused(p_dev, p_sid, reason, p_method, p_cred, p_gw);
 			end if;
 			return;
 		end if;
@@ -287,7 +295,7 @@ begin
 	epoch := d.epoch;
 	if reason is not null then
 		outcome := 'no_grant';
-		perform authentication_event(p_dev, p_sid, 'authentication_refused', reason, detail);
+		perform authentication_refused(p_dev, p_sid, reason, p_method, p_cred, p_gw);
 	end if;
 end
 $$;

@@ -73,5 +73,19 @@ static void copies_bytes_and_strings(void)
 	arena_free(arena);
 }
 
+static void prints_texts_of_any_length(void)
+{
+	for (int n = 0; n < 2000; n++) {
+		struct arena *arena = arena_new(4096);
+		const char *text = arena_printf(arena, "%0*d", n + 1, 7);
+
+		CU_ASSERT_EQUAL(strlen(text), (size_t)n + 1);
+		CU_ASSERT_EQUAL(strspn(text, "0"), (size_t)n);
+		CU_ASSERT_EQUAL(text[n], '7');
+		arena_free(arena);
+	}
+}
+
 TEST_MAIN("arena", TEST(gives_aligned_zeroed_memory), TEST(keeps_neighbours_apart),
-	  TEST(ends_at_its_limit), TEST(copies_bytes_and_strings))
+	  TEST(ends_at_its_limit), TEST(copies_bytes_and_strings),
+	  TEST(prints_texts_of_any_length))
