@@ -77,7 +77,6 @@ def sizes(database):
 
 
 def measure(site, database, plan, size, rate):
-    postgres = database.cluster.server.pid
     catalogue = str(schema.Schema(database).catalogue)
     result = {"import_rate": rate, "sizes": sizes(database), "ms": ask(database)}
     time.sleep(1)  # statistics come when sessions have ended
@@ -85,9 +84,8 @@ def measure(site, database, plan, size, rate):
     with step.serving(site, database) as server:
         for mode, count in plan["count"].items():
             say(f"growth: {size} devices: {step.WORDS[mode]}")
-            used = parts.cpu_s(postgres)
-            result[mode] = step.measure_server(site, server, mode, count, size, catalogue)
-            result[mode]["postgres_cpu_us"] = (parts.cpu_s(postgres) - used) * 1e6 / count
+            result[mode] = step.measure_server(site, server, database, mode, count, size,
+                                               catalogue)
         result["server_pss_mib"] = parts.pss_kib(server.process.pid) / 1024
     time.sleep(1)
     result["scans"] = {name: count - before[name] for name, count in scans(database).items()

@@ -1,6 +1,10 @@
 /*
  * A gateway's side of the landnet leg without a gateway: some connections, one step of
- * the server at a time on each. A step is one call, so one statement of the database.
+ * the server at a time on each, the next device each time. A step is one call, so one
+ * statement of the database.
+ *
+ * It never sleeps: it has a core of its own, and to wake it there, which no gateway on
+ * another machine costs a server, is not to be of the server's CPU.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -26,12 +30,17 @@ enum call {
 	CALL_REQUEST,
 };
 
+/* A device, and the grant that it was given last. */
+struct known {
+	char dev[AUTH_DEV_CHARS + 1];
+	char grant[GRANT_CHARS];
+};
+
 struct session {
 	struct step *step;
 	struct link *link;
 	enum call call; /* what is being answered, or was last */
-	struct auth_claims claims;
-	char grant[GRANT_CHARS];
+	struct known *device;
 	int64_t start_us;
 };
 
@@ -40,10 +49,12 @@ struct step {
 	struct loop *loop;
 	struct tls_context *tls;
 	struct session *sessions;
+	struct known *known;   /* of each device, or of each session */
 	const char *catalogue; /* version, in the body of a request */
 	uint64_t n_ready;      /* sessions that are connected */
-	uint64_t n_begun, n_over, n_devices;
-	bool is_running;
+	uint64_t n_wanted, n_begun, n_over, n_devices;
+	bool is_over;               /* of what is wanted, or of the connecting */
+	bool is_running;            /* connected */
 	bool is_device, is_request; /* what comes after an authentication */
 	struct waits waits[3];
 };
@@ -59,14 +70,12 @@ static void choose_device(struct session *session)
 {
 	struct step *step = session->step;
 	uint64_t n = step->n_devices++ * STRIDE % step->settings->devices;
+	size_t own = (size_t)(session - step->sessions);
 
-	snprintf(session->claims.dev, sizeof(session->claims.dev),
+	session->device = &step->known[step->is_device ? n : own];
+	snprintf(session->device->dev, sizeof(session->device->dev),
 		 "urn:gsma:imei:%08" PRIu64 "-%06" PRIu64 "-0", FIRST_TAC + n / SERIALS,
 		 FIRST_SERIAL + n % SERIALS);
-	memset(session->claims.cred, 0x5a, sizeof(session->claims.cred));
-	random_bytes(session->claims.sid, sizeof(session->claims.sid));
-	random_bytes(session->claims.nonce, sizeof(session->claims.nonce));
-	random_bytes(session->claims.binding, sizeof(session->claims.binding));
 }
 
 /* ---- Calls ---- */
@@ -80,7 +89,7 @@ static void write_body(const struct session *session, char out[BODY_BYTES])
 		 "\"device\": {\"dev\": \"%s\", \"model\": \"Example One\", "
 		 "\"firmware\": \"7.1\"}, \"catalogue\": %s, "
 		 "\"items\": [\"compass\"]}",
-		 session->claims.dev, session->step->catalogue);
+		 session->device->dev, session->step->catalogue);
 }
 
 static void on_exchange(struct exchange *exchange, enum exchange_event event,
@@ -95,7 +104,7 @@ static void ask(struct session *session, enum http_method method, const char *ta
 	struct http_field fields[3] = {
 		{ SLICE("Provbox-Exchange"), { 0 } },
 		{ SLICE("Content-Type"), SLICE("application/json") },
-		{ SLICE("Provbox-Grant"), slice_of(session->grant) },
+		{ SLICE("Provbox-Grant"), slice_of(session->device->grant) },
 	};
 
 	snprintf(number, sizeof(number), "%" PRIu64, link_count(session->link));
@@ -123,11 +132,16 @@ static void ask(struct session *session, enum http_method method, const char *ta
 static void ask_authentication(struct session *session)
 {
 	struct arena *arena = arena_new(4096);
+	struct auth_claims claims = { 0 };
 
-	choose_device(session);
+	memcpy(claims.dev, session->device->dev, sizeof(claims.dev));
+	memset(claims.cred, 0x5a, sizeof(claims.cred));
+	random_bytes(claims.sid, sizeof(claims.sid));
+	random_bytes(claims.nonce, sizeof(claims.nonce));
+	random_bytes(claims.binding, sizeof(claims.binding));
 	session->call = CALL_AUTHENTICATION;
 	ask(session, HTTP_POST, "/v1/authentication",
-	    slice_of(auth_request_encode(&session->claims, false, arena)));
+	    slice_of(auth_request_encode(&claims, false, arena)));
 	arena_free(arena);
 }
 
@@ -149,41 +163,26 @@ static void ask_device(struct session *session)
 
 /* ---- One after the other ---- */
 
-/* The call that follows; a step is over where it is the last of its kind. */
-static void go_on(struct session *session)
-{
-	struct step *step = session->step;
-	const bool has_grant = session->grant[0] != '\0';
-
-	if (has_grant && step->is_device)
-		ask_device(session);
-	else if (step->is_request && session->call == CALL_AUTHENTICATION && has_grant)
-		ask_request(session);
-	else
-		ask_authentication(session);
-}
-
 static void begin_step(struct session *session)
 {
 	struct step *step = session->step;
 
-	if (step->n_begun == step->settings->count)
+	if (step->n_begun == step->n_wanted)
 		return;
 	step->n_begun++;
-	if (!step->is_device)
-		session->grant[0] = '\0';
-	go_on(session);
+	choose_device(session);
+	if (step->is_device && session->device->grant[0] != '\0')
+		ask_device(session);
+	else
+		ask_authentication(session);
 }
 
 static void end_step(struct session *session)
 {
 	struct step *step = session->step;
 
-	step->n_over++;
-	if (step->n_over == step->settings->count)
-		loop_stop(step->loop);
-	else
-		begin_step(session);
+	step->is_over = ++step->n_over == step->n_wanted;
+	begin_step(session);
 }
 
 static void take_grant(struct session *session, struct exchange *exchange)
@@ -197,7 +196,7 @@ static void take_grant(struct session *session, struct exchange *exchange)
 		    exchange_arena(exchange), &information, why, sizeof(why)) ||
 	    information.grant.n == 0)
 		quit("no grant", 200);
-	base64url_encode(information.grant, session->grant);
+	base64url_encode(information.grant, session->device->grant);
 }
 
 static void on_exchange(struct exchange *exchange, enum exchange_event event, void *arg)
@@ -217,28 +216,13 @@ static void on_exchange(struct exchange *exchange, enum exchange_event event, vo
 		evbuffer_drain(body, evbuffer_get_length(body));
 		break;
 	case EXCHANGE_DONE:
-		if (session->step->is_running)
-			waits_add(&session->step->waits[session->call],
-				  waits_now_us() - session->start_us);
+		waits_add(&session->step->waits[session->call],
+			  waits_now_us() - session->start_us);
 		break;
 	case EXCHANGE_FAILED: quit("connection lost", 0); break;
 	case EXCHANGE_BODY:
 	case EXCHANGE_WRITABLE: break;
 	}
-}
-
-/* Before the measured part: connected and, where a step is a request of its own,
- * authenticated. */
-static void on_prepared(struct session *session)
-{
-	struct step *step = session->step;
-
-	if (step->is_device && session->grant[0] == '\0') {
-		ask_authentication(session);
-		return;
-	}
-	if (++step->n_ready == step->settings->connections)
-		loop_stop(step->loop);
 }
 
 static void on_link(struct link *link, enum link_event event, struct exchange *exchange,
@@ -253,11 +237,18 @@ static void on_link(struct link *link, enum link_event event, struct exchange *e
 	if (event != LINK_OPEN && event != LINK_IDLE)
 		return;
 	if (!step->is_running)
-		on_prepared(session);
+		step->is_over = ++step->n_ready == step->settings->connections;
 	else if (step->is_request && session->call == CALL_AUTHENTICATION)
-		go_on(session);
+		ask_request(session);
 	else
 		end_step(session);
+}
+
+/* Until it is over; without a moment of sleep. */
+static void run_loop(struct step *step)
+{
+	for (step->is_over = false; !step->is_over;)
+		event_base_loop(loop_base(step->loop), EVLOOP_NONBLOCK);
 }
 
 static void connect_all(struct step *step)
@@ -278,13 +269,29 @@ static void connect_all(struct step *step)
 			link_connect(step->loop, (struct sockaddr *)&address, size,
 				     &links, on_link, &step->sessions[i]);
 	}
-	loop_run(step->loop);
+	run_loop(step);
+	step->is_running = true;
+}
+
+/* So many steps; the seconds that they took. */
+static double run_steps(struct step *step, uint64_t count)
+{
+	const int64_t begin_us = waits_now_us();
+
+	for (size_t i = 0; i < sizeof(step->waits) / sizeof(step->waits[0]); i++)
+		step->waits[i].n = 0;
+	step->n_begun = step->n_over = 0;
+	step->n_wanted = count;
+	for (uint64_t i = 0; i < step->settings->connections; i++)
+		begin_step(&step->sessions[i]);
+	if (count > 0)
+		run_loop(step);
+	return (double)(waits_now_us() - begin_us) / 1e6;
 }
 
 int step_run(const struct settings *settings)
 {
 	static struct step step; /* what is open ends with the process */
-	int64_t begin_us;
 
 	if (!settings->mode || !settings->devices || !settings->connections)
 		return EXIT_FAILURE;
@@ -294,15 +301,16 @@ int step_run(const struct settings *settings)
 	step.catalogue = settings->target;
 	step.is_device = !strcmp(settings->mode, "device");
 	step.is_request = !strcmp(settings->mode, "request");
+	step.known = calloc(step.is_device ? settings->devices : settings->connections,
+			    sizeof(*step.known));
+	BUG_ON(!step.known);
 	connect_all(&step);
+	if (step.is_device)
+		run_steps(&step, settings->devices); /* each is authenticated */
+	run_steps(&step, settings->warm);
 	if (!part_is_told_to_go())
 		return EXIT_FAILURE;
-	step.is_running = true;
-	begin_us = waits_now_us();
-	for (uint64_t i = 0; i < settings->connections; i++)
-		begin_step(&step.sessions[i]);
-	loop_run(step.loop);
-	printf("{\"seconds\": %.4f, ", (double)(waits_now_us() - begin_us) / 1e6);
+	printf("{\"seconds\": %.4f, ", run_steps(&step, settings->count));
 	waits_print(&step.waits[CALL_AUTHENTICATION], "authentication");
 	printf(", ");
 	waits_print(&step.waits[CALL_DEVICE], "device");

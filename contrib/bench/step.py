@@ -1,5 +1,9 @@
 """Steps of the server a second, over kept landnet connections of a gateway (step.c), beside
-`pgbench -M prepared` that calls the same functions of the same database."""
+`pgbench -M prepared` that calls the same functions of the same database.
+
+Both have one core, with PostgreSQL on it; what asks the server has another. pgbench asks
+itself, in the place of the server.
+"""
 
 import contextlib
 import os
@@ -17,10 +21,12 @@ from report import note, ratios, say, spread, table
 
 BAR = 0.7
 CONNECTIONS = 8
-PLAN = {"runs": 5, "devices": 10000, "count": {"authentication": 20000, "device": 20000,
-                                               "request": 4000}}
-SMOKE = {"runs": 1, "devices": 500, "count": {"authentication": 400, "device": 400,
-                                              "request": 200}}
+# pgbench by seconds, of which the first is to warm up; ours by steps, after some to warm up.
+PLAN = {"runs": 7, "devices": 10000, "seconds": 3,
+        "count": {"authentication": 50000, "device": 50000, "request": 1000}}
+SMOKE = {"runs": 1, "devices": 500, "seconds": 1,
+         "count": {"authentication": 400, "device": 400, "request": 80}}
+WARM = 0.3  # of the count
 # Each statement with the parameters of the server; pgbench makes the text of a device, and
 # for that does a little more.
 DEVICE = ":prefix::text || :n::text || '-0'"
@@ -73,22 +79,24 @@ def serving(site, database):
         server.stop()
 
 
-def measure_server(site, server, mode, count, devices, catalogue):
-    p = site.pki
-    part = parts.Part("step", None, mode=mode, port=server.port, name=p.SERVER_NAME, srv=p.SRV,
+def measure_server(site, server, database, mode, count, devices, catalogue):
+    p, postgres = site.pki, database.cluster.server.pid
+    part = parts.Part("step", mode=mode, port=server.port, name=p.SERVER_NAME, srv=p.SRV,
                       trust=p.landnet.path, chain=p.gateway_landnet.path,
-                      key=p.gateway_landnet.key_path, connections=CONNECTIONS, count=count,
-                      devices=devices, target=catalogue)
-    before = parts.cpu_s(server.process.pid)
+                      key=p.gateway_landnet.key_path, connections=CONNECTIONS,
+                      warm=int(WARM * count), count=count, devices=devices, target=catalogue)
+    pids = {"cpu_us": server.process.pid, "postgres_cpu_us": postgres}
+    before = {name: parts.cpu_s(pid) for name, pid in pids.items()}
     part.go()
     result = part.result()
     return {"rate": count / result["seconds"],
-            "cpu_us": (parts.cpu_s(server.process.pid) - before) * 1e6 / count,
+            **{name: (parts.cpu_s(pid) - before[name]) * 1e6 / count
+               for name, pid in pids.items()},
             "waits": {name: result[name] for name in ("authentication", "device", "request")
                       if result[name]["n"]}}
 
 
-def measure_pgbench(directory, database, mode, count, devices, epoch, catalogue):
+def measure_pgbench(directory, database, mode, seconds, devices, epoch, catalogue):
     """Of the devices that have six digits."""
     script = pathlib.Path(directory) / f"{mode}.sql"
     script.write_text(f"\\set n random({cluster.FIRST_SERIAL}, "
@@ -97,12 +105,14 @@ def measure_pgbench(directory, database, mode, count, devices, epoch, catalogue)
                       .replace("@EPOCH@", str(epoch - cluster.FIRST_SERIAL))
                       .replace("@CATALOGUE@", catalogue) + "\n")
     done = subprocess.run(
-        [paths.POSTGRES / "pgbench", "-n", "-M", "prepared", "-c", str(CONNECTIONS), "-j", "2",
-         "-t", str(count // CONNECTIONS), "-f", script,
+        [paths.POSTGRES / "pgbench", "-n", "-M", "prepared", "-c", str(CONNECTIONS),
+         "-T", str(seconds + 1), "-P", "1", "-f", script,
          "-D", f"prefix=urn:gsma:imei:{cluster.FIRST_TAC}-", database.dsn("provbox_server")],
-        capture_output=True, text=True)
+        capture_output=True, text=True,
+        preexec_fn=lambda: os.sched_setaffinity(0, {parts.PROXY_CORE}))
     assert done.returncode == 0, done.stderr
-    return {"rate": float(re.search(r"tps = ([0-9.]+)", done.stdout)[1])}
+    rates = re.findall(r"^progress: .* ([0-9.]+) tps", done.stderr, re.M)
+    return {"rate": statistics.mean(map(float, rates[1:seconds + 1]))}
 
 
 def prepare(database, devices, progress):
@@ -118,6 +128,31 @@ def prepare(database, devices, progress):
     return one
 
 
+@contextlib.contextmanager
+def on_one_core(postgres, server):
+    """Both there, before other work of the machine, as what is started meanwhile; yields
+    whether the user may do that."""
+    for pid in (postgres, server):
+        parts.pin(pid, parts.PROXY_CORE)
+    with parts.first(postgres, server), parts.alone() as is_alone:
+        yield is_alone
+
+
+def measure(site, database, server, mode, plan, epoch, catalogue, is_first):
+    """{name: figures}; which of the two comes first should not matter."""
+    measures = {
+        "provbox": lambda: measure_server(site, server, database, mode, plan["count"][mode],
+                                          plan["devices"], catalogue),
+        "pgbench": lambda: measure_pgbench(site.directory, database, mode, plan["seconds"],
+                                           plan["devices"], epoch, catalogue)}
+    found = {}
+    for name in sorted(measures, reverse=is_first):
+        database.query("vacuum analyze")
+        database.query("checkpoint")
+        found[name] = measures[name]()
+    return found
+
+
 def bench(site, plan=PLAN):
     results = {mode: {"provbox": [], "pgbench": []} for mode in plan["count"]}
     with cluster.running() as postgres:
@@ -125,21 +160,21 @@ def bench(site, plan=PLAN):
         one = prepare(database, plan["devices"], "step")
         catalogue = str(one.catalogue)
         epoch = one.epoch(cluster.dev(0))
-        with serving(site, database) as server:
-            for run in range(plan["runs"]):
-                for mode, count in plan["count"].items():
+        with serving(site, database) as server, \
+                on_one_core(postgres.server.pid, server.process.pid) as is_alone:
+            # Requests last: what devices are told of theirs is of the other steps' cost.
+            for mode in results:
+                for run in range(plan["runs"]):
                     say(f"run {run + 1} of {plan['runs']}: step: {WORDS[mode]}")
-                    results[mode]["pgbench"].append(measure_pgbench(
-                        site.directory, database, mode, count, plan["devices"], epoch,
-                        catalogue))
-                    results[mode]["provbox"].append(measure_server(
-                        site, server, mode, count, plan["devices"], catalogue))
+                    for name, found in measure(site, database, server, mode, plan, epoch,
+                                               catalogue, run % 2).items():
+                        results[mode][name].append(found)
         database.drop()
-    show(results)
+    show(results, is_alone)
     return results
 
 
-def show(results):
+def show(results, is_alone):
     rows = []
     for mode, names in results.items():
         ratio = ratios(*([one["rate"] for one in names[name]] for name in ("provbox", "pgbench")))
@@ -148,9 +183,10 @@ def show(results):
             rows.append([WORDS[mode] if is_ours else "", name,
                          *spread([one["rate"] for one in runs], ".0f"),
                          *(spread(ratio, ".2f") if is_ours else ("", "")),
-                         f"{statistics.median(one['cpu_us'] for one in runs):.0f}"
-                         if is_ours else ""])
-    table(f"Steps a second, {CONNECTIONS} connections",
-          ["step", "", "a second", "spread", "of pgbench", "spread", "CPU us of the server"],
-          rows)
-    note(f"Bar: {BAR} of pgbench.")
+                         *(f"{statistics.median(one[cpu] for one in runs):.0f}"
+                           if is_ours else "" for cpu in ("cpu_us", "postgres_cpu_us"))])
+    table(f"Steps a second, {CONNECTIONS} connections, one core",
+          ["step", "", "a second", "spread", "of pgbench", "spread", "CPU us of the server",
+           "of PostgreSQL"], rows)
+    note(f"Bar: {BAR} of pgbench. Other work of the machine "
+         f"{'went behind' if is_alone else 'competed'}.")
