@@ -79,6 +79,35 @@ static struct slice noun_of(const struct command *command)
 	return noun;
 }
 
+/* Length of the next word of a command line; what is quoted is part of one. */
+static size_t length_of_word(const char *text)
+{
+	bool is_quoted = false;
+	size_t n = 0;
+
+	for (; text[n] && (is_quoted || text[n] != ' '); n++)
+		is_quoted ^= text[n] == '\'';
+	return n;
+}
+
+/* As it is typed; where it is wider than a terminal, on lines that go on. */
+static void print_example(const char *example)
+{
+	int at = 1;
+
+	printf("\nFor example:\n ");
+	for (size_t n; *example; example += n + strspn(example + n, " ")) {
+		n = length_of_word(example);
+		/* Room for " \\" behind it, though the last needs none. */
+		if (at + 1 + (int)n > HELP_COLUMNS - 2) {
+			printf(" \\\n     ");
+			at = 5;
+		}
+		at += printf(" %.*s", (int)n, example);
+	}
+	puts("");
+}
+
 static void help_command(const struct command *command)
 {
 	printf("usage: provctl ");
@@ -89,7 +118,7 @@ static void help_command(const struct command *command)
 	for (size_t i = 0; i < OPTION_N; i++)
 		if ((command->options | OPTIONS_OF_ALL) & 1U << i)
 			print_option(&option_rows[i]);
-	printf("\nFor example:\n  %s\n", command->example);
+	print_example(command->example);
 }
 
 /* The commands of one noun; false when there are none. */
@@ -129,7 +158,8 @@ static void help_nouns(void)
 		puts("");
 	}
 	puts("The configuration, unless -c names another: " CONFIG_PATH_DEFAULT "\n"
-	     "Its keys: --help-config. --json prints JSON; --watch shows it anew.");
+	     "Its keys: --help-config. --json prints JSON; --watch shows it anew; "
+	     "--version.");
 	help_row(stdout, 0, "",
 		 "Exit status: 0 done, 1 failed, 2 wrong usage, 69 database "
 		 "away, 78 wrong configuration.");

@@ -105,45 +105,57 @@ static const struct option {
 static const struct {
 	const char *name, *help;
 } answers[] = {
-	{ "--help", "show this help" },
+	{ "--help", "show this help; after a command, what that takes" },
 	{ "--help-config", "list the keys of " HANDSET_CONFIG_FILE },
 	{ "--version", "show the version" },
 };
 #define ANSWERS_N (sizeof(answers) / sizeof(answers[0]))
 
-/* What it does, and the commands that take it. */
-static void print_option(FILE *out, const struct option *option)
-{
-	char left[40], text[200];
-	size_t n = (size_t)snprintf(text, sizeof(text), "%s (", option->help);
+/* ---- Help: each fits a terminal of 24 lines ---- */
 
-	snprintf(left, sizeof(left), "  %s %s", option->name, option->value);
-	for (int c = 0, n_before = 0; c < COMMAND_N && n < sizeof(text); c++)
-		if (option->allowed & 1u << c)
-			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s",
-					      n_before++ > 0 ? ", " : "",
-					      commands[c].name);
-	BUG_ON(n + 2 > sizeof(text));
-	memcpy(text + n, ")", 2);
-	help_row(out, OPTION_COLUMN, left, text);
+static void print_row(FILE *out, int column, const char *name, const char *value,
+		      const char *text)
+{
+	char left[40];
+
+	snprintf(left, sizeof(left), "  %s %s", name, value);
+	help_row(out, column, left, text);
 }
 
 static void print_help(FILE *out)
 {
-	char left[40];
-
 	fprintf(out, "usage: handset COMMAND --dir DIR [OPTION...]\n\n");
-	for (int i = 0; i < COMMAND_N; i++) {
-		snprintf(left, sizeof(left), "  %s", commands[i].name);
-		help_row(out, COMMAND_COLUMN, left, commands[i].help);
-	}
+	for (int i = 0; i < COMMAND_N; i++)
+		print_row(out, COMMAND_COLUMN, commands[i].name, "", commands[i].help);
+	fprintf(out, "\n");
+	for (size_t i = 0; i < ANSWERS_N; i++)
+		print_row(out, OPTION_COLUMN, answers[i].name, "", answers[i].help);
+	fprintf(out, "\nWhat a command takes: handset COMMAND --help\n");
+}
+
+static void print_option(FILE *out, const struct option *option, enum command command)
+{
+	char text[128], more[32] = "";
+
+	if (option->required & 1u << command)
+		snprintf(more, sizeof(more), " (required)");
+	else if (option->kind == NUMBER)
+		snprintf(more, sizeof(more), " (default %" PRIu64 ")", option->usual);
+	snprintf(text, sizeof(text), "%s%s", option->help, more);
+	print_row(out, OPTION_COLUMN, option->name, option->value, text);
+}
+
+static void print_command_help(FILE *out, enum command command)
+{
+	fprintf(out, "usage: handset %s --dir DIR [OPTION...]\n",
+		commands[command].name);
+	help_row(out, 0, "", commands[command].help);
 	fprintf(out, "\n");
 	for (size_t i = 0; i < OPTIONS_N; i++)
-		print_option(out, &options[i]);
-	for (size_t i = 0; i < ANSWERS_N; i++) {
-		snprintf(left, sizeof(left), "  %s", answers[i].name);
-		help_row(out, OPTION_COLUMN, left, answers[i].help);
-	}
+		if (options[i].allowed & 1u << command)
+			print_option(out, &options[i], command);
+	if (command != COMMAND_RUN)
+		return;
 	fprintf(out, "\nCommands of a script, one a line; # begins a comment:\n\n");
 	script_print_help(out);
 }
@@ -180,7 +192,16 @@ static void answer(const char *name)
 	exit(EXIT_SUCCESS);
 }
 
-static bool complain(const char *what, const char *why)
+static void answer_of_command(int argc, char **argv, enum command command)
+{
+	for (int i = 2; i < argc; i++)
+		if (strcmp(argv[i], "--help") == 0) {
+			print_command_help(stdout, command);
+			exit(EXIT_SUCCESS);
+		}
+}
+
+static bool refuse(const char *what, const char *why)
 {
 	fprintf(stderr, "handset: %s: %s; see handset --help\n", what, why);
 	return false;
@@ -229,7 +250,7 @@ static bool add_value(const char **list, const char *name, const char *value)
 			list[i] = value;
 			return true;
 		}
-	return complain(name, "too many");
+	return refuse(name, "too many");
 }
 
 static bool set_number(const struct option *option, const char *value, uint64_t *to)
@@ -240,7 +261,7 @@ static bool set_number(const struct option *option, const char *value, uint64_t 
 		return true;
 	snprintf(why, sizeof(why), "is no number from %" PRIu64 " to %" PRIu64,
 		 option->min, option->max);
-	return complain(option->name, why);
+	return refuse(option->name, why);
 }
 
 static bool set_option(const struct option *option, const char *value,
@@ -253,9 +274,9 @@ static bool set_option(const struct option *option, const char *value,
 		return true;
 	}
 	if (!value)
-		return complain(option->name, "needs a value");
+		return refuse(option->name, "needs a value");
 	if (option->kind == PATHS && !strchr(value, '='))
-		return complain(value, "is not ID=PROGRAM");
+		return refuse(value, "is not ID=PROGRAM");
 	if (option->kind == PATH || option->kind == PATHS)
 		value = make_absolute(value);
 	if (option->kind == NUMBER)
@@ -279,7 +300,7 @@ static bool check_required(enum command command, const struct options *given)
 	for (size_t i = 0; i < OPTIONS_N; i++)
 		if (options[i].required & 1u << command &&
 		    !*(const char *const *)((const char *)given + options[i].offset))
-			return complain(options[i].name, "is missing");
+			return refuse(options[i].name, "is missing");
 	return true;
 }
 
@@ -290,17 +311,15 @@ bool options_read(int argc, char **argv, enum command *command, struct options *
 	*out = (struct options){ 0 };
 	set_usual_numbers(out);
 	if (argc < 2)
-		return complain("command line", "a command is missing");
-	for (int i = 1; i < argc; i++)
-		if (strcmp(argv[i], "--help") == 0)
-			answer(argv[i]);
+		return refuse("command line", "a command is missing");
 	answer(argv[1]);
 	if (!find_command(argv[1], command))
-		return complain(argv[1], "no such command");
+		return refuse(argv[1], "no such command");
+	answer_of_command(argc, argv, *command);
 	for (int i = 2; i < argc; i++) {
 		option = find_option(argv[i], *command);
 		if (!option)
-			return complain(argv[i], "no such option here");
+			return refuse(argv[i], "no such option here");
 		if (!set_option(option, argv[i + 1], out))
 			return false;
 		i += option->kind == FLAG ? 0 : 1;

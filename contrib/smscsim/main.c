@@ -51,10 +51,10 @@ static const struct option_row {
 	}
 	TEXT_OPTION("listen", "IP:PORT", listen, "SMPP (default 127.0.0.1:2775)"),
 	NUMBER_OPTION("port", "PORT", port, 0, 65535,
-		      "the same on 127.0.0.1; 0 takes a free one (see ev=listening)"),
+		      "the same on 127.0.0.1; 0 takes a free one"),
 	TEXT_OPTION("radio", "PATH", radio, "socket of the radio side (required)"),
 	TEXT_OPTION("password-file", "FILE", password_file,
-		    "SMPP password, one line of at most 8 characters, mode 0600"),
+		    "SMPP password: 1 to 8 characters; mode 0600"),
 	TEXT_OPTION("system-id", "ID", system_id, "SMPP user (default kannel)"),
 	NUMBER_OPTION("latency-ms", "MS", latency_ms, 0, 600000,
 		      "before a submit_sm is answered"),
@@ -63,17 +63,17 @@ static const struct option_row {
 	NUMBER_OPTION("error-every", "N", error_every, 0, 1000000000,
 		      "each Nth submit_sm fails"),
 	NUMBER_OPTION("error-status", "STATUS", error_status, 1, 0xff,
-		      "with this status (default 8, a temporary system error)"),
+		      "with this; default 8, a temporary system error"),
 	NUMBER_OPTION("drop-receipt-every", "N", drop_receipt_every, 0, 1000000000,
 		      "each Nth receipt is lost"),
 	NUMBER_OPTION("repeat-receipt-every", "N", repeat_receipt_every, 0, 1000000000,
 		      "each Nth receipt comes twice"),
 	NUMBER_OPTION("hex-ids", "N", hex_ids, 0, 3,
-		      "message ids in hex: 1 answers, 2 receipts, 3 both"),
+		      "ids in hex: 1 in answers, 2 in receipts, 3 both"),
 	NUMBER_OPTION("late-receipt-ms", "MS", late_receipt_ms, 0, 86400000,
 		      "between delivery and receipt"),
 	NUMBER_OPTION("deliver-all", "N", deliver_all, 0, 1,
-		      "1: what no handset is there for counts as delivered"),
+		      "1: delivered, too, where no handset is there"),
 	TEXT_OPTION("log-level", "LEVEL", log_level, "error, warn, info or debug"),
 };
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
@@ -84,7 +84,7 @@ static const struct option_row {
 
 static void print_help(void)
 {
-	printf("smscsim: an SMPP 3.4 message centre with a radio side\n\n"
+	printf("smscsim: an SMPP 3.4 message centre with a radio side\n"
 	       "usage: smscsim --radio PATH --password-file FILE [OPTION...]\n\n");
 	for (size_t i = 0; i < N_ROWS; i++) {
 		char left[40];

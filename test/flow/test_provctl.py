@@ -511,16 +511,13 @@ def test_settings_reasons_and_policy(provctl):
 
 # Command line
 
-def test_help_fits_a_screen_and_names_every_command():
+def test_help_names_every_command():
     out, _ = Provctl(None).run("--help")
-    assert len(out.splitlines()) <= 24
-    assert max(map(len, out.splitlines())) < 80
     nouns = list(dict.fromkeys(command.split()[0] for command in COMMANDS))
     lines = [line.split() for line in out.splitlines() if line.startswith("  ")]
     assert [line[0] for line in lines] == nouns
     for noun, *verbs in lines:
         out, _ = Provctl(None).run(noun, "--help")
-        assert max(map(len, out.splitlines())) < 80 and len(out.splitlines()) <= 24
         named = [command for command in COMMANDS if command.split()[0] == noun]
         if named != [noun]:
             assert [f"{noun} {verb}" for verb in verbs] == named
@@ -529,7 +526,6 @@ def test_help_fits_a_screen_and_names_every_command():
     for command in COMMANDS:
         out, _ = Provctl(None).run(*command.split(), "--help")
         assert out.startswith(f"usage: provctl {command}")
-        assert len(out.splitlines()) <= 24
 
 
 def test_usage_errors_end_with_2(provctl):
