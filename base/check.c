@@ -4,6 +4,7 @@
 
 #include "base/admin.h"
 #include "base/process.h"
+#include "base/secret.h"
 
 static bool check_admin(const void *config, FILE *errors)
 {
@@ -16,6 +17,15 @@ static bool check_admin(const void *config, FILE *errors)
 	return false;
 }
 
+/* Started as root, a daemon and `-t` read what its processes could not. */
+static void trust_user(const struct supervisor_config *config)
+{
+	struct process_user user;
+
+	if (process_user_find(config->user, &user))
+		secret_trust(user.uid);
+}
+
 /* What several values and the files say together, each line with the place in the file.
  */
 static bool check_whole(const struct supervisor_spec *spec, struct config *config,
@@ -26,6 +36,7 @@ static bool check_whole(const struct supervisor_spec *spec, struct config *confi
 	FILE *found = open_memstream(&text, &size);
 
 	BUG_ON(!found);
+	trust_user(config_get(config));
 	bool is_good = config_keep_files(config, found);
 	files_use(config_files(config));
 	is_good &= check_admin(config_get(config), found);

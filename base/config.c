@@ -16,6 +16,7 @@
 #include "base/files.h"
 #include "base/help.h"
 #include "base/log.h"
+#include "base/secret.h"
 
 #define FILE_BYTES  (256 << 10)
 #define ARENA_BYTES (16 << 20)
@@ -287,6 +288,21 @@ void config_log_error(const char *key, const char *why)
 
 /* ---- The files that it names ---- */
 
+static bool keep(const struct config *config, const struct config_key *key,
+		 const char *path, FILE *errors)
+{
+	if (!files_keep(config->files, path)) {
+		fprintf(errors, "%s: %s: %s\n", key->name, path, strerror(errno));
+		return false;
+	}
+	uid_t owner = files_owner(config->files, path);
+	if (key->type != CONFIG_SECRET || secret_may_own(owner))
+		return true;
+	fprintf(errors, "%s: %s belongs to another user (uid %u)\n", key->name, path,
+		(unsigned)owner);
+	return false;
+}
+
 static bool keep_section(const struct config *config, const struct config_section *spec,
 			 const char *values, FILE *errors)
 {
@@ -299,10 +315,7 @@ static bool keep_section(const struct config *config, const struct config_sectio
 		if (key->type != CONFIG_PATH && key->type != CONFIG_SECRET)
 			continue;
 		memcpy(&path, values + key->offset, sizeof(path));
-		if (!path || files_keep(config->files, path))
-			continue;
-		fprintf(errors, "%s: %s: %s\n", key->name, path, strerror(errno));
-		is_kept = false;
+		is_kept &= !path || keep(config, key, path, errors);
 	}
 	return is_kept;
 }

@@ -29,7 +29,7 @@ enum config_type {
 	/* Files are relative to the file they are named in, and absolute here. Where
 	 * the fallback is "", these three may be left out and are then NULL. */
 	CONFIG_PATH,      /* char *; a readable regular file */
-	CONFIG_SECRET,    /* char *; one that only its owner (root or we) may access */
+	CONFIG_SECRET,    /* char *; one that only its owner may access */
 	CONFIG_ADDRESS,   /* char *; numeric "ip:port", "[ip6]:port" */
 	CONFIG_LIST,      /* struct config_list; of strings; min..max of them */
 	CONFIG_ADDRESSES, /* struct config_list; of what CONFIG_ADDRESS takes */
@@ -98,7 +98,8 @@ const void *config_get(const struct config *config);
 const uint8_t *config_digest(const struct config *config);
 /**
  * Keep the files that it names as they are now, until it is freed (base/files.h).
- * @param errors  a line "key: file: why" for each that cannot be
+ * @param errors  a line "key: file: why" for each that cannot be, and for each secret
+ * of somebody whose it may not be (base/secret.h)
  */
 bool config_keep_files(struct config *config, FILE *errors)
 	__attribute__((warn_unused_result));

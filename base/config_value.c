@@ -164,9 +164,6 @@ static bool is_left_out(const struct config_reading *reading, struct slice text)
 static bool check_secret(const struct config_reading *reading, const char *path,
 			 const struct stat *st)
 {
-	if (st->st_uid != 0 && st->st_uid != geteuid())
-		return fail(reading, "%s belongs to another user (uid %u)", path,
-			    (unsigned)st->st_uid);
 	if (st->st_mode & 077)
 		return fail(reading,
 			    "%s has mode %04o, others may read or write it; chmod 600",

@@ -123,6 +123,15 @@ int files_descriptor(const struct files *files, size_t index)
 	return files->items[index].fd;
 }
 
+uid_t files_owner(const struct files *files, const char *path)
+{
+	const struct kept *kept = find(files, path);
+	struct stat st;
+
+	BUG_ON(!kept || fstat(kept->fd, &st) != 0);
+	return st.st_uid;
+}
+
 void files_use(const struct files *files)
 {
 	in_use = files;

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 struct files;
 
@@ -27,6 +28,9 @@ bool files_keep(struct files *files, const char *path)
  * of when they were kept. */
 size_t files_count(const struct files *files);
 int files_descriptor(const struct files *files, size_t index);
+
+/** Whose the file of a copy is. Where we may not give files away, ours. */
+uid_t files_owner(const struct files *files, const char *path);
 
 /** From now on files_path() of this process finds these; NULL: none. Borrowed. */
 void files_use(const struct files *files);

@@ -14,6 +14,7 @@
 #include "base/codec.h"
 #include "base/orders.h"
 #include "base/sandbox.h"
+#include "base/secret.h"
 
 #define QUICK_MS       5000
 #define BACKOFF_MS     100
@@ -222,6 +223,7 @@ static _Noreturn void run(struct process *process, const struct process_common *
 	log_open(self.program, process_log_level(worker->config));
 	log_keep_error(process->state->why, sizeof(process->state->why));
 	log_demote_errors(process->is_judged);
+	secret_trust(common->user->uid);
 	close_others(process, common);
 	metrics_use_slot(process->worker.slot);
 	files_use(common->files);

@@ -39,7 +39,7 @@ bool supervisor_check_user(const void *config, char *why, size_t why_size);
 bool supervisor_check_level(const void *config, char *why, size_t why_size);
 
 /** The rows of struct supervisor_config in a daemon's table of keys. */
-#define SUPERVISOR_KEYS(admin_address)                                                \
+#define SUPERVISOR_KEYS(admin_address, user_name)                                     \
 	{ .name = "admin",                                                            \
 	  .offset = offsetof(struct supervisor_config, admin),                        \
 	  .fallback = (admin_address),                                                \
@@ -47,9 +47,10 @@ bool supervisor_check_level(const void *config, char *why, size_t why_size);
 		  "none." },                                                          \
 		{ .name = "user",                                                     \
 		  .offset = offsetof(struct supervisor_config, user),                 \
-		  .fallback = "provbox",                                              \
+		  .fallback = (user_name),                                            \
 		  .check = supervisor_check_user,                                     \
-		  .help = "User to become when started as root." },                   \
+		  .help = "User to become when started as root; secrets may be "      \
+			  "its own, too." },                                          \
 		{ .name = "drain_timeout",                                            \
 		  .type = CONFIG_DURATION,                                            \
 		  .offset = offsetof(struct supervisor_config, drain_timeout_ms),     \

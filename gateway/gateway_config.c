@@ -275,7 +275,7 @@ static const struct config_key top_keys[] = {
 	  .offset = AT(is_demo),
 	  .fallback = "no",
 	  .help = "Accept trust anchors that are marked for demonstration." },
-	SUPERVISOR_KEYS("unix:/run/provbox/gateway.sock"),
+	SUPERVISOR_KEYS("unix:/run/provbox/gateway.sock", "provbox-gateway"),
 };
 
 static const struct config_key route_keys[] = {

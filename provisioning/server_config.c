@@ -209,7 +209,7 @@ static const struct config_key top_keys[] = {
 		 "How long the zone may take for a proof."),
 	{ .name = "demo", .type = CONFIG_BOOL, .offset = AT(is_demo), .fallback = "no",
 	  .help = "Accept trust anchors that are marked for demonstration." },
-	SUPERVISOR_KEYS("unix:/run/provbox/server.sock"),
+	SUPERVISOR_KEYS("unix:/run/provbox/server.sock", "provbox-server"),
 };
 
 static const struct config_key gateway_keys[] = {

@@ -155,7 +155,7 @@ static const struct config_key top_keys[] = {
 	  .max = 86400000,
 	  .help = "After this bearerbox shall bring again what was given up: by a new "
 		  "connection." },
-	SUPERVISOR_KEYS("unix:/run/provbox/smsc.sock"),
+	SUPERVISOR_KEYS("unix:/run/provbox/smsc.sock", "provbox-smsc"),
 };
 
 static const struct config_section sections[] = {

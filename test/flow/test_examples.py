@@ -31,18 +31,19 @@ def test_an_example_is_taken(folder, daemon):
     text = example(daemon).read_text().replace("prov.example.com:8443", p.SRV)
     path = directory / f"{daemon}.conf"
     # The unit's user may not exist here.
-    path.write_text(re.sub('^user = .*$', 'user = "root"', text, flags=re.M))
+    path.write_text(f'{text}user = "root"\n')
     run = subprocess.run([paths.program(f"provbox-{daemon}"), "-c", path, "-t"], text=True,
                          capture_output=True, timeout=20)
     assert (run.returncode, run.stdout) == (0, f"{path}: ok\n"), run.stderr
 
 
 @pytest.mark.parametrize("daemon", DAEMONS)
-def test_an_example_names_the_user_of_its_unit(daemon):
+def test_the_default_user_is_that_of_the_unit(daemon):
     """Who types `provbox-server -t` as root has the files judged for that user."""
     unit = (paths.SOURCE / f"contrib/systemd/provbox-{daemon}.service.in").read_text()
     user = re.search("^User=(.+)$", unit, re.M)[1]
-    assert re.search('^user = "(.+?)"', example(daemon).read_text(), re.M)[1] == user
+    assert keys(daemon)["user"]["default"] == user
+    assert f"\nu {user} " in (paths.SOURCE / "contrib/systemd/sysusers.conf").read_text()
 
 
 @pytest.mark.parametrize("daemon", DAEMONS)

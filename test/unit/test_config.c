@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "base/secret.h"
 #include "test/unit/test.h"
 
 struct block {
@@ -433,12 +434,43 @@ static void refuses_secrets_that_others_can_read(void)
 	struct config *config = config_of_file(&spec, path);
 	CU_ASSERT_PTR_NOT_NULL(config);
 	config_free(config);
-	if (geteuid() == 0) {
-		CU_ASSERT_EQUAL(chown(file_write("secret", "x", 0600), 65534, 0), 0);
-		CU_ASSERT_PTR_NULL(config_of_file(&spec, path));
-		CU_ASSERT_PTR_NOT_NULL(strstr(errors, "belongs to another user"));
-		unlink(file_write("secret", "x", 0600));
-	}
+}
+
+static bool are_files_kept(void)
+{
+	struct config *config = config_of_file(&spec, path);
+	size_t size;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(config);
+	free(errors);
+	FILE *out = open_memstream(&errors, &size);
+	bool are_kept = config_keep_files(config, out);
+	fclose(out);
+	config_free(config);
+	return are_kept;
+}
+
+/* For root, who could read them all. */
+static void refuses_secrets_of_somebody_else(void)
+{
+	enum {
+		SOMEBODY = 65533,
+		ANOTHER
+	};
+
+	if (geteuid() != 0)
+		return;
+	CU_ASSERT_EQUAL(chown(file_write("secret", "x", 0600), SOMEBODY, 0), 0);
+	CU_ASSERT_FALSE(are_files_kept());
+	CU_ASSERT_PTR_NOT_NULL(strstr(errors, "key: "));
+	CU_ASSERT_PTR_NOT_NULL(strstr(errors, "belongs to another user (uid 65533)"));
+	secret_trust(ANOTHER);
+	CU_ASSERT_FALSE(are_files_kept());
+	secret_trust(SOMEBODY);
+	CU_ASSERT_TRUE(are_files_kept());
+	secret_trust((uid_t)-1);
+	CU_ASSERT_FALSE(are_files_kept());
+	unlink(file_write("secret", "x", 0600));
 }
 
 static void refuses_what_is_no_file(void)
@@ -525,6 +557,7 @@ TEST_MAIN("config", TEST(makes_its_directory), TEST(gives_defaults),
 	  TEST(reads_every_type), TEST(what_is_dumped_reads_the_same),
 	  TEST(refuses_bad_values), TEST(refuses_what_libconfuse_takes_silently),
 	  TEST(reports_all_errors_at_once), TEST(asks_for_required_keys_and_blocks),
-	  TEST(refuses_secrets_that_others_can_read), TEST(refuses_what_is_no_file),
+	  TEST(refuses_secrets_that_others_can_read),
+	  TEST(refuses_secrets_of_somebody_else), TEST(refuses_what_is_no_file),
 	  TEST(describes_every_key), TEST(finds_the_line_of_a_message),
 	  TEST(leaves_nothing_behind))

@@ -53,7 +53,7 @@ static const struct config_key keys[] = {
 	  AT(has_keeper),
 	  .fallback = "no",
 	  .help = "Whether there is one." },
-	SUPERVISOR_KEYS(""),
+	SUPERVISOR_KEYS("", "nobody"),
 };
 static const struct config_section sections[] = {
 	{ .keys = keys,
