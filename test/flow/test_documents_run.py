@@ -7,7 +7,9 @@ import pytest
 from harness import paths
 from harness.desk import Desk
 
-PAGES = ["README.md", *sorted(f"doc/{path.name}" for path in (paths.SOURCE / "doc").glob("*.md"))]
+# doc/first-site.md wants a Debian of its own: contrib/package/check types it, step boot.
+PAGES = ["README.md", *sorted(f"doc/{path.name}" for path in (paths.SOURCE / "doc").glob("*.md")
+                              if path.name != "first-site.md")]
 OURS = {"provctl", "handset", "smscsim", "provbox-gateway", "provbox-server", "provbox-smsc"}
 OF_SHELLS = {"for", "umask", "cd", "echo", "printf"}
 
