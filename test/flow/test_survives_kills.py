@@ -11,10 +11,15 @@ import os
 import time
 
 import pytest
+import services
+import subscribers
 from audit import Audit
 from harness import paths, postgres
 from subscribers import Crowd
 from victims import NAMED, SUPERVISORS, Executioner, plan
+
+# Of the mail server of the test, which has TLS from the first byte.
+pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
 
 IS_SOAK = bool(os.environ.get("PROVBOX_SOAK"))
 SEED = int(os.environ.get("PROVBOX_SOAK_SEED", "1"))
@@ -38,21 +43,29 @@ def cluster():
 
 
 @pytest.fixture
-def loaded(site):
+def loaded(site, monkeypatch):
     """A whole site, and a crowd that keeps it busy."""
     site.gateway.config["idle_timeout"] = "10s"
-    site.server.config.update(billing_timeout="1s")
+    services.add_verification(site)
+    services.add_mail(site)
+    site.server.config.update(billing_timeout="1s", verification_timeout="1s", mail_timeout="5s")
     site.smsc.config.update(lease="5s")
     site.smscsim.options["latency-ms"] = 30
     for daemon in (site.gateway, site.server, site.smsc):
         daemon.expect_errors("child_exit")  # five deaths in a row are an alarm
-    site.start("database", "billing", "smscsim", "bearerbox", "server", "smsc", "gateway")
+    site.start("database", "billing", "verification", "mail", "smscsim", "bearerbox", "server",
+               "smsc", "gateway")
     site.schema.setting(open_requests=1000, requests_per_hour=1000000,
                         messages_per_hour=1000000, part_validity="10 seconds",
-                        backoff_first="200 milliseconds", backoff_cap="1 second")
+                        backoff_first="200 milliseconds", backoff_cap="1 second",
+                        verification="service")
     site.bearerbox.wait_online()
-    site.billing.set_fault(delay_s=0.1)  # so that a kill meets what is on its way
-    crowd = Crowd(site, SEED, DEVICES_AT_ONCE, n_devices=20 + 3 * N_KILLS)
+    for service in (site.billing, site.verification):
+        service.set_fault(delay_s=0.1)  # so that a kill meets what is on its way
+    site.mail.delay_s = site.mail.confirm_s = 0.05
+    # Only a device that was not provisioned before is verified.
+    monkeypatch.setattr(subscribers, "ORDERS_EACH", 6)
+    crowd = Crowd(site, SEED, DEVICES_AT_ONCE, n_devices=40 + 15 * N_KILLS, has_mail=True)
     crowd.begin()
     yield site, crowd
     crowd.end()
@@ -100,7 +113,8 @@ def test_kills_lose_nothing_and_repeat_nothing(loaded):
              "seconds": time.monotonic() - begun}, indent=1) + "\n")
     assert not problems, "\n".join(problems[:20])
     assert min(table[name]["kills"] for name in NAMED) >= (N_KILLS // 10 if N_KILLS >= 20 else 2)
-    assert figures["requests_done"] > 0
+    assert all(figures[name] > 0 for name in ("requests_done", "verification_keys",
+                                              "mail_arrived"))
 
 
 def test_a_seed_is_replayed_and_spares_nobody():

@@ -14,7 +14,7 @@ import pytest
 import subscribers
 from audit import Audit
 from harness import pki, postgres, wait
-from harness.schema import DEV, device
+from harness.schema import DEV
 from outages import PARTS, count
 from probe import CUT_OFF, Probe, percentile
 
@@ -71,11 +71,8 @@ def busy(site, monkeypatch, request):
         act()
     site.start(*site.parts[1:])
     site.bearerbox.wait_online()
-    crowd = subscribers.Crowd(site, SEED, DEVICES_AT_ONCE, n_devices=20000 if IS_SOAK else 1000)
-    if site.has_mail:
-        site.schema.import_devices(*(
-            device(dev, number, email=f"{number[1:]}@example.com")
-            for dev, number in crowd.waiting))
+    crowd = subscribers.Crowd(site, SEED, DEVICES_AT_ONCE, n_devices=20000 if IS_SOAK else 1000,
+                              has_mail=site.has_mail)
     probe = Probe(site, site.pki.only_leaf(DEV))
     crowd.begin()
     probe.begin()

@@ -6,10 +6,17 @@
 import collections
 
 from harness import sms, wait
+from services import MAIL_FROM
 from subscribers import position
-from victims import NARROW_BAND, Kill, seconds
+from victims import MAILING, NARROW_BAND, Kill, seconds
 
 SETTLE_S = 70  # leases and the validity of parts run out
+
+
+def text_of(message):
+    """Of a mail, whose only part it is."""
+    (part,) = message.parsed().iter_parts()
+    return part.get_payload(decode=True).decode().replace("\r\n", "\n")
 
 
 class Audit:
@@ -21,6 +28,8 @@ class Audit:
         self._settle()
         self._requests()
         self._billing()
+        self._verification()
+        self._mail()
         self._messages()
         return self.problems, self.figures
 
@@ -71,21 +80,77 @@ class Audit:
             told_to_come_later=sum(device.n_refused for device in self.crowd.devices))
 
     def _billing(self):
-        """One key for each request that is done; applied once, however often it was sent."""
-        effects = {row["key"]: row["id"] for row in self._table(
-            "select key, r.id::text from outbox join request r on rid = request"
-            " where kind = 'billing'")}
-        received = self.site.billing.records()
-        applied = collections.Counter(record["key"] for record in received
-                                      if not record["repeated"])
+        """One key for each request that is done."""
         done = {row["id"] for row in self._table(
             "select id::text from request where state = 'done'")}
-        self._must(applied.keys() == effects.keys(), "keys at billing are not those stored")
-        self._must(set(applied.values()) <= {1}, "billing applied a key twice")
-        self._must(sorted(effects.values()) == sorted(done),
-                   "requests that are done are not those that are billed")
-        self.figures.update(billing_keys=len(effects), billing_sent=len(received),
-                            billing_applied=sum(applied.values()))
+        self._posted("billing", self.site.billing, done)
+
+    def _verification(self):
+        """One key for each request of a device that none had provisioned before."""
+        if self.site.verification:
+            provisioned, asked = set(), set()
+            for order in self.crowd.orders:  # those of one device one after the other
+                if order.dev not in provisioned:
+                    asked.add(order.request)
+                if order.ended == "done":
+                    provisioned.add(order.dev)
+            self._posted("verify", self.site.verification, asked)
+
+    def _posted(self, kind, service, requests):
+        """Each of these requests has one key of this kind; the service applied each once,
+        however often it was sent."""
+        effects = {row["key"]: row["id"] for row in self._table(
+            "select key, r.id::text from outbox join request r on rid = request"
+            f" where kind = '{kind}'")}
+        received = service.records()
+        applied = collections.Counter(record["key"] for record in received
+                                      if not record["repeated"])
+        self._must(applied.keys() == effects.keys(),
+                   f"keys at {service.NAME} are not those stored")
+        self._must(set(applied.values()) <= {1}, f"{service.NAME} applied a key twice")
+        self._must(sorted(effects.values()) == sorted(requests),
+                   f"the requests at {service.NAME} are not those that should be there")
+        self.figures.update({f"{service.NAME}_keys": len(effects),
+                             f"{service.NAME}_sent": len(received),
+                             f"{service.NAME}_applied": sum(applied.values())})
+
+    # -- mail ----------------------------------------------------------------------
+
+    def _mail(self):
+        """Each copy of terms came, with its text; once more only where the courier could not
+        know, or tell the database, that the server had it."""
+        if not self.site.mail:
+            return
+        came = collections.defaultdict(list)
+        for message in self.site.mail.messages:
+            came[message.parsed()["Message-ID"]].append(message)
+        unsure = collections.Counter(
+            line["key"] for event in ("effect_failed", "effect_unstored")
+            for line in self.site.server.events(event, kind="mail"))
+        rows = {f"<{row['key']}@{MAIL_FROM.split('@')[1]}>": row for row in self._table(
+            "select o.key, o.state, r.state as request,"
+            " extract(epoch from o.changed)::float8 as ended,"
+            " payload ->> 'to' as to, payload ->> 'text' as text"
+            " from outbox o join request r on rid = request where kind = 'mail'")}
+        self._must(came.keys() <= rows.keys(), "mail that nobody wrote")
+        self.figures.update(mail_written=len(rows), mail_arrived=sum(map(len, came.values())),
+                            mail_repeats=0, mail_repeats_allowed=0, mail_not_needed=0)
+        for name, row in rows.items():
+            self._copy(row, came.get(name, []), unsure[row["key"]])
+
+    def _copy(self, row, came, n_unsure):
+        allowed = n_unsure + sum(
+            kill.name in MAILING and bool(came) and came[0].at - 0.05 < kill.at < row["ended"]
+            for kill in self.kills)
+        is_needed = row["state"] == "done" or row["request"] != "declined"
+        repeats = max(len(came) - 1, 0)
+        self.figures["mail_not_needed"] += not came
+        self.figures["mail_repeats"] += repeats
+        self.figures["mail_repeats_allowed"] += allowed
+        self._must((came or not is_needed) and repeats <= allowed,
+                   f"mail came {len(came)} times, {allowed} may repeat: {row}")
+        self._must(all(message.recipients == [row["to"]] and text_of(message) == row["text"]
+                       for message in came), f"mail to another, or of another text: {row}")
 
     # -- short messages ----------------------------------------------------------
 

@@ -16,10 +16,10 @@ import time
 from dataclasses import dataclass
 from types import SimpleNamespace
 
+import services
 from detour import Detour
 from files import Files
-from harness import mail, pki, process, wait
-from harness.verification import Verification
+from harness import process, wait
 from victims import Kill
 
 SERVICE_TIMEOUT = "600ms"
@@ -121,28 +121,20 @@ def prepare_billing(site):
 
 
 def prepare_verification(site):
-    site.verification = Verification(site.directory, site.pki)
-    client = site.pki.billing.issue("verification-client", usages=[pki.CLIENT])
-    token = site.directory / "token"
-    pki.write_secret(token, f"{Verification.TOKEN}\n".encode())
+    services.add_verification(site)
     site.server.config.update(
         verification_url=url_by_detour(site, "verification", site.verification.url,
                                        site.verification.port),
-        verification_trust=site.pki.billing.path, verification_certificate=client.path,
-        verification_key=client.key_path, verification_token_file=token,
         verification_timeout=SERVICE_TIMEOUT)
     site.parts.insert(1, "verification")
     site.settings["verification"] = "service"
 
 
 def prepare_mail(site):
-    site.mail = mail.Mail(site.pki, is_implicit=True)
-    credentials = site.directory / "mail.credentials"
-    pki.write_secret(credentials, f"{mail.USER}:{mail.PASSWORD}\n".encode())
+    services.add_mail(site)
     site.server.config.update(
         mail_url=url_by_detour(site, "mail", site.mail.url, site.mail.port),
-        mail_trust=site.mail.trust, mail_from="terms@provbox.example.com",
-        mail_credentials=credentials, mail_timeout=SERVICE_TIMEOUT)
+        mail_timeout=SERVICE_TIMEOUT)
     site.parts.insert(1, "mail")
     site.has_mail = True
 

@@ -203,14 +203,16 @@ class Device:
 class Crowd:
     """Threads with one device each at a time, and a new one after ORDERS_EACH orders."""
 
-    def __init__(self, site, seed, n_threads, n_devices):
+    def __init__(self, site, seed, n_threads, n_devices, *, has_mail=False):
         self.site = site
         self.orders, self.devices, self.wrong = [], [], []
         self.ending = threading.Event()
         self.lock = threading.Lock()
         self.waiting = [(f"urn:gsma:imei:35209900-{n:06d}-0", f"+999{n:09d}")
                         for n in range(n_devices)]
-        site.schema.import_devices(*(device(dev, number) for dev, number in self.waiting))
+        site.schema.import_devices(*(
+            device(dev, number, email=f"{number[1:]}@example.com") if has_mail
+            else device(dev, number) for dev, number in self.waiting))
         self.threads = [threading.Thread(target=self._work, args=[random.Random(f"{seed} {n}")])
                         for n in range(n_threads)]
 

@@ -40,6 +40,8 @@ NAMED = ("gateway worker", "keys child", "landnet worker", "courier", "zone", "S
 OTHERS = ("keys child of the server", *SUPERVISORS)
 # A message part that one of these has in hand may go out again.
 NARROW_BAND = ("SMSC link", "SMSC supervisor", "bearerbox", "PostgreSQL")
+# A mail that one of these has in hand may go out again.
+MAILING = ("courier", "server supervisor")
 
 RESTART_S = 0.1  # systemd's RestartSec
 END_S = 10  # for children whose supervisor is gone

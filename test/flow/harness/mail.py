@@ -10,8 +10,8 @@ and no daemon of its own, as a mail transfer agent would.
 It wants TLS (STARTTLS, or from the first byte) and the user's password before it takes a
 message, and keeps what it took in `messages`. `reply` is what it says instead at a step
 (mail, rcpt, data), as often as `times` says; `speak` are bytes that it sends in place of
-a greeting; `delay_s` is how long it waits before it takes a message, `leave_s` before it
-answers to QUIT.
+a greeting; `delay_s` is how long it waits before it takes a message, `confirm_s` before it
+says that it did, `leave_s` before it answers to QUIT.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ import email
 import email.policy
 import ssl
 import threading
+import time
 from dataclasses import dataclass
 
 from aiosmtpd import smtp
@@ -37,6 +38,7 @@ class Message:
     is_encrypted: bool
     user: str
     content: bytes
+    at: float  # when it was taken, by the wall clock
 
     def parsed(self):
         return email.message_from_bytes(self.content, policy=email.policy.default)
@@ -64,7 +66,7 @@ class Mail:
         self.messages, self.attempts = [], 0
         self.reply, self.times = {}, 1000
         self.speak = None
-        self.delay_s = self.leave_s = 0
+        self.delay_s = self.confirm_s = self.leave_s = 0
         self.loop = asyncio.new_event_loop()
         self.server = self.thread = None
 
@@ -142,7 +144,9 @@ class Mail:
         if said is None or said.startswith("lost"):
             self.messages.append(Message(
                 envelope.mail_from, envelope.rcpt_tos, session.host_name,
-                session.ssl is not None or self.is_implicit, session.user, envelope.content))
+                session.ssl is not None or self.is_implicit, session.user, envelope.content,
+                time.time()))
+            await asyncio.sleep(self.confirm_s)
         if said and said.startswith("lost"):
             _server.transport.abort()
         return said or "250 OK"

@@ -70,6 +70,7 @@ class Site:
         self.airnet_port = wait.free_port()
         self.database = DatabasePart(self)
         self.billing = billing.Billing(self.directory, self.pki)
+        self.verification = self.mail = None  # where a test adds them
         self.smscsim = smscsim.Smscsim(self.directory)
         self.bearerbox = self.bearerbox_class(self.directory, self.smscsim)
         self.server = daemon.Daemon("provbox-server", self.directory, self._server())
