@@ -35,18 +35,20 @@ def import_file(site, operator, first, last):
                           capture_output=True, text=True)
     assert done.returncode == 0 and done.stdout.endswith(" 0 refused\n"), done
     path.unlink()
-    return (last - first) / (time.monotonic() - began)
+    return time.monotonic() - began
 
 
 def grow(site, database, size, found):
-    """Import what is missing up to that size; the rate over all of it."""
-    began, first = time.monotonic(), found
+    """Import what is missing up to that size; what it cost, by device."""
+    used, postgres = 0, database.cluster.server.pid
+    cpu = parts.cpu_s(postgres) + parts.ended_cpu_s(postgres)
     for at in range(found, size, FILE_ROWS):
-        rate = import_file(site, database.dsn("provbox_operator"), at, min(at + FILE_ROWS, size))
-        say(f"growth: {min(at + FILE_ROWS, size)} of {size} devices, {rate:.0f} a second")
-    rate = (size - first) / (time.monotonic() - began)
+        last = min(at + FILE_ROWS, size)
+        used += import_file(site, database.dsn("provbox_operator"), at, last)
+        say(f"growth: {last} of {size} devices in {used:.0f} s")
+    cpu = parts.cpu_s(postgres) + parts.ended_cpu_s(postgres) - cpu
     database.query("vacuum analyze")
-    return rate
+    return {"rate": (size - found) / used, "postgres_cpu_us": cpu * 1e6 / (size - found)}
 
 
 def scans(database):
@@ -72,21 +74,24 @@ def sizes(database):
         "select pg_table_size('provbox.device') / 1048576.0 as device,"
         " pg_relation_size('provbox.device_pkey') / 1048576.0 as by_dev,"
         " pg_relation_size('provbox.device_msisdn') / 1048576.0 as by_number,"
+        " pg_total_relation_size('provbox.event') / 1048576.0 as events,"
         " pg_database_size(current_database()) / 1048576.0 as database")
     return {name: float(value) for name, value in row.items()}
 
 
-def measure(site, database, plan, size, rate):
+def measure(site, database, plan, size, imported):
     catalogue = str(schema.Schema(database).catalogue)
-    result = {"import_rate": rate, "sizes": sizes(database), "ms": ask(database)}
+    result = {"import": imported, "sizes": sizes(database), "ms": ask(database)}
     time.sleep(1)  # statistics come when sessions have ended
     before = scans(database)
-    with step.serving(site, database) as server:
+    postgres = database.cluster.server.pid
+    with step.serving(site, database) as server, step.on_one_core(postgres, server.process.pid):
         for mode, count in plan["count"].items():
             say(f"growth: {size} devices: {step.WORDS[mode]}")
             result[mode] = step.measure_server(site, server, database, mode, count, size,
                                                catalogue)
-        result["server_pss_mib"] = parts.pss_kib(server.process.pid) / 1024
+        result["pss_kib"] = {name: parts.pss_kib(pid) for name, pid in
+                             (("server", server.process.pid), ("postgres", postgres))}
     time.sleep(1)
     result["scans"] = {name: count - before[name] for name, count in scans(database).items()
                        if name in before and count != before[name]}
@@ -99,8 +104,8 @@ def bench(site, plan=PLAN):
         database = postgres.new_database(lambda made: None)
         step.prepare(database, 0, "growth")
         for size in plan["sizes"]:
-            rate = grow(site, database, size, found)
-            results[size], found = measure(site, database, plan, size, rate), size
+            imported = grow(site, database, size, found)
+            results[size], found = measure(site, database, plan, size, imported), size
         database.drop()
     show(results)
     return results
@@ -113,18 +118,19 @@ def show(results):
     def cpu(found):
         return f"{found['cpu_us']:.0f}", f"{found['postgres_cpu_us']:.0f}"
 
-    table(f"Imported devices, and what a step costs; {step.CONNECTIONS} at a time",
-          ["devices", "imported a second", "authentications a second", "p50 us", "CPU us",
-           "of PostgreSQL", "new requests a second", "p50 us", "CPU us", "of PostgreSQL",
-           "server MiB", "sequential scans"],
-          [[f"{size:,}", f"{one['import_rate']:.0f}", f"{one['authentication']['rate']:.0f}",
+    table(f"Imported devices, and what a step costs; {step.CONNECTIONS} at a time, one core",
+          ["devices", "authentications a second", "p50 us", "CPU us", "of PostgreSQL",
+           "new requests a second", "p50 us", "CPU us", "of PostgreSQL", "sequential scans"],
+          [[f"{size:,}", f"{one['authentication']['rate']:.0f}",
             us(one, "authentication", "authentication"), *cpu(one["authentication"]),
             f"{one['request']['rate']:.0f}", us(one, "request", "request"), *cpu(one["request"]),
-            f"{one['server_pss_mib']:.1f}",
             ", ".join(f"{name} {n}" for name, n in one["scans"].items()) or "none"]
            for size, one in results.items()])
-    table("MiB on disk, and ms of provctl",
-          ["devices", "device", "index by dev", "by number", "database", *QUESTIONS],
-          [[f"{size:,}", *(f"{value:.1f}" for value in one["sizes"].values()),
+    table("Import by provctl; MiB on disk and, resident, in memory; ms of provctl",
+          ["devices", "imported a second", "CPU us of PostgreSQL", "device", "index by dev",
+           "by number", "events", "database", "server", "PostgreSQL", *QUESTIONS],
+          [[f"{size:,}", f"{one['import']['rate']:.0f}", f"{one['import']['postgres_cpu_us']:.0f}",
+            *(f"{value:.1f}" for value in one["sizes"].values()),
+            *(f"{kib / 1024:.1f}" if kib else "-" for kib in one["pss_kib"].values()),
             *(f"{value:.0f}" for value in one["ms"].values())] for size, one in results.items()])
     note(f"Sequential scans: of tables of more than {SMALL_ROWS} rows, while the steps ran.")

@@ -18,10 +18,10 @@ PROXY_CORE, LOAD_CORE = CORES[0], CORES[-1]
 _libc = ctypes.CDLL(None)
 
 
-def pin(pid, core):
+def pin(pid, *cores):
     """A process and all below it."""
     for one in [pid, *process.descendants(pid)]:
-        os.sched_setaffinity(one, {core})
+        os.sched_setaffinity(one, cores)
 
 
 def _own_schedstat(pid, column):

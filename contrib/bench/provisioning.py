@@ -4,6 +4,7 @@ long each took, and what each cost by program, statement and disk."""
 import pathlib
 import re
 import statistics
+import time
 
 import cluster
 import parts
@@ -19,8 +20,10 @@ ROWS = {SMS: (), WIDE: ("--online",), HALF: ()}
 QUANTILES = ("p50", "p90", "p99", "max")
 PATIENCE_S = 120
 SEEN_MS = 0.005  # what costs less is not shown
+REPORT_S = 2     # after which the database has told what its sessions did
 STAND_IN = "(stand-in)"  # what an operator has elsewhere, or not at all
 STATEMENTS = 12  # that are shown: those that took longest
+FUNCTIONS = 20
 
 # Processes of PostgreSQL that serve a connection have its role in their title, the others
 # what they are: "postgres: provbox_server provbox1 [local] idle", "postgres: walwriter".
@@ -97,6 +100,14 @@ def statements(database, count):
                 " group by 1 order by 3 desc limit %s", count, count, count, STATEMENTS)]
 
 
+def functions(database, count):
+    """Of each function what it took without those that it called, per provisioning."""
+    return [row for row in database.query(
+        "select funcname as name, calls / %s::float8 as calls, self_time / %s::float8 as ms"
+        " from pg_stat_user_functions where schemaname = 'provbox' order by 3 desc",
+        count, count)]
+
+
 def difference(after, before):
     return {name: value - before.get(name, 0) for name, value in after.items()}
 
@@ -128,13 +139,22 @@ def measure(site, devices, first, plan, words):
                      difference(disk(database), written).items()}}
 
 
+def profile(site, devices, first, plan, words):
+    """The same, by function of the database, which costs a little more."""
+    site.cluster.execute("alter system set track_functions = 'pl'")
+    site.cluster.execute("select pg_reload_conf()")
+    measure(site, devices, first, plan, words)
+    time.sleep(REPORT_S)
+    return functions(site.db, plan["devices"])
+
+
 def run(site, plan):
     results = {row: [] for row in ROWS}
     total = plan["devices"] * plan["runs"] * len(ROWS)
     site.start(*PARTS)
     site.bearerbox.wait_online()
     site.db.query("create extension pg_stat_statements")
-    devices = fleet.Fleet(site, total)
+    devices = fleet.Fleet(site, total + plan["devices"])
     # Not the tables that are empty: what is known of them would be true of a site at rest.
     site.db.query("vacuum analyze provbox.device")
     for first in range(0, total, plan["devices"]):
@@ -144,20 +164,22 @@ def run(site, plan):
         if row == HALF:
             words = ("--rate", max(1, int(results[SMS][-1]["report"]["per_second"] / 2)))
         results[row].append(measure(site, devices, first, plan, words))
-    return results
+    say(f"provisioning: {HALF}, by function")
+    return results, profile(site, devices, total, plan, words)
 
 
 def bench(_site, plan=PLAN):
     with cluster.running(Cluster) as postgres:
         whole = Site(postgres)
         try:
-            results = run(whole, plan)
+            results, found = run(whole, plan)
         finally:
             problems = whole.finish()
             whole.remove()
     assert not problems, "\n".join(problems)
     show(results, plan)
-    return results
+    show_functions(found)
+    return {"runs": results, "functions": found}
 
 
 # ---- Tables ----------------------------------------------------------------------
@@ -198,6 +220,15 @@ def show(results, plan):
           [[f"`{one['function']}`", f"{one['calls']:.2f}", f"{one['ms']:.2f}",
             f"{one['wal'] / 1000:.1f}"] for one in results[SMS][-1]["statements"]])
     note("The time of a statement is CPU and waiting; its commit is not in it.")
+
+
+def show_functions(found):
+    table(f"Functions of the database, per provisioning, {HALF}", ["function", "calls", "ms"],
+          [[f"`{one['name']}`", f"{one['calls']:.2f}", f"{one['ms']:.2f}"]
+           for one in found[:FUNCTIONS]]
+          + [["the others", f"{sum(one['calls'] for one in found[FUNCTIONS:]):.2f}",
+              f"{sum(one['ms'] for one in found[FUNCTIONS:]):.2f}"]])
+    note("Without the functions that each calls.")
 
 
 def failures(runs):

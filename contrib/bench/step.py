@@ -136,6 +136,7 @@ def on_one_core(postgres, server):
         parts.pin(pid, parts.PROXY_CORE)
     with parts.first(postgres, server), parts.alone() as is_alone:
         yield is_alone
+    parts.pin(postgres, *parts.CORES)
 
 
 def measure(site, database, server, mode, plan, epoch, catalogue, is_first):

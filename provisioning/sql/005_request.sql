@@ -190,6 +190,7 @@ returns text
 language plpgsql set search_path = provbox, pg_temp as $$
 declare
 	i item;
+	owner text;
 	next_state text;
 begin
 	select * into strict i from item where request = p_rid and feature = p_feature for update;
@@ -199,10 +200,9 @@ begin
 	end if;
 	update item set state = next_state, reason = p_reason, changed = clock_timestamp()
 	where request = p_rid and feature = p_feature;
-	perform request_touch(p_rid);
+	update request set revision = revision + 1, changed = clock_timestamp() where rid = p_rid returning dev into strict owner;
 	insert into event (dev, request, item, kind, actor, from_state, to_state, reason, detail)
-	select dev, rid, p_feature, p_event, p_actor, i.state, next_state, p_reason, coalesce(p_detail, '{}')
-	from request where rid = p_rid;
+	values (owner, p_rid, p_feature, p_event, p_actor, i.state, next_state, p_reason, coalesce(p_detail, '{}'));
 	return next_state;
 end
 $$;
@@ -218,13 +218,15 @@ declare
 	is_open_then boolean;
 begin
 	select * into strict r from request where rid = p_rid for update;
-	select to_state into next_state from request_transition where from_state = r.state and event = p_event;
+	select t.to_state, s.is_open into next_state, is_open_then
+	from request_transition t join request_state s on s.state = t.to_state
+	where t.from_state = r.state and t.event = p_event;
 	if not found then
 		raise 'request %: no % when %', p_rid, p_event, r.state using errcode = 'PB001';
 	end if;
-	is_open_then := (select is_open from request_state where state = next_state);
-	update request set state = next_state, reason = case when not is_open_then then p_reason end where rid = p_rid;
-	perform request_touch(p_rid);
+	update request set state = next_state, reason = case when not is_open_then then p_reason end,
+		revision = revision + 1, changed = clock_timestamp()
+	where rid = p_rid;
 	insert into event (dev, request, kind, actor, from_state, to_state, reason, detail)
 	values (r.dev, p_rid, p_event, p_actor, r.state, next_state, p_reason, coalesce(p_detail, '{}'));
 	if r.state = 'offered' then

@@ -191,14 +191,17 @@ language plpgsql set search_path = provbox, pg_temp as $$
 declare
 	r request;
 	wanted text;
+	kept int;
 	code text;
 	t terms;
 begin
 	select * into strict r from request where rid = p_rid;
 	wanted := r.body #>> '{user,language}';
-	update device set firmware = r.body #>> '{device,firmware}' where dev = p_device.dev
-		and firmware is distinct from r.body #>> '{device,firmware}';
-	if items_match(p_rid, p_device.model) = 0 then
+	if p_device.firmware is distinct from r.body #>> '{device,firmware}' then
+		update device set firmware = r.body #>> '{device,firmware}' where dev = p_device.dev;
+	end if;
+	kept := items_match(p_rid, p_device.model);
+	if kept = 0 then
 		perform request_move(p_rid, 'refuse', 'server', 'no_item_available', null);
 		perform left_out_notice(p_rid, p_device.msisdn, wanted);
 		return;
@@ -212,7 +215,9 @@ begin
 	perform notice_put(p_rid, p_device.msisdn, 'terms', t.language,
 		t.text || E'\n' || answer_line(t.language, code));
 	perform terms_copy(r, p_device, t);
-	perform left_out_notice(p_rid, p_device.msisdn, wanted);
+	if kept < jsonb_array_length(r.body -> 'items') then
+		perform left_out_notice(p_rid, p_device.msisdn, wanted);
+	end if;
 end
 $$;
 
@@ -391,21 +396,28 @@ create function request_confirm(p_rid bigint, p_actor text) returns void
 language plpgsql set search_path = provbox, pg_temp as $$
 declare
 	o offer;
+	has_open boolean;
+	has_installed boolean;
+	has_failed boolean;
 begin
-	if exists (select from item join item_state using (state) where request = p_rid and is_open) then
+	select bool_or(s.is_open), bool_or(i.state = 'installed'), bool_or(i.state = 'failed')
+	into has_open, has_installed, has_failed
+	from item i join item_state s using (state) where i.request = p_rid;
+	if has_open then
 		return;
 	end if;
 	select * into strict o from offer where request = p_rid;
-	if exists (select from item where request = p_rid and state = 'installed') then
+	if has_installed then
 		perform request_move(p_rid, 'complete', p_actor, null, null);
 		perform account_open(p_rid);
 		perform billing_put(p_rid);
 		perform items_notice(p_rid, o.msisdn, 'status', 'completed', request_language(p_rid), '{installed}');
 	else
-		perform request_move(p_rid, 'fail', p_actor, case when exists (
-			select from item where request = p_rid and state = 'failed')
-			then 'no_item_installed' else 'no_item_available' end, null);
+		perform request_move(p_rid, 'fail', p_actor,
+			case when has_failed then 'no_item_installed' else 'no_item_available' end, null);
 	end if;
-	perform items_notice(p_rid, o.msisdn, 'status', 'failed', request_language(p_rid), '{failed}');
+	if has_failed then
+		perform items_notice(p_rid, o.msisdn, 'status', 'failed', request_language(p_rid), '{failed}');
+	end if;
 end
 $$;

@@ -3,91 +3,116 @@ set local search_path = provbox, pg_temp;
 
 -- Devices -------------------------------------------------------------------------------------------------------
 
--- Null when a row can be imported, else what is wrong with it.
+-- Null when a row can be imported, else what is wrong with it. Names its schema, so that it is put in place of its call.
 create function import_problem(p_row jsonb) returns text
-language sql immutable set search_path = provbox, pg_temp as $$
+language sql immutable as $$
 	select case
-		when not is_text_at(p_row, '{dev}',
+		when not provbox.is_text_at(p_row, '{dev}',
 			'^urn:(gsma:imei:[0-9]{8}-[0-9]{6}-0|device-id:meid:[0-9a-f]{14})$') then 'dev is not urn:gsma:imei:TTTTTTTT-SSSSSS-0'
 			' or urn:device-id:meid: with 14 hex digits'
-		when not is_text_at(p_row, '{msisdn}', '^\+[1-9][0-9]{6,14}$') then 'msisdn is not + and 7 to 15 digits'
-		when not is_line_at(p_row, '{model}') then 'model is missing or too long'
-		when not (is_line_at(p_row, '{given_name}')
-			and is_line_at(p_row, '{family_name}')
-			and is_line_at(p_row, '{postcode}'))
+		when not provbox.is_text_at(p_row, '{msisdn}', '^\+[1-9][0-9]{6,14}$') then 'msisdn is not + and 7 to 15 digits'
+		when not provbox.is_line_at(p_row, '{model}') then 'model is missing or too long'
+		when not (provbox.is_line_at(p_row, '{given_name}')
+			and provbox.is_line_at(p_row, '{family_name}')
+			and provbox.is_line_at(p_row, '{postcode}'))
 			then 'given_name, family_name or postcode is missing or too long'
-		when p_row ? 'language' and not is_text_at(p_row, '{language}', '^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$')
+		when p_row ? 'language' and not provbox.is_text_at(p_row, '{language}', '^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$')
 			then 'language is not a language tag'
-		when p_row ? 'cred' and not is_text_at(p_row, '{cred}', '^([0-9a-f]{64})?$')
+		when p_row ? 'cred' and not provbox.is_text_at(p_row, '{cred}', '^([0-9a-f]{64})?$')
 			then 'cred is not 64 hex digits'
-		when p_row ? 'email' and not (is_text_at(p_row, '{email}', '^$') or is_text_at(p_row, '{email}', '@')
-			and is_email(p_row ->> 'email')) then 'email is no address'
-		when p_row ? 'fax' and not is_text_at(p_row, '{fax}', '^(\+[1-9][0-9]{6,14})?$')
+		when p_row ? 'email' and not (provbox.is_text_at(p_row, '{email}', '^$')
+			or provbox.is_text_at(p_row, '{email}', '@') and provbox.is_email(p_row ->> 'email')) then 'email is no address'
+		when p_row ? 'fax' and not provbox.is_text_at(p_row, '{fax}', '^(\+[1-9][0-9]{6,14})?$')
 			then 'fax is not + and 7 to 15 digits'
 	end
 $$;
 
--- Add devices or change what is known of them, in the order of their names; never changes a standing. A row without
--- language, cred, email or fax leaves them as they are; an empty one of the last three takes it away. Of two rows of a
--- device the later wins.
+-- Of these rows, which can be imported, add the devices that are not there; returns the numbers of the rows that did.
+create function devices_add(p_rows jsonb, p_numbers int[]) returns int[]
+language plpgsql set search_path = provbox, pg_temp as $$
+declare
+	added int[];
+begin
+	with given as materialized (
+		select distinct on (value ->> 'dev') p.n, value ->> 'dev' as dev, value as r
+		from unnest(p_numbers) p (n) cross join lateral (select p_rows -> (p.n - 1)) v (value)
+		order by value ->> 'dev', p.n
+	), new as (
+		insert into device (dev, msisdn, model, given_name, family_name, postcode, language, cred, email, fax)
+		select dev, r ->> 'msisdn', r ->> 'model', r ->> 'given_name', r ->> 'family_name', r ->> 'postcode',
+			coalesce(r ->> 'language', 'en'), decode(nullif(r ->> 'cred', ''), 'hex'), nullif(r ->> 'email', ''),
+			nullif(r ->> 'fax', '')
+		from given order by dev
+		on conflict do nothing returning device.dev
+	), told as (
+		insert into event (dev, kind, actor) select dev, 'import_added', 'operator' from new order by dev
+	)
+	select array_agg(g.n) into added from new join given g using (dev);
+	return coalesce(added, '{}');
+end
+$$;
+
+-- Change what is known of a device that is there; false when nothing was new.
+create function device_change(p_row jsonb) returns boolean
+language plpgsql set search_path = provbox, pg_temp as $$
+declare
+	old device;
+	new device;
+begin
+	select * into strict old from device where dev = p_row ->> 'dev' for no key update;
+	new := old;
+	new.msisdn := p_row ->> 'msisdn';
+	new.model := p_row ->> 'model';
+	new.given_name := p_row ->> 'given_name';
+	new.family_name := p_row ->> 'family_name';
+	new.postcode := p_row ->> 'postcode';
+	new.language := coalesce(p_row ->> 'language', old.language);
+	if p_row ? 'cred' then
+		new.cred := decode(nullif(p_row ->> 'cred', ''), 'hex');
+	end if;
+	if p_row ? 'email' then
+		new.email := nullif(p_row ->> 'email', '');
+	end if;
+	if p_row ? 'fax' then
+		new.fax := nullif(p_row ->> 'fax', '');
+	end if;
+	if new is not distinct from old then
+		return false;
+	end if;
+	update device set (msisdn, model, given_name, family_name, postcode, language, cred, email, fax) =
+		(new.msisdn, new.model, new.given_name, new.family_name, new.postcode, new.language, new.cred, new.email, new.fax)
+	where dev = old.dev;
+	perform event_put(old.dev, null, 'import_changed', 'operator', null, null);
+	return true;
+end
+$$;
+
+-- Add devices or change what is known of them, each of the two in the order of their names; never changes a standing. A row
+-- without language, cred, email or fax leaves them as they are; an empty one of the last three takes it away. Of two rows
+-- of a device the later wins.
 create function device_import(p_rows jsonb) returns table (n int, dev text, outcome text, problem text)
 language plpgsql security definer set search_path = provbox, pg_temp as $$
 #variable_conflict use_column
 declare
-	e record;
-	old device;
-	new device;
+	problems text[] := array(
+		select import_problem(value) from jsonb_array_elements(p_rows) with ordinality r (value, n) order by n);
+	added int[] := devices_add(p_rows, array(
+		select p.n::int from unnest(problems) with ordinality p (problem, n) where p.problem is null));
+	changed int[] := '{}';
+	r record;
 begin
-	for e in
-		select value, ordinality from jsonb_array_elements(p_rows) with ordinality order by value ->> 'dev', ordinality
+	for r in
+		select p.n::int, p_rows -> (p.n::int - 1) as given from unnest(problems) with ordinality p (problem, n)
+		where p.problem is null and p.n <> all (added) order by p_rows -> (p.n::int - 1) ->> 'dev', p.n
 	loop
-		n := e.ordinality;
-		dev := left(e.value ->> 'dev', 100);
-		problem := import_problem(e.value);
-		outcome := 'refused';
-		if problem is not null then
-			return next;
-			continue;
+		if device_change(r.given) then
+			changed := changed || r.n;
 		end if;
-		insert into device (dev, msisdn, model, given_name, family_name, postcode, language, cred, email, fax)
-		values (e.value ->> 'dev', e.value ->> 'msisdn', e.value ->> 'model', e.value ->> 'given_name',
-			e.value ->> 'family_name', e.value ->> 'postcode', coalesce(e.value ->> 'language', 'en'),
-			decode(nullif(e.value ->> 'cred', ''), 'hex'), nullif(e.value ->> 'email', ''), nullif(e.value ->> 'fax', ''))
-		on conflict do nothing;
-		if found then
-			outcome := 'added';
-			perform event_put(e.value ->> 'dev', null, 'import_added', 'operator', null, null);
-			return next;
-			continue;
-		end if;
-		outcome := 'unchanged';
-		select * into strict old from device d where d.dev = e.value ->> 'dev' for no key update;
-		new := old;
-		new.msisdn := e.value ->> 'msisdn';
-		new.model := e.value ->> 'model';
-		new.given_name := e.value ->> 'given_name';
-		new.family_name := e.value ->> 'family_name';
-		new.postcode := e.value ->> 'postcode';
-		new.language := coalesce(e.value ->> 'language', old.language);
-		if e.value ? 'cred' then
-			new.cred := decode(nullif(e.value ->> 'cred', ''), 'hex');
-		end if;
-		if e.value ? 'email' then
-			new.email := nullif(e.value ->> 'email', '');
-		end if;
-		if e.value ? 'fax' then
-			new.fax := nullif(e.value ->> 'fax', '');
-		end if;
-		if new is distinct from old then
-			update device d set (msisdn, model, given_name, family_name, postcode, language, cred, email, fax) =
-				(new.msisdn, new.model, new.given_name, new.family_name, new.postcode, new.language, new.cred,
-				new.email, new.fax)
-			where d.dev = old.dev;
-			outcome := 'changed';
-			perform event_put(old.dev, null, 'import_changed', 'operator', null, null);
-		end if;
-		return next;
 	end loop;
+	return query
+		select p.n::int, left(p_rows -> (p.n::int - 1) ->> 'dev', 100), case when p.problem is not null then 'refused'
+			when p.n = any (added) then 'added' when p.n = any (changed) then 'changed' else 'unchanged' end, p.problem
+		from unnest(problems) with ordinality p (problem, n) order by p.n;
 end
 $$;
 

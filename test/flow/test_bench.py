@@ -78,7 +78,7 @@ def check_step(found, printed):
 def check_growth(found, printed):
     assert list(found) == ["200", "1000"]
     for one in found.values():
-        assert one["import_rate"] > 0 and one["request"]["rate"] > 0
+        assert one["import"]["rate"] > 0 and one["request"]["rate"] > 0
     assert found["1000"]["scans"] == {}
     assert "### Imported devices" in printed
 
@@ -93,7 +93,8 @@ def check_charts(directory):
 
 
 def check_provisioning(found, printed):
-    for runs in found.values():
+    assert "request_move" in [row["name"] for row in found["functions"]]
+    for runs in found["runs"].values():
         for one in runs:
             assert (one["report"]["done"], one["report"]["reasons"]) == (20, {})
             assert sum(one["cpu_ms"].values()) > 0 and one["disk"]["commits"] > 1
