@@ -167,7 +167,7 @@ def test_faults_at_any_byte(weather, leg):
     print(f"{leg}: seed {SEED}, {len(planned)} faults planned, {proxy.n_met} met, "
           f"{outcome.n_answers} answers, {outcome.n_refusals} refused, {outcome.n_cuts} cut")
     check_after(site, outcome, before)
-    assert proxy.n_met > len(planned) // 2
+    assert proxy.n_met > 0.9 * len(planned)
 
 
 def test_a_damaged_handshake_says_nothing_of_the_server(weather):

@@ -4,7 +4,7 @@
     proxy.plan(Fault("reset", to_server=True, at=517))
 
 Each connection takes the next fault that was planned; one without a fault is relayed as
-it is.
+it is. A fault whose connection ended before its byte is for another one, a few times.
 """
 
 import socket
@@ -17,6 +17,8 @@ from relay import Relay
 KINDS = ("reset", "end", "hole", "lose", "flip", "delay", "drip")
 DELAY_S = 0.02
 DRIP_BYTES = 40  # sent one by one
+HOLDING_UP = ("delay", "drip")  # the connection goes on as if nothing had been
+TRIES = 4
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,9 @@ class Fault:
 
 class FaultProxy(Relay):
     def __init__(self, target_port, host="127.0.0.1"):
-        self.faults = []
-        self.taken = {}  # by connection: its fault, and the bytes each way since it has it
+        self.faults = []  # (fault, how many connections had it)
+        self.taken = {}  # by connection: such a pair, and the bytes each way since it has it
+        self.broken = set()  # connections that met one and do not go on
         self.n_met = 0
         self.met_at = time.monotonic()
         super().__init__(target_port, host)
@@ -44,7 +47,7 @@ class FaultProxy(Relay):
         """For the next connections, one each, in this order; one whose fault only held it
         up takes another."""
         with self.lock:
-            self.faults.extend(faults)
+            self.faults.extend((fault, 0) for fault in faults)
 
     def n_left(self):
         """How many faults no connection has taken yet."""
@@ -58,8 +61,18 @@ class FaultProxy(Relay):
             return not self.faults and time.monotonic() - self.met_at > quiet_s
 
     def _take(self, pair):
-        fault = self.faults.pop(0) if self.faults else None
-        self.taken[pair] = (fault, {True: 0, False: 0})
+        fault = self.faults.pop(0) if self.faults else (None, 0)
+        self.taken[pair] = (*fault, {True: 0, False: 0})
+
+    def _pump(self, pair):
+        try:
+            super()._pump(pair)
+        finally:
+            with self.lock:
+                self.broken.discard(pair)
+                fault, n_tries, _ = self.taken.pop(pair, (None, 0, None))
+                if fault is not None and n_tries + 1 < TRIES:
+                    self.faults.append((fault, n_tries + 1))
 
     def _pass_end(self, pair, sink):
         with self.lock:
@@ -70,9 +83,10 @@ class FaultProxy(Relay):
     def _pass(self, pair, sink, data):
         to_server = sink is pair[1]
         with self.lock:
-            if pair not in self.taken or self.taken[pair][0] is None:
+            if pair not in self.taken or (self.taken[pair][0] is None
+                                          and pair not in self.broken):
                 self._take(pair)
-            fault, seen = self.taken[pair]
+            fault, _, seen = self.taken[pair]
             begin = seen[to_server]
             seen[to_server] += len(data)
             is_met = (fault is not None and fault.to_server == to_server
@@ -80,7 +94,9 @@ class FaultProxy(Relay):
             if is_met:
                 self.n_met += 1
                 self.met_at = time.monotonic()
-                self._take(pair)
+                self.taken[pair] = (None, 0, seen)
+                if fault.kind not in HOLDING_UP:
+                    self.broken.add(pair)
         if not is_met:
             sink.sendall(data)
             return
