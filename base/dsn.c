@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 /* More than libpq has keywords; checked below. */
 #define KEYWORDS_MAX 64
@@ -34,6 +35,13 @@ static const char *problem(const PQconninfoOption *options)
 		return "holds a password; name a passfile of mode 0600 instead";
 	if (*option(options, "service"))
 		return "names a service file; write its settings here";
+	const char *passfile = option(options, "passfile");
+	struct stat st;
+	if (*passfile && stat(passfile, &st) != 0)
+		return "names a passfile that is not there";
+	/* libpq would pass over it, and say so each time that it connects. */
+	if (*passfile && (st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+		return "names a passfile that others may read; chmod 600";
 	if (*option(options, "hostaddr"))
 		return NULL;
 	struct slice hosts = slice_of(option(options, "host")), host;

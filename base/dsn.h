@@ -14,7 +14,8 @@
  * Check a DSN.
  *
  * libpq can parse it; each host is a numeric address, a socket folder, or has a
- * hostaddr; it holds no password: a passfile of mode 0600 is the way.
+ * hostaddr; it holds no password: a passfile is the way, which is there and which
+ * nobody else may read.
  *
  * @return false with @p why
  */

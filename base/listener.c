@@ -172,16 +172,28 @@ static bool listen_port(int fd, const struct sockaddr_storage *address, socklen_
 	       (!is_first || set_on(fd, SOL_SOCKET, SO_REUSEPORT));
 }
 
+static const struct {
+	int error;
+	const char *hint;
+} hints[] = {
+	{ EADDRINUSE, "another process listens there, or the address is listed twice" },
+	{ EADDRNOTAVAIL, "no address of this machine; 0.0.0.0 is all that it has" },
+	{ EACCES, "a port below 1024 is for root or a socket unit, and the folder of a "
+		  "socket must be writable" },
+	{ ENOENT,
+	  "the folder of the socket is missing; systemd-tmpfiles --create makes "
+	  "/run/provbox" },
+};
+
 static void log_failure(const char *address, int error)
 {
-	if (error == EADDRINUSE)
-		log_error("listen_failed", log_str("address", address),
-			  log_str("why", strerror(error)),
-			  log_str("hint", "another process listens there, or the "
-					  "address is listed twice"));
-	else
-		log_error("listen_failed", log_str("address", address),
-			  log_str("why", strerror(error)));
+	const char *hint = "ss -ltn shows what listens here";
+
+	for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++)
+		if (hints[i].error == error)
+			hint = hints[i].hint;
+	log_error("listen_failed", log_str("address", address),
+		  log_str("why", strerror(error)), log_str("hint", hint));
 }
 
 static int open_at(const char *address, bool is_first)

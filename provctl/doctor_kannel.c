@@ -143,8 +143,8 @@ void doctor_check_bearerbox(struct doctor *doctor)
 
 /* ---- kannel.conf ---- */
 
-/* What the samples that come with Kannel have for passwords. */
-static const char *const sample_passwords[] = { "bar", "foo", "" };
+/* What the samples have for passwords, Kannel's and ours. */
+static const char *const sample_passwords[] = { "bar", "foo", "CHANGE-ME", "" };
 
 static void check_password(struct doctor *doctor, const char *key, struct slice conf)
 {

@@ -1,6 +1,7 @@
 #include "contrib/handset/credentials.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/log.h"
 
@@ -18,7 +19,12 @@ static bool load_tls(const struct handset_config *config, struct credentials *ou
 
 	if (!settings.key)
 		return false;
-	out->tls = tls_context_new(&settings, why, why_size);
+	if (access(config->chain_file, F_OK) != 0)
+		snprintf(why, why_size,
+			 "%s is missing: have an authority sign device.csr for it",
+			 config->chain_file);
+	else
+		out->tls = tls_context_new(&settings, why, why_size);
 	EVP_PKEY_free(settings.key);
 	return out->tls != NULL;
 }

@@ -1,10 +1,11 @@
 """The configurations of contrib/examples are what the daemons take, and say their defaults."""
 
+import json
 import re
 import subprocess
 
 import pytest
-from harness import described, paths, pki
+from harness import described, kannel, paths, pki, smscsim
 
 DAEMONS = ["gateway", "server", "smsc"]
 
@@ -35,6 +36,37 @@ def test_an_example_is_taken(folder, daemon):
     run = subprocess.run([paths.program(f"provbox-{daemon}"), "-c", path, "-t"], text=True,
                          capture_output=True, timeout=20)
     assert (run.returncode, run.stdout) == (0, f"{path}: ok\n"), run.stderr
+
+
+def test_bearerbox_takes_its_example(tmp_path):
+    """And binds to smscsim, as the example has it; the doctor is content but for the password."""
+    centre = smscsim.Smscsim(tmp_path)
+    centre.password = "CHANGEME"
+    box = kannel.Bearerbox(tmp_path, centre)
+    box.SMSC_ID = "centre"
+    text = (paths.SOURCE / "contrib/examples/kannel.conf").read_text()
+    for ours, here in {
+            "admin-port = 13000": f"admin-port = {box.admin_port}\nstatus-password = "
+                                  f"{box.status_password}",
+            "13001": str(box.box_port), "2775": str(centre.port),
+            "/var/log/kannel": str(box.directory), "/var/spool/kannel/dlr": f"{box.directory}/dlr",
+            "/var/spool/kannel/store": f"{box.directory}/spool"}.items():
+        assert text.count(ours) == 1, ours
+        text = text.replace(ours, here)
+    box.conf.write_text(text)
+    centre.start()
+    try:
+        box.start()
+        box.wait_online()
+        done = subprocess.run(
+            [paths.program("provctl"), "doctor", "--json", f"--kannel={box.conf}"],
+            capture_output=True, text=True, timeout=60)
+    finally:
+        box.stop()
+        centre.stop()
+    found = [row for row in json.loads(done.stdout) if row["looks_at"] == "kannel"]
+    assert [row["name"] for row in found if row["verdict"] != "ok"] == ["admin-password"], found
+    assert len(found) >= 4 and box.complaints() == [] and centre.complaints() == []
 
 
 @pytest.mark.parametrize("daemon", DAEMONS)

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 
+import pytest
 from harness import daemon, paths, process, wait
 from harness.schema import DEV
 
@@ -35,6 +36,22 @@ def test_a_second_daemon_does_not_take_part_in_a_port(site):
     assert f"address=127.0.0.1:{site.airnet_port}" in failed
     assert "Address already in use" in failed and "another process" in failed
     assert_served(site, times=20)
+
+
+@pytest.mark.parametrize("key, address, hint", [
+    ("airnet_listen", "192.0.2.1:8443", "no address of this machine"),
+    ("admin", "unix:/nowhere/here.sock", "the folder of the socket is missing"),
+])
+def test_what_cannot_be_listened_at_says_why_and_what_to_do(site, key, address, hint):
+    config = site.directory / "astray.conf"
+    config.write_text(daemon.config_text({
+        **site.gateway.config, "admin": f"unix:{site.directory}/astray.sock",
+        key: [address] if key == "airnet_listen" else address}))
+    done = subprocess.run([paths.program("provbox-gateway"), "-c", config],
+                          capture_output=True, text=True, timeout=20)
+    assert done.returncode == UNAVAILABLE, done.stderr
+    (failed,) = [line for line in done.stderr.splitlines() if "ev=listen_failed" in line]
+    assert f"address={address} why=" in failed and f'hint="{hint}' in failed
 
 
 def test_a_worker_that_is_started_again_has_its_socket(site):

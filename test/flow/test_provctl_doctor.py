@@ -307,6 +307,7 @@ def test_a_box_port_for_everybody(doctor):
 
 @pytest.mark.parametrize("line, by, name, fix", [
     ("admin-password", "admin-password = bar", "admin-password", "openssl rand"),
+    ("admin-password", "admin-password = CHANGE-ME", "admin-password", "openssl rand"),
     ("status-password", "status-password = foo", "status-password", "openssl rand"),
     ("admin-interface", "", "admin-port", "admin-interface = 127.0.0.1"),
     ("smsbox-interface", "smsbox-interface = 0.0.0.0", "smsbox-port",
