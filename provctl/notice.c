@@ -37,6 +37,12 @@ static bool read_text(struct context *ctx, struct slice *text)
 	return false;
 }
 
+/* As the database writes a bigint. */
+static json_int_t number_of(const char *text)
+{
+	return (json_int_t)strtoll(text, NULL, 10);
+}
+
 /* Seal the text for the notice that was begun, as doc/smsc.md says, and have it sent.
  */
 static enum result seal_and_send(struct context *ctx, const struct seal_keys *keys,
@@ -54,7 +60,8 @@ static enum result seal_and_send(struct context *ctx, const struct seal_keys *ke
 	if (result != RESULT_OK)
 		return result;
 	if (ctx->options[OPTION_JSON])
-		rows_print(json_pack("{ss ss?}", "notice", notice, "state", state));
+		rows_print(json_pack("{sI ss?}", "notice", number_of(notice), "state",
+				     state));
 	else
 		printf("notice %s is %s\n", notice, state);
 	return RESULT_OK;
@@ -186,7 +193,8 @@ static enum result report_resent(struct context *ctx, const PGresult *done)
 		return RESULT_FAILED;
 	}
 	if (ctx->options[OPTION_JSON])
-		rows_print(json_pack("{ss ss}", "notice", notice, "state", outcome));
+		rows_print(json_pack("{sI ss}", "notice", number_of(notice), "state",
+				     outcome));
 	else
 		printf("notice %s is %s\n", notice, outcome);
 	return RESULT_OK;

@@ -73,8 +73,8 @@ def test_a_notice_is_sent_again(provctl, schema):
     schema.send_all()
     notice = notice_of(provctl, request, "terms")
     again = provctl.json("notice", "resend", notice)
-    assert again == {"notice": notice_of(provctl, request, "terms"), "state": "queued"}
-    assert "it is being sent" in provctl.run("notice", "resend", again["notice"], status=1)[1]
+    assert again == {"notice": int(notice_of(provctl, request, "terms")), "state": "queued"}
+    assert "it is being sent" in provctl.run("notice", "resend", str(again["notice"]), status=1)[1]
     schema.answer(request, "decline")
     assert "orders anew" in provctl.run("notice", "resend", notice, status=1)[1]
     assert "no such notice" in provctl.run("notice", "resend", "999999", status=1)[1]
