@@ -5,6 +5,6 @@
 #define BASE_SCHEMA_H
 
 /** Number of the last migration in provisioning/sql; a lint compares the two. */
-#define SCHEMA_VERSION 23
+#define SCHEMA_VERSION 24
 
 #endif

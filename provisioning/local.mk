@@ -111,4 +111,5 @@ nobase_dist_pkgdata_DATA += \
 	provisioning/sql/020_billing_file.sql \
 	provisioning/sql/021_trace.sql \
 	provisioning/sql/022_user_data.sql \
-	provisioning/sql/023_doctor.sql
+	provisioning/sql/023_doctor.sql \
+	provisioning/sql/024_smsc_link.sql

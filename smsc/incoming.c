@@ -10,6 +10,9 @@
 /* A frame in UTF-8 at most three times over, and its fields. */
 #define ARENA_BYTES (4 * BOX_FRAME_LIMIT)
 
+/* SQL NULL among parameters. */
+#define NO_VALUE ((struct slice){ NULL, 0 })
+
 struct incoming {
 	struct incoming_parts p;
 	struct arena *arena; /* of one message */
@@ -115,27 +118,15 @@ static void on_stored(void *arg, enum store_outcome outcome, struct slice answer
 	free(pending);
 }
 
-static void store_sms(struct incoming *incoming, const struct box_sms *sms,
-		      enum statement statement, const struct slice *params,
-		      size_t n_params)
+static struct pending *pending_new(struct incoming *incoming, const struct box_sms *sms)
 {
 	struct pending *pending = calloc(1, sizeof(*pending));
 	BUG_ON(!pending);
 	pending->incoming = incoming;
 	pending->connection = boxlink_connection(incoming->p.link);
 	pending->time = sms->time;
-	pending->is_report = statement == STATEMENT_REPORT;
 	memcpy(pending->id, sms->id.p, UUID_CHARS);
-	if (pending->is_report && params[0].n == UUID_CHARS)
-		memcpy(pending->part, params[0].p, UUID_CHARS);
-	/* bearerbox acknowledged the terms before their answer can come; so they are
-	 * stored in that order, too. */
-	if (pending->is_report)
-		store_put_batched(incoming->p.store, statement, params, n_params,
-				  on_stored, pending);
-	else
-		store_put_last(incoming->p.store, statement, params, n_params,
-			       on_stored, pending);
+	return pending;
 }
 
 /* Text of bearerbox as the database takes it; NULL stays NULL. */
@@ -149,19 +140,30 @@ static struct slice number(struct incoming *incoming, int32_t value)
 	return slice_of(arena_printf(incoming->arena, "%d", (int)value));
 }
 
+/* What goes well only leads on, so it is the same in any order and all at once. */
+static bool is_good(int32_t event)
+{
+	return event == BOX_REPORT_DELIVERED || event == BOX_REPORT_BUFFERED ||
+	       event == BOX_REPORT_ACCEPTED;
+}
+
 static void on_report(struct incoming *incoming, const struct box_sms *sms)
 {
 	struct slice reference = clean(incoming, sms->dlr_url);
 	const struct slice params[] = {
-		reference.p ? reference : SLICE(""),
-		number(incoming, sms->dlr_mask),
-		clean(incoming, sms->foreign_id),
+		reference.p ? reference : SLICE(""), NO_VALUE,
+		number(incoming, sms->dlr_mask),     clean(incoming, sms->foreign_id),
 		clean(incoming, sms->msgdata),
 	};
+	struct pending *pending = pending_new(incoming, sms);
+	pending->is_report = true;
+	if (params[0].n == UUID_CHARS)
+		memcpy(pending->part, params[0].p, UUID_CHARS);
 	smsc_metrics_report(sms->dlr_mask);
 	log_debug("report", log_slice("part", reference),
 		  log_num("event", sms->dlr_mask));
-	store_sms(incoming, sms, STATEMENT_REPORT, params, 4);
+	store_put_batched(incoming->p.store, STATEMENT_NEWS, params, 5,
+			  is_good(sms->dlr_mask), on_stored, pending);
 }
 
 /* An answer is one message. A part of a longer one that bearerbox did not put together
@@ -208,7 +210,10 @@ static void on_mo(struct incoming *incoming, const struct box_sms *sms)
 		clean(incoming, sms->smsc_id),
 		text.p ? text : SLICE(""),
 	};
-	store_sms(incoming, sms, STATEMENT_MO, params, 5);
+	/* bearerbox acknowledged the terms before their answer can come; so they are
+	 * stored in that order, too. */
+	store_put_last(incoming->p.store, STATEMENT_MO, params, 5, on_stored,
+		       pending_new(incoming, sms));
 }
 
 static void on_sms(struct incoming *incoming, const struct box_sms *sms)
@@ -225,7 +230,8 @@ static void on_sms(struct incoming *incoming, const struct box_sms *sms)
 
 static void on_ack(struct incoming *incoming, const struct box_ack *ack)
 {
-	const struct slice params[] = { ack->id, number(incoming, ack->nack) };
+	const struct slice params[] = { ack->id, number(incoming, ack->nack), NO_VALUE,
+					NO_VALUE, NO_VALUE };
 	bool is_taken = ack->nack == BOX_ACK_SUCCESS || ack->nack == BOX_ACK_BUFFERED;
 	smsc_metrics_ack(ack->nack);
 	if (is_taken) {
@@ -235,7 +241,8 @@ static void on_ack(struct incoming *incoming, const struct box_ack *ack)
 		log_warn("part_refused", log_slice("part", ack->id),
 			 log_num("nack", ack->nack));
 	}
-	store_put_batched(incoming->p.store, STATEMENT_ACK, params, 2, NULL, NULL);
+	store_put_batched(incoming->p.store, STATEMENT_NEWS, params, 5, is_taken, NULL,
+			  NULL);
 }
 
 void incoming_message(struct incoming *incoming, const struct box_message *message)

@@ -22,13 +22,10 @@ const struct db_statement statements[STATEMENT_N] = {
 				   "select uuid, left_ms from "
 				   "provbox.smsc_unreported($1, $2::int)",
 				   2 },
-	[STATEMENT_ACK] = { "smsc_ack",
-			    "select state from provbox.smsc_ack($1::uuid[], $2::int[])",
-			    2 },
-	[STATEMENT_REPORT] = { "smsc_report",
-			       "select news from provbox.smsc_report($1, $2::int[], "
-			       "$3, $4)",
-			       4 },
+	[STATEMENT_NEWS] = { "smsc_news",
+			     "select news from provbox.smsc_news($1, $2::int[], "
+			     "$3::int[], $4, $5)",
+			     5 },
 	[STATEMENT_MO] = { "mo_receive",
 			   "select outcome from provbox.mo_receive($1, $2, $3, $4, $5)",
 			   5 },

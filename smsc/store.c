@@ -22,7 +22,7 @@ struct fact {
 	store_fn *fn;
 	void *arg;
 	struct db_call *call; /* of it alone; NULL while there is none */
-	bool is_batched, is_alone;
+	bool is_batched, is_alone, may_join;
 	uint64_t number;   /* of its putting */
 	size_t n_before;   /* facts put before it that it still waits for */
 	int64_t failed_ms; /* since when the database fails it; 0: it does not */
@@ -33,10 +33,13 @@ struct fact {
 TAILQ_HEAD(facts, fact);
 
 /* Facts about one thing, of which one at a time is on its way: statements on several
- * connections, and repeated ones, would overtake each other. */
+ * connections, and repeated ones, would overtake each other. Those to which that does
+ * not matter may be on their way together. */
 struct lane {
 	struct slice key;   /* first parameter of its facts; first member: the key */
-	struct facts facts; /* that wait for the one on its way */
+	size_t n_going;     /* facts on their way */
+	bool is_joint;      /* those may all be joined by others like them */
+	struct facts facts; /* that wait for these */
 	char bytes[];       /* of the key */
 };
 
@@ -125,17 +128,30 @@ static struct lane *new_lane(struct store *store, struct slice key)
 	return lane;
 }
 
-/* A fact sets out, or waits for the one of its lane that is on its way. */
+static void set_out(struct fact *fact)
+{
+	fact->lane->n_going++;
+	fact->lane->is_joint = fact->may_join;
+	call(fact);
+}
+
+static bool may_set_out(const struct fact *fact)
+{
+	const struct lane *lane = fact->lane;
+	return lane->n_going == 0 || (lane->is_joint && fact->may_join);
+}
+
+/* A fact sets out, or waits for those of its lane that are on their way. */
 static void enter_lane(struct fact *fact)
 {
 	struct store *store = fact->store;
 	fact->lane = find_lane(store, fact->params[0]);
-	if (fact->lane) {
+	if (!fact->lane)
+		fact->lane = new_lane(store, fact->params[0]);
+	if (TAILQ_EMPTY(&fact->lane->facts) && may_set_out(fact))
+		set_out(fact);
+	else
 		TAILQ_INSERT_TAIL(&fact->lane->facts, fact, link);
-		return;
-	}
-	fact->lane = new_lane(store, fact->params[0]);
-	call(fact);
 }
 
 /* One fact is stored: those that were held for it come closer to their turn. */
@@ -152,15 +168,17 @@ static void release(struct store *store, uint64_t number)
 	}
 }
 
-/* The fact on its way is over; the next of its lane sets out. */
+/* A fact on its way is over; those set out that need wait no more. */
 static void go_on(struct store *store, struct lane *lane)
 {
-	struct fact *next = TAILQ_FIRST(&lane->facts);
-	if (next) {
+	struct fact *next;
+	lane->n_going--;
+	while ((next = TAILQ_FIRST(&lane->facts)) && may_set_out(next)) {
 		TAILQ_REMOVE(&lane->facts, next, link);
-		call(next);
-		return;
+		set_out(next);
 	}
+	if (lane->n_going > 0)
+		return;
 	tdelete(lane, &store->lanes, compare);
 	free(lane);
 }
@@ -407,11 +425,12 @@ void store_put(struct store *store, size_t statement, const struct slice *params
 }
 
 void store_put_batched(struct store *store, size_t statement,
-		       const struct slice *params, size_t n_params, store_fn *fn,
-		       void *arg)
+		       const struct slice *params, size_t n_params, bool may_join,
+		       store_fn *fn, void *arg)
 {
 	struct fact *fact = new_fact(store, statement, params, n_params, fn, arg);
 	fact->is_batched = true;
+	fact->may_join = may_join;
 	enter_lane(fact);
 }
 

@@ -59,10 +59,14 @@ void store_put_last(struct store *store, size_t statement, const struct slice *p
  * their order. One of these is on its way at a time; what comes meanwhile goes together
  * afterwards. When the database fails several, each goes once more alone, so that none
  * is judged for another.
+ *
+ * @param may_join  facts about one thing that all may join are on their way together,
+ *                  mostly in one statement, and after an outage in any order: for
+ *                  those of which the last word is the same either way
  */
 void store_put_batched(struct store *store, size_t statement,
-		       const struct slice *params, size_t n_params, store_fn *fn,
-		       void *arg);
+		       const struct slice *params, size_t n_params, bool may_join,
+		       store_fn *fn, void *arg);
 /** Facts that are not stored yet. */
 size_t store_count(const struct store *store);
 /** Called whenever one left. */

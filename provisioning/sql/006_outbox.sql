@@ -2,11 +2,11 @@
 set local search_path = provbox, pg_temp;
 
 -- due_at is when the row may be leased next: a lease moves it to its own end, so that a worker that dies gives its rows
--- back by doing nothing. token names the lease. key is stable over all attempts.
+-- back by doing nothing. token names the lease. key is stable over all attempts. is_secret: the text of its notice is one.
 create table outbox (
 	id bigint generated always as identity primary key,
 	kind text not null check (kind in ('sms', 'mail', 'billing', 'file', 'service', 'verify', 'fetch', 'hook')),
-	key text not null unique check (length(key) between 1 and 200),
+	key text not null check (length(key) between 1 and 200),
 	request bigint references request,
 	notice bigint,
 	payload jsonb not null default '{}',
@@ -16,6 +16,7 @@ create table outbox (
 	token uuid,
 	worker text,
 	slot int check (slot between 0 and 255),
+	is_secret boolean not null default false,
 	reason text references reason,
 	created timestamptz not null default clock_timestamp(),
 	changed timestamptz not null default clock_timestamp()
@@ -25,6 +26,7 @@ create index outbox_dead on outbox (kind) where state = 'dead';
 create index outbox_given_up on outbox (changed) where kind = 'sms' and state in ('dead', 'dropped');
 create index outbox_request on outbox (request) where request is not null;
 create unique index outbox_notice on outbox (notice) where notice is not null;
+create unique index outbox_key on outbox (key) where notice is null; -- of a notice it is the notice
 
 create function outbox_put(p_kind text, p_key text, p_rid bigint, p_notice bigint, p_payload jsonb) returns void
 language plpgsql set search_path = provbox, pg_temp as $$

@@ -12,8 +12,7 @@ begin
 			'outbox_retry', 'requests_expire', 'queue_read', 'schema_serves'] loop
 		execute format('grant execute on function %I to provbox_server', f);
 	end loop;
-	foreach f in array array['smsc_lease', 'smsc_parts', 'smsc_ack', 'smsc_report', 'smsc_unacked', 'smsc_retry',
-			'mo_receive', 'queue_read', 'schema_serves'] loop
+	foreach f in array array['mo_receive', 'queue_read', 'schema_serves'] loop
 		execute format('grant execute on function %I to provbox_smsc', f);
 	end loop;
 	foreach f in array array['device_import', 'device_show', 'device_events', 'device_block', 'device_limit',

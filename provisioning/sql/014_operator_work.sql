@@ -88,7 +88,7 @@ begin
 	where id = p_id;
 	perform outbox_event(o, '_retried', 'retried_by_operator', p_note);
 	-- What the SMSC has by now is not sent again, and its work ends here.
-	perform notices_judge(array[n.id], null) where n.parts = (select count(*) from notice_part_now p
+	perform notices_judge(array[n.id], '{}') where n.parts = (select count(*) from notice_part_now p
 		where p.notice = n.id and p.state in ('accepted', 'delivered'));
 	return 'changed';
 end

@@ -155,18 +155,25 @@ begin
 end
 $$;
 
--- Should this notice be sent now? Null: yes. Else why not; outbox and notice then say so.
-create function notice_hindrance(p_notice notice) returns text
+-- Which of these notices should not be sent now, and why not; outbox and notice then say so.
+create function notices_hindered(p_notices bigint[]) returns table (notice bigint, hindrance text)
 language plpgsql stable set search_path = provbox, pg_temp as $$
+declare
+	stop_kinds text[] := string_to_array(setting_text('stop_kinds'), ',');
+	quiet_kinds text[] := string_to_array(setting_text('quiet_kinds'), ',');
+	is_quiet boolean := quiet_until(clock_timestamp()) is not null;
 begin
-	return case
-		when p_notice.useful_until <= clock_timestamp() then 'notice_expired'
-		when p_notice.kind = 'terms'
-			and (select state from request where rid = p_notice.request) <> 'offered' then 'notice_not_needed'
-		when is_stopped(p_notice.msisdn, p_notice.kind) then 'number_stopped'
-		when p_notice.state = 'queued' and is_kind_in('quiet_kinds', p_notice.kind)
-			and quiet_until(clock_timestamp()) is not null then 'quiet_hours'
-	end;
+	return query
+		select * from (
+			select n.id, case
+				when n.useful_until <= clock_timestamp() then 'notice_expired'
+				when n.kind = 'terms' and (select r.state from request r where r.rid = n.request) <> 'offered' then
+					'notice_not_needed'
+				when n.kind = any (stop_kinds) and is_stopped(n.msisdn, n.kind) then 'number_stopped'
+				when is_quiet and n.state = 'queued' and n.kind = any (quiet_kinds) then 'quiet_hours'
+			end as found
+			from notice n where n.id = any (p_notices)
+		) n where n.found is not null;
 end
 $$;
 
@@ -240,9 +247,8 @@ begin
 end
 $$;
 create trigger outbox_wipe after update of state on outbox for each row
-	when (old.state = 'due' and new.state <> 'due' and new.notice is not null)
+	when (old.state = 'due' and new.state <> 'due' and new.is_secret)
 	execute function notice_wipe();
 
-grant execute on function smsc_unreported to provbox_smsc;
 grant execute on function number_stop_put, number_stop_drop, number_stop_list, notice_begin, notice_seal
 	to provbox_operator;

@@ -12,7 +12,7 @@ language plpgsql set search_path = provbox, pg_temp as $$
 begin
 	insert into outbox as o (kind, key, payload)
 	values ('fetch', content_key(p_sha256), jsonb_build_object('sha256', hex(p_sha256), 'size', p_size, 'url', p_url))
-	on conflict (key) do update set state = 'due', payload = excluded.payload, due_at = clock_timestamp(),
+	on conflict (key) where notice is null do update set state = 'due', payload = excluded.payload, due_at = clock_timestamp(),
 		attempt = 0, token = null, reason = null, created = clock_timestamp(), changed = clock_timestamp()
 	where o.state <> 'due' or o.payload <> excluded.payload;
 end
@@ -23,7 +23,7 @@ create function content_is_lost(p_sha256 bytea) returns boolean
 language plpgsql stable set search_path = provbox, pg_temp as $$
 begin
 	return exists (select from content where sha256 = p_sha256 and not is_complete)
-		and exists (select from outbox where key = content_key(p_sha256) and state in ('dead', 'dropped'));
+		and exists (select from outbox where key = content_key(p_sha256) and notice is null and state in ('dead', 'dropped'));
 end
 $$;
 

@@ -188,7 +188,7 @@ def test_a_clock_that_is_wrong(doctor):
 
 @pytest.mark.parametrize("statement, verdict, name, found, fix", [
     ("delete from provbox.schema_version where version = (select max(version)"
-     " from provbox.schema_version)", "fail", "023_doctor.sql", "not applied",
+     " from provbox.schema_version)", "fail", "024_smsc_link.sql", "not applied",
      "provctl db upgrade"),
     ("update provbox.schema_version set sha256 = sha256('') where version = 1", "fail",
      "001_base.sql", "other content", "provctl db status"),
@@ -196,8 +196,8 @@ def test_a_clock_that_is_wrong(doctor):
      "tables: device", "revoke all on all tables"),
     ("revoke execute on function provbox.smsc_lease from provbox_smsc", "fail",
      "role provbox_smsc", "may not call smsc_lease(", "grant execute"),
-    ("revoke execute on function provbox.smsc_report from provbox_smsc", "fail",
-     "role provbox_smsc", "may not call smsc_report(", "grant execute on function smsc_report("),
+    ("revoke execute on function provbox.smsc_news from provbox_smsc", "fail",
+     "role provbox_smsc", "may not call smsc_news(", "grant execute on function smsc_news("),
     ("revoke usage on schema provbox from provbox_smsc", "fail", "role provbox_smsc",
      "may not call its functions", "grant usage"),
     ("grant execute on function provbox.user_erase to provbox_smsc", "fail",
@@ -231,7 +231,7 @@ def test_a_database_that_is_not_as_it_should_be(doctor, statement, verdict, name
 
 def test_what_is_to_be_typed_mends_the_rights(doctor):
     query = doctor.site.db.query
-    query("revoke execute on function provbox.smsc_report, provbox.smsc_ack from provbox_smsc;"
+    query("revoke execute on function provbox.smsc_news, provbox.smsc_parts from provbox_smsc;"
           "grant execute on function provbox.user_erase, provbox.request_move to provbox_server")
     found = doctor.run(1)
     for role in ("provbox_smsc", "provbox_server"):

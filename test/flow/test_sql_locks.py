@@ -87,8 +87,7 @@ def test_reports_lock_in_order_however_they_come(schema):
         schema.ack(part)
     other = Transaction(schema.database)
     other.run("select from outbox order by id limit 1 for update")
-    with waiting(schema, schema.rows, "smsc", "smsc_report", [late, early], [8, 8], ["1", "2"],
-                 ["", ""]) as result:
+    with waiting(schema, schema.news, (late, None, 8, ""), (early, None, 8, "")) as result:
         other.run("select from outbox order by id desc limit 1 for update")
         other.commit()
     assert result == [[{"news": "new", "state": "accepted"}] * 2]
@@ -393,13 +392,14 @@ def test_an_erasure_leaves_what_came_in_to_whoever_has_it(schema):
     with_request.commit()
     wait.until(with_device.holds_up, "an erasure that has the request and waits for the device")
     (leased,) = schema.lease()
-    link = threading.Thread(target=lambda: ended.update(parts=len(schema.split(leased))))
+    first, _ = schema.split(leased)
+    link = threading.Thread(target=lambda: ended.update(notice=schema.report(first, 8)))
     link.start()
     wait.until(lambda: len(waiting_pids(schema)) == 2, "a link that waits for the erasure")
     with_device.commit()
     link.join()
     eraser.join()
-    assert ended == {"erasure": psycopg2.errors.SerializationFailure, "parts": 2}
+    assert ended == {"erasure": psycopg2.errors.SerializationFailure, "notice": "sending"}
 
 
 def test_an_answer_finds_no_offer_that_was_erased_meanwhile(schema):

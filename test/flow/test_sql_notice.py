@@ -83,6 +83,31 @@ def test_reports_may_come_first_twice_and_late(schema):
     assert state(schema, request) == ("delivered", "done", None)
 
 
+@pytest.mark.parametrize("told", [
+    [(0, None, None), (None, 8, "ACK/"), (None, 1, "stat:DELIVRD")],
+    [(None, 1, "stat:DELIVRD"), (None, 4, "ACK/"), (3, None, None)],
+], ids=["in order", "in any order"])
+def test_what_comes_at_once_counts_as_one_after_the_other(schema, told):
+    """Acknowledgement and reports of a part in one call, beside those of other parts."""
+    request, other = schema.offered("compass"), schema.offered("torch")
+    (part,), (first, second) = (schema.split(leased, total=n)
+                                for leased, n in zip(schema.lease(), (1, 2)))
+    rows = schema.news(*((part, *news) for news in told), (first, None, 8, ""),
+                       (first, None, 8, ""), (second, 0, None, None), (str(uuid.uuid4()), 0, None, None))
+    assert [(row["news"], row["state"]) for row in rows] == [
+        *[("new", "delivered")] * 3, ("new", "sending"), ("repeated", "sending"),
+        ("new", "sending"), ("unknown", None)]
+    assert state(schema, request) == ("delivered", "done", None)
+    assert state(schema, other) == ("sending", "due", None)
+    assert [(e["kind"], e["to_state"], e["detail"].get("answer")) for e in schema.table(
+        "select e.* from event e join request r on r.rid = e.request"
+        " where r.id = %s and actor = 'smsc' order by e.id", request)] == [
+        ("notice", "sending", None), ("notice_acked", None, None), ("notice", "accepted", "ACK/"),
+        ("notice", "delivered", "stat:DELIVRD")]
+    assert schema.table("select ack is not null as it, answer from notice_part where uuid = %s",
+                        part) == [{"it": True, "answer": "stat:DELIVRD"}]
+
+
 def test_what_nobody_knows_changes_nothing(schema):
     schema.offered()
     assert schema.ack(str(uuid.uuid4())) is None

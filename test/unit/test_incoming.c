@@ -16,8 +16,8 @@
 /* The one fact that was put into the store last. */
 static struct {
 	int n;
-	bool is_last;    /* by store_put_last() */
-	bool is_batched; /* by store_put_batched() */
+	bool is_last;              /* by store_put_last() */
+	bool is_batched, may_join; /* by store_put_batched() */
 	size_t statement, n_params;
 	char params[STORE_PARAMS_MAX][64];
 	bool is_null[STORE_PARAMS_MAX];
@@ -100,11 +100,12 @@ void store_put(struct store *store, size_t statement, const struct slice *params
 }
 
 void store_put_batched(struct store *store, size_t statement,
-		       const struct slice *params, size_t n_params, store_fn *fn,
-		       void *arg)
+		       const struct slice *params, size_t n_params, bool may_join,
+		       store_fn *fn, void *arg)
 {
 	store_put(store, statement, params, n_params, fn, arg);
 	stored.is_batched = true;
+	stored.may_join = may_join;
 }
 
 void store_put_last(struct store *store, size_t statement, const struct slice *params,
@@ -342,13 +343,14 @@ static void stores_a_report_and_makes_room(void)
 	window_acked(window, PART);
 	receive_report(PART, BOX_REPORT_DELIVERED);
 	CU_ASSERT_EQUAL(window_count(window), 1); /* it is not stored yet */
-	CU_ASSERT_EQUAL(stored.statement, STATEMENT_REPORT);
+	CU_ASSERT_EQUAL(stored.statement, STATEMENT_NEWS);
 	CU_ASSERT(stored.is_batched);
 	CU_ASSERT_FALSE(stored.is_last);
 	CU_ASSERT_STRING_EQUAL(stored.params[0], PART.p);
-	CU_ASSERT_STRING_EQUAL(stored.params[1], "1");
-	CU_ASSERT(stored.is_null[2]);
-	CU_ASSERT_STRING_EQUAL(stored.params[3], "stat:DELIVRD");
+	CU_ASSERT(stored.is_null[1]);
+	CU_ASSERT_STRING_EQUAL(stored.params[2], "1");
+	CU_ASSERT(stored.is_null[3]);
+	CU_ASSERT_STRING_EQUAL(stored.params[4], "stat:DELIVRD");
 	CU_ASSERT_EQUAL(counted[SMSC_REPORT_DELIVERED], 1);
 	finish(STORE_DONE, SLICE("new"));
 	CU_ASSERT_EQUAL(window_count(window), 0);
@@ -357,6 +359,27 @@ static void stores_a_report_and_makes_room(void)
 	CU_ASSERT_EQUAL(counted[SMSC_REPORT_FOREIGN], 0);
 	CU_ASSERT_EQUAL(counted[SMSC_REPORT_REPEATED], 0);
 	CU_ASSERT_EQUAL(counted[SMSC_REPORT_LATE], 0);
+}
+
+/* Two that go well may be stored in either order; a failure keeps its place. */
+static void lets_join_what_goes_well(void)
+{
+	static const struct {
+		enum box_report event;
+		bool may_join;
+	} rows[] = {
+		{ BOX_REPORT_DELIVERED, true }, { BOX_REPORT_FAILED, false },
+		{ BOX_REPORT_BUFFERED, true },  { BOX_REPORT_ACCEPTED, true },
+		{ BOX_REPORT_REJECTED, false }, { BOX_REPORT_EXPIRED, false },
+		{ BOX_REPORT_UNKNOWN, false },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		begin();
+		receive_report(PART, rows[i].event);
+		CU_ASSERT_EQUAL(stored.may_join, rows[i].may_join);
+		finish(STORE_DONE, SLICE("new"));
+	}
 }
 
 static void counts_reports_that_change_nothing(void)
@@ -405,8 +428,9 @@ static void stores_acknowledgements(void)
 		receive_ack(rows[i].nack);
 		CU_ASSERT_EQUAL(window_count(window), rows[i].is_waiting);
 		CU_ASSERT_EQUAL(window_oldest_unacked_ms(window), -1);
-		CU_ASSERT_EQUAL(stored.statement, STATEMENT_ACK);
-		CU_ASSERT(stored.is_batched);
+		CU_ASSERT_EQUAL(stored.statement, STATEMENT_NEWS);
+		CU_ASSERT(stored.is_batched && stored.is_null[2]);
+		CU_ASSERT_EQUAL(stored.may_join, rows[i].is_waiting);
 		snprintf(nack, sizeof(nack), "%d", rows[i].nack);
 		CU_ASSERT_STRING_EQUAL(stored.params[1], nack);
 		CU_ASSERT_EQUAL(counted[SMSC_ACK_SUCCESS + rows[i].nack], 1);
@@ -430,7 +454,7 @@ TEST_MAIN("incoming", TEST(acknowledges_a_message_once_it_is_stored),
 	  TEST(knows_what_this_connection_keeps),
 	  TEST(answers_on_the_connection_that_brought_it),
 	  TEST(reads_text_in_every_coding), TEST(passes_binary_messages_over),
-	  TEST(passes_parts_of_longer_messages_over),
+	  TEST(passes_parts_of_longer_messages_over), TEST(lets_join_what_goes_well),
 	  TEST(counts_reports_that_change_nothing), TEST(refuses_what_is_not_for_a_box),
 	  TEST(stores_a_report_and_makes_room), TEST(counts_reports_of_no_part_of_ours),
 	  TEST(stores_acknowledgements), TEST(takes_no_more_than_can_be_stored))

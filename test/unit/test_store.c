@@ -140,7 +140,13 @@ static void put(const char *key, const char *name)
 static void put_batched(size_t statement, const char *key, const char *name)
 {
 	const struct slice params[] = { slice_of(key), { NULL, 0 } };
-	store_put_batched(store, statement, params, 2, on_stored, (void *)name);
+	store_put_batched(store, statement, params, 2, false, on_stored, (void *)name);
+}
+
+static void put_joining(const char *key, const char *name)
+{
+	const struct slice params[] = { slice_of(key), slice_of(name) };
+	store_put_batched(store, 5, params, 2, true, on_stored, (void *)name);
 }
 
 static void stop_loop(void *arg)
@@ -338,6 +344,37 @@ static void sends_together_what_comes_meanwhile(void)
 	end();
 }
 
+/* Facts about one thing that may join go together; the others wait for them, and what
+ * comes after these waits, too. */
+static void joins_what_may_join(void)
+{
+	begin();
+	put_joining("other", "o");
+	put_joining("part", "a");
+	put_joining("part", "b");
+	put_batched(5, "part", "x");
+	put_joining("part", "c");
+	put_joining("part", "d");
+	answer(0, DB_OK);
+	CU_ASSERT_EQUAL_FATAL(n_calls, 2);
+	CU_ASSERT_STRING_EQUAL(calls[1].second, "{\"a\",\"b\"}");
+	answer_rows(1, DB_OK, 2);
+	CU_ASSERT_EQUAL_FATAL(n_calls, 3);
+	CU_ASSERT_STRING_EQUAL(calls[2].second, "{NULL}");
+	answer(2, DB_OK);
+	CU_ASSERT_EQUAL_FATAL(n_calls, 4);
+	CU_ASSERT_STRING_EQUAL(calls[3].second, "{\"c\",\"d\"}");
+	put_joining("part", "e"); /* these are on their way: it goes next */
+	answer_rows(3, DB_OK, 2);
+	CU_ASSERT_EQUAL_FATAL(n_calls, 5);
+	answer(4, DB_OK);
+	CU_ASSERT_STRING_EQUAL(order, "oabxcde");
+	CU_ASSERT_EQUAL(unstored, 0);
+	put_joining("part", "f");
+	put_joining("part", "g");
+	end();
+}
+
 /* One that the database will never take fails no other. */
 static void judges_each_of_a_batch_for_itself(void)
 {
@@ -404,6 +441,6 @@ TEST_MAIN("store", TEST(tells_when_it_is_stored), TEST(keeps_the_order_of_one_th
 	  TEST(says_at_once_what_will_never_be_stored),
 	  TEST(gives_up_what_the_database_fails), TEST(an_outage_begins_the_time_anew),
 	  TEST(tries_again_when_the_queue_is_full),
-	  TEST(sends_together_what_comes_meanwhile),
+	  TEST(sends_together_what_comes_meanwhile), TEST(joins_what_may_join),
 	  TEST(judges_each_of_a_batch_for_itself),
 	  TEST(tries_a_batch_again_after_an_outage), TEST(drops_everything_at_the_end))

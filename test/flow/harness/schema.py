@@ -197,15 +197,21 @@ class Schema:
         return self.value("smsc", "smsc_parts", [leased["notice"]], f"{{{leased['token']}}}",
                           [total], [1] * len(parts), parts, f"{{{','.join(uuids)}}}")
 
+    def news(self, *told):
+        """What came of each (part, ack, event, answer), told at once."""
+        parts, acks, events, answers = map(list, zip(*told))
+        return self.rows("smsc", "smsc_news", parts, acks, events,
+                         [event and "smsc-1" for event in events], answers)
+
     def ack(self, part, nack=0):
-        return self.value("smsc", "smsc_ack", f"{{{part}}}", [nack])
+        """The state of the notice."""
+        return self.news((part, nack, None, None))[0]["state"]
 
     def report(self, part, event, answer=""):
-        """The state of the notice."""
         return self.report_row(part, event, answer)["state"]
 
     def report_row(self, part, event, answer=""):
-        return self.row("smsc", "smsc_report", [part], [event], ["smsc-1"], [answer])
+        return self.news((part, None, event, answer))[0]
 
     def send_all(self):
         """Send what is due, as a link whose bearerbox and SMSC take everything."""
