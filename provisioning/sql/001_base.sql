@@ -57,7 +57,8 @@ language sql stable security definer set search_path = provbox, pg_temp as $$
 	select version, name, encode(sha256, 'hex'), applied_at from schema_version order by 1
 $$;
 
--- Settings. `shape` is what a value must match; `kind` is the type that its readers cast it to.
+-- Settings. `kind` is the type that readers cast the value to; `shape` is what a text must match, and the least that an
+-- interval may be.
 create table setting (
 	key text primary key,
 	kind text not null check (kind in ('interval', 'int', 'text')),
@@ -67,7 +68,7 @@ create table setting (
 );
 
 insert into setting (key, kind, shape, value, meaning) values
-('terms_lifetime', 'interval', '', '7 days', 'how long an offer may be answered'),
+('terms_lifetime', 'interval', '1 second', '7 days', 'how long an offer may be answered'),
 ('open_requests', 'int', '', '4', 'open requests per device'),
 ('requests_per_hour', 'int', '', '30', 'new requests per device and hour'),
 ('requests_per_number', 'int', '', '60', 'new requests of all devices of one number and hour'),
@@ -85,11 +86,12 @@ insert into setting (key, kind, shape, value, meaning) values
 ('notice_done', 'text', '^(accepted|delivered)$', 'accepted',
 	'which report of the SMSC ends the work on a notice'),
 ('notice_retries', 'int', '', '0', 'further attempts at a notice after the SMSC failed a part'),
-('part_validity', 'interval', '', '1 hour', 'when a part without any report is sent again'),
-('backoff_first', 'interval', '', '1 second', 'wait after the first failure; doubles'),
+-- Nothing is not for ever here: each part would be sent over and over. Kannel counts validity in minutes.
+('part_validity', 'interval', '1 minute', '1 hour', 'when a part without any report is sent again'),
+('backoff_first', 'interval', '0.1 seconds', '1 second', 'wait after the first failure; doubles'),
 ('backoff_cap', 'interval', '', '1 hour', 'longest wait between attempts'),
 ('give_up', 'interval', '', '24 hours', 'age at which a failing effect is dead'),
-('credential_life', 'interval', '', '10 minutes',
+('credential_life', 'interval', '10 minutes', '10 minutes',
 	'how long a credential is live after its last authentication; at least the life of a grant, 10 minutes'),
 ('authentication_events_per_hour', 'int', '', '20', 'refused authentications stored per device and hour'),
 ('billing_source', 'text', '^\S{1,200}$', 'https://provbox.example.com/', 'source of the CloudEvents'),
@@ -121,7 +123,7 @@ language sql stable security definer set search_path = provbox, pg_temp as $$
 	select key, value, meaning from setting order by key
 $$;
 
--- Change a setting. Raises 22023 for an unknown key and for a value of the wrong shape, type or sign. An interval that a
+-- Change a setting. Raises 22023 for an unknown key and for a value of the wrong shape, type or size. An interval that a
 -- time of ours cannot be put forward by would fail everything that reads it.
 create function setting_put(p_key text, p_value text) returns void
 language plpgsql security definer set search_path = provbox, pg_temp as $$
@@ -135,14 +137,16 @@ begin
 	end if;
 	begin
 		is_good := case s.kind
-			when 'interval' then p_value::interval between interval '0' and interval '100 years'
+			when 'interval' then p_value::interval between coalesce(nullif(s.shape, ''), '0')::interval and interval '100 years'
 			when 'int' then p_value::int >= 0
 			else p_value ~ s.shape end;
 	exception when data_exception then
 		is_good := false;
 	end;
 	if is_good is not true then
-		raise 'bad value for % (%: %): %', p_key, s.kind, s.meaning, p_value using errcode = '22023';
+		raise 'bad value for % (%: %): %', p_key, s.kind, s.meaning
+			|| case when s.kind = 'interval' and s.shape <> '' then ', at least ' || s.shape else '' end, p_value
+			using errcode = '22023';
 	end if;
 	update setting set value = p_value where key = p_key;
 end

@@ -79,7 +79,10 @@ def test_status_tells_the_counts(schema):
 
 @pytest.mark.parametrize("key, value, is_good", [
     ("terms_lifetime", "2 seconds", True), ("terms_lifetime", "soon", False),
-    ("terms_lifetime", "-1 day", False), ("credential_life", "300000 years", False), ("open_requests", "7", True),
+    ("terms_lifetime", "-1 day", False), ("part_validity", "0", False),
+    ("part_validity", "59 seconds", False), ("part_validity", "1 minute", True),
+    ("credential_life", "9 minutes", False), ("backoff_first", "0", False),
+    ("status_interval", "0", True), ("credential_life", "300000 years", False), ("open_requests", "7", True),
     ("open_requests", "-1", False), ("open_requests", "many", False),
     ("short_code", "12345", True), ("short_code", "a word", False),
     ("mo_smsc_ids", "a,b", True), ("mo_smsc_ids", "a b", False),
