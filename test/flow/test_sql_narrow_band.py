@@ -361,7 +361,7 @@ def test_an_operator_says_which_kinds_wait(at_night):
     ("stop_kinds", "status,reply")])
 def test_a_setting_that_would_do_harm_is_refused(schema, key, value):
     with pytest.raises(psycopg2.Error) as refused:
-        schema.setting(**{key: value})
+        schema.rows("operator", "setting_put", key, value)
     assert refused.value.pgcode == "22023"
 
 
