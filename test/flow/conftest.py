@@ -13,9 +13,11 @@ from harness.schema import Schema
 LOG_LINES = 40
 
 
-def pytest_configure():
-    # Below a shell that runs it in the background, interrupts would be ignored.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+def pytest_configure(config):
+    # Below a shell that runs it in the background, interrupts would be ignored. The workers of
+    # xdist have it from who starts them: on a busy machine theirs is not the main thread.
+    if not hasattr(config, "workerinput"):
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     process.adopt_orphans()
 
 
