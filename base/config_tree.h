@@ -34,9 +34,11 @@ struct config_tree *config_tree_new(const struct config_spec *spec, char *text,
 /** NULL is nothing. */
 void config_tree_free(struct config_tree *tree);
 
+/** The keys that stand in no block. */
 struct config_block config_tree_top(const struct config_tree *tree);
 /** How many blocks of a section there are. */
 size_t config_tree_count(const struct config_tree *tree, const char *section);
+/** The @p i th of them, below config_tree_count(). */
 struct config_block config_tree_block(const struct config_tree *tree,
 				      const char *section, size_t i);
 /** The line on which a key of a block is set; 0: it is not. */

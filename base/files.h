@@ -14,6 +14,7 @@
 
 struct files;
 
+/** None yet. Never NULL; freed by files_free(). */
 struct files *files_new(void);
 /** Give the copies up; not those that are in use here. NULL is nothing. */
 void files_free(struct files *files);

@@ -56,9 +56,13 @@ bool generation_has(const struct generation *generation, size_t role);
 /** Tell its processes of a role that nobody older acts there. */
 void generation_let(struct generation *generation, size_t role);
 
+/** What it is doing, as the board shows it. */
 enum generation_phase generation_phase(const struct generation *generation);
+/** Where it stands on the board, below BOARD_GENERATIONS. */
 size_t generation_place(const struct generation *generation);
+/** From 1; each start or reload has the next. */
 uint64_t generation_number(const struct generation *generation);
+/** The struct of its configuration, as config_get() gives it; lives as long as it. */
 const void *generation_config(const struct generation *generation);
 /** The files of its configuration, as its processes read them. */
 const struct files *generation_files(const struct generation *generation);

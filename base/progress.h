@@ -10,6 +10,7 @@ struct progress {
 	uint64_t total;
 };
 
+/** Begin to count up to @p total. @param what  borrowed; "devices made" */
 void progress_begin(struct progress *progress, const char *what, uint64_t total);
 /** Say that so much is done, unless that was said less than two seconds ago. */
 void progress_tell(struct progress *progress, uint64_t done);

@@ -31,6 +31,8 @@ enum pool_loan {
 	POOL_N_LOANS,
 };
 
+/** Open nothing yet. @param settings  copied, with what it points to borrowed. Never
+ * NULL */
 struct pool *pool_new(struct loop *loop, const struct pool_settings *settings);
 /** Idle links end in good form, others are cut; no callback of a wait comes. */
 void pool_free(struct pool *pool);

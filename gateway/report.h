@@ -9,6 +9,8 @@
 
 struct report_queue;
 
+/** Queue for one server. @param route  borrowed for its life  @param deadline_ms  of
+ * each report. Never NULL; freed by report_queue_free(). */
 struct report_queue *report_queue_new(struct loop *loop, struct route *route,
 				      int64_t deadline_ms);
 void report_queue_free(struct report_queue *queue);

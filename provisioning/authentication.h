@@ -7,6 +7,7 @@
 
 #include "provisioning/api.h"
 
+/** POST /v1/authentication: who it is of, as route.fill and route.answer (route.h). */
 bool authentication_fill(struct api_call *call, struct db_param *params, size_t *n);
 void authentication_answer(struct api_call *call, const PGresult *result);
 

@@ -16,6 +16,7 @@ struct control *control_new(struct landnet *landnet);
 /** End all streams, and take no more. */
 void control_stop(struct control *control);
 
+/** GET /v1/control: route.fill and route.answer (route.h); the answer has no end. */
 bool control_fill(struct api_call *call, struct db_param *params, size_t *n);
 void control_answer(struct api_call *call, const PGresult *result);
 

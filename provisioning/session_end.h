@@ -7,6 +7,7 @@
 
 #include "provisioning/api.h"
 
+/** POST /v1/sessions/{sid}/end: route.fill and route.answer (route.h). */
 bool session_end_fill(struct api_call *call, struct db_param *params, size_t *n);
 void session_end_answer(struct api_call *call, const PGresult *result);
 

@@ -10,6 +10,8 @@
 
 #define WAIT_MAX_S 5
 
+/** GET /v1/requests/{uuid}, with Prefer: wait=N: route.fill and route.answer (route.h).
+ */
 bool wait_fill(struct api_call *call, struct db_param *params, size_t *n);
 void wait_answer(struct api_call *call, const PGresult *result);
 

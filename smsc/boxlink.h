@@ -32,6 +32,7 @@ struct boxlink *boxlink_new(struct loop *loop, const struct boxlink_settings *se
 			    const struct boxlink_callbacks *callbacks);
 void boxlink_free(struct boxlink *link);
 
+/** Whether messages can be sent now. */
 bool boxlink_is_up(const struct boxlink *link);
 /** The number of its connection, from 1: work begun on one must not go out on the next.
  */

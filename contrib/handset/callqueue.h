@@ -30,6 +30,7 @@ struct callqueue {
 	size_t n;
 };
 
+/** Make it empty. */
 void callqueue_init(struct callqueue *queue);
 /** More than CALLQUEUE_LIMIT, or too long a body, is our bug and aborts. */
 void callqueue_add(struct callqueue *queue, const struct session_call *call);

@@ -93,6 +93,7 @@ enum request_state {
 	REQUEST_N_STATES,
 };
 const char *request_state_name(enum request_state state);
+/** Whether nothing comes after it. */
 bool request_state_is_final(enum request_state state);
 
 /** The server's view of a request. */

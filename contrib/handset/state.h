@@ -63,7 +63,9 @@ enum state_event {
 const char *state_name(enum state state);
 bool state_parse(struct slice name, enum state *out);
 const char *state_event_name(enum state_event event);
+/** Whether an event means something in a state; what does not is passed over. */
 bool state_accepts(enum state state, enum state_event event);
+/** Whether the table has the move; another one is our bug. */
 bool state_may_move(enum state from, enum state to);
 /** Has the provisioning ended in this state? */
 bool state_is_final(enum state state);

@@ -34,8 +34,10 @@ struct centre_counts {
 	int64_t protocol_errors;
 };
 
+/** Never NULL. @param settings  copied, with its strings borrowed for its life */
 struct centre *centre_new(struct loop *loop, const struct centre_settings *settings);
 void centre_free(struct centre *centre);
+/** What happened so far; borrowed, and counts on. */
 const struct centre_counts *centre_counts(const struct centre *centre);
 
 /** @name For the SMPP side

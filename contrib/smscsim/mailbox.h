@@ -12,6 +12,7 @@
 
 struct mailboxes;
 
+/** Empty. Never NULL; freed by mailboxes_free(). */
 struct mailboxes *mailboxes_new(void);
 /** Frees the messages too. */
 void mailboxes_free(struct mailboxes *boxes);
