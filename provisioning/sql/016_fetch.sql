@@ -40,17 +40,27 @@ begin
 end
 $$;
 
+-- The same, and keep the lease for so much longer.
+create function fetch_hold(p_id bigint, p_token uuid, p_lease interval) returns outbox
+language plpgsql set search_path = provbox, pg_temp as $$
+declare
+	o outbox := fetch_lock(p_id, p_token);
+begin
+	update outbox set due_at = clock_timestamp() + p_lease where id = o.id;
+	return o;
+end
+$$;
+
 -- Store one row of what is being fetched, and keep the lease for so much longer; false when it went to another. What an
 -- operator has loaded meanwhile is not stored again.
 create function fetch_chunk_put(p_id bigint, p_token uuid, p_n int, p_bytes bytea, p_lease interval) returns boolean
 language plpgsql security definer set search_path = provbox, pg_temp as $$
 declare
-	o outbox := fetch_lock(p_id, p_token);
+	o outbox := fetch_hold(p_id, p_token, p_lease);
 begin
 	if o.id is null then
 		return false;
 	end if;
-	update outbox set due_at = clock_timestamp() + p_lease where id = p_id;
 	perform from content where sha256 = decode(o.payload ->> 'sha256', 'hex') and is_complete for share;
 	if not found then
 		perform content_chunk_put(decode(o.payload ->> 'sha256', 'hex'), p_n, p_bytes);
@@ -63,12 +73,11 @@ $$;
 create function fetch_chunk_read(p_id bigint, p_token uuid, p_n int, p_lease interval) returns bytea
 language plpgsql security definer set search_path = provbox, pg_temp as $$
 declare
-	o outbox := fetch_lock(p_id, p_token);
+	o outbox := fetch_hold(p_id, p_token, p_lease);
 begin
 	if o.id is null then
 		return null;
 	end if;
-	update outbox set due_at = clock_timestamp() + p_lease where id = p_id;
 	return content_chunk_read(decode(o.payload ->> 'sha256', 'hex'), p_n);
 end
 $$;
