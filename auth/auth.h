@@ -240,8 +240,8 @@ struct signer *signer_new(int64_t timeout_ms);
  */
 EVP_PKEY *signer_key(struct signer *signer, const char *chain_path, char *why,
 		     size_t why_size);
-/** @param fd  borrowed until signer_free(); [0] of child_channel(); before it nothing
- * can be signed */
+/** Before it nothing can be signed. @param fd  borrowed for the call; of hatch_make()
+ */
 void signer_open(struct signer *signer, int fd);
 /** After every context and connection that uses a key of it. NULL is nothing. */
 void signer_free(struct signer *signer);

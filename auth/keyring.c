@@ -17,6 +17,8 @@
 
 struct held_key {
 	EVP_PKEY *key;
+	const char *type;           /* of its algorithm; the key's */
+	char group[32];             /* "": has none */
 	uint8_t spki[SHA256_BYTES]; /* what names it */
 	enum tls_role role;
 	bool is_tls12;
@@ -54,6 +56,9 @@ static bool load_key(struct held_key *held, const struct keyring_key *from, char
 	held->key = keys_load(from->key_path, why, why_size);
 	if (!held->key)
 		return false;
+	held->type = EVP_PKEY_get0_type_name(held->key);
+	(void)EVP_PKEY_get_group_name(held->key, held->group, sizeof(held->group),
+				      NULL);
 	leaf = read_leaf(from->chain_path);
 	if (!leaf)
 		snprintf(why, why_size, "%s: holds no certificate in PEM form",
@@ -113,17 +118,13 @@ static struct held_key *find_key(struct keyring *keyring,
 static bool is_fitting(const struct held_key *held, const struct signing_scheme *scheme,
 		       enum signing_form form)
 {
-	char group[32] = "";
-
-	if (EVP_PKEY_is_a(held->key, scheme->key_type) != 1)
+	if (strcmp(held->type, scheme->key_type) != 0)
 		return false;
 	if (form == SIGNING_FORM_TLS12)
 		return held->is_tls12;
 	if (form != SIGNING_FORM_TLS13 || !scheme->is_tls13)
 		return false;
-	return !scheme->group ||
-	       (EVP_PKEY_get_group_name(held->key, group, sizeof(group), NULL) == 1 &&
-		strcmp(group, scheme->group) == 0);
+	return !scheme->group || strcmp(held->group, scheme->group) == 0;
 }
 
 /* Returns NULL when the key cannot. */

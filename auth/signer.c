@@ -7,6 +7,7 @@
 
 #include "auth/auth.h"
 #include "base/files.h"
+#include "base/hatch.h"
 #include "base/log.h"
 
 /* Of a keyring that did not answer: how often it is asked again, and how long that may
@@ -15,7 +16,7 @@
 #define PROBE_MS       50
 
 struct signer {
-	int fd; /* -1: not open yet */
+	struct hatch *hatch; /* NULL: not open yet */
 	int64_t timeout_ms;
 	bool is_away; /* the last question had no answer */
 	int64_t away_since_ms, probe_at_ms;
@@ -26,18 +27,21 @@ struct signer *signer_new(int64_t timeout_ms)
 	struct signer *signer = calloc(1, sizeof(*signer));
 
 	BUG_ON(!signer);
-	signer->fd = -1;
 	signer->timeout_ms = timeout_ms;
 	return signer;
 }
 
 void signer_open(struct signer *signer, int fd)
 {
-	signer->fd = fd;
+	signer->hatch = hatch_open(fd);
+	BUG_ON(!signer->hatch);
 }
 
 void signer_free(struct signer *signer)
 {
+	if (!signer)
+		return;
+	hatch_close(signer->hatch);
 	free(signer);
 }
 
@@ -64,12 +68,13 @@ EVP_PKEY *signer_key(struct signer *signer, const char *chain_path, char *why,
 
 static void note(struct signer *signer, bool is_answered, int error)
 {
-	int64_t now_ms = time_monotonic_ms();
-
+	if (is_answered && !signer->is_away)
+		return;
+	const int64_t now_ms = time_monotonic_ms();
 	if (!is_answered && !signer->is_away) {
 		signer->away_since_ms = now_ms;
 		log_warn("keys_away", log_str("why", strerror(error)));
-	} else if (is_answered && signer->is_away) {
+	} else if (is_answered) {
 		log_info("keys_back",
 			 log_num("away_ms", now_ms - signer->away_since_ms));
 	}
@@ -85,14 +90,13 @@ ssize_t signer_sign(struct signer *signer, const struct signing_question *questi
 	size_t size = signing_question_encode(question, text);
 	int64_t wait_ms = signer->timeout_ms;
 
-	if (size == 0 || signer->fd < 0)
+	if (size == 0 || !signer->hatch)
 		return -1;
 	if (signer->is_away && time_monotonic_ms() < signer->probe_at_ms)
 		return -1;
 	if (signer->is_away && wait_ms > PROBE_MS)
 		wait_ms = PROBE_MS;
-	ssize_t n = child_ask_and_wait(signer->fd, slice_make(text, size), wait_ms, out,
-				       cap);
+	ssize_t n = hatch_ask(signer->hatch, slice_make(text, size), wait_ms, out, cap);
 	/* A refusal is an answer, too; the keyring says why. */
 	note(signer, n >= 0 || errno == EACCES, errno);
 	return n;

@@ -1,5 +1,5 @@
 /*
- * Between signer.c, which asks the keyring over a channel, and signer_provider.c, which
+ * Between signer.c, which asks the keyring at a hatch, and signer_provider.c, which
  * is what OpenSSL sees of it.
  */
 #ifndef AUTH_SIGNER_H

@@ -66,14 +66,14 @@ static bool frame_send(int fd, uint32_t number, enum frame_kind kind,
 }
 
 /* Returns bytes of payload, -1 with errno when there is none (0: closed), or -1 with
- * EBADMSG for what is no frame. Who waits is told of signals: the time goes on. */
-static ssize_t frame_receive(int fd, struct frame *frame, int flags)
+ * EBADMSG for what is no frame. */
+static ssize_t frame_receive(int fd, struct frame *frame)
 {
 	ssize_t n;
 
 	do
-		n = recv(fd, frame, sizeof(*frame), flags | MSG_TRUNC);
-	while (n < 0 && errno == EINTR && flags & MSG_DONTWAIT);
+		n = recv(fd, frame, sizeof(*frame), MSG_DONTWAIT | MSG_TRUNC);
+	while (n < 0 && errno == EINTR);
 	if (n == 0)
 		errno = 0;
 	if (n <= 0)
@@ -166,7 +166,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 
 	(void)what;
 	for (int i = 0; i < FRAMES_PER_TURN && !caller->is_freed; i++) {
-		ssize_t n = frame_receive(fd, &frame, MSG_DONTWAIT);
+		ssize_t n = frame_receive(fd, &frame);
 		const int error = errno;
 		if (n < 0 && error == 0)
 			caller_close(caller);
@@ -252,81 +252,6 @@ void child_cancel(struct child_caller *caller, uint32_t number)
 	free(question);
 }
 
-/* ---- The asking side that waits ---- */
-
-/* Answers to earlier questions, or to a predecessor's, may still be on their way: a
- * process begins anywhere, also one that was forked by one that has asked. */
-static uint32_t wait_number(void)
-{
-	static uint32_t last_number;
-	static pid_t asker;
-
-	if (asker != getpid()) {
-		asker = getpid();
-		random_bytes(&last_number, sizeof(last_number));
-	}
-	return ++last_number;
-}
-
-/* Have a receiver that waits give up then; a timeout of 0 would be none. */
-static bool wait_at_most(int fd, int64_t ms)
-{
-	const struct timeval limit = {
-		.tv_sec = ms / 1000,
-		.tv_usec = ms > 0 ? ms % 1000 * 1000 : 1,
-	};
-
-	return setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) == 0;
-}
-
-/* Returns bytes of payload of the next frame, whosever it is; -1 with errno. */
-static ssize_t wait_frame(int fd, int64_t deadline, struct frame *frame)
-{
-	int64_t left = deadline - time_monotonic_ms();
-
-	if (!wait_at_most(fd, left > 0 ? left : 0))
-		return -1;
-	ssize_t n = frame_receive(fd, frame, 0);
-	if (n < 0 && errno == 0) /* closed */
-		errno = EPIPE;
-	if (n < 0 && errno == EAGAIN)
-		errno = ETIMEDOUT;
-	return n;
-}
-
-static ssize_t frame_take_answer(struct frame *frame, size_t n, uint8_t *answer,
-				 size_t cap)
-{
-	bool is_answer = frame->kind == FRAME_ANSWER;
-
-	if (is_answer && n <= cap)
-		memcpy(answer, frame->bytes, n);
-	OPENSSL_cleanse(frame->bytes, n);
-	if (is_answer && n <= cap)
-		return (ssize_t)n;
-	errno = is_answer ? EMSGSIZE : EACCES;
-	return -1;
-}
-
-ssize_t child_ask_and_wait(int fd, struct slice question, int64_t timeout_ms,
-			   uint8_t *answer, size_t cap)
-{
-	int64_t deadline = time_monotonic_ms() + timeout_ms;
-	uint32_t number = wait_number();
-	struct frame frame;
-
-	errno = EMSGSIZE;
-	if (!frame_send(fd, number, FRAME_QUESTION, question))
-		return -1;
-	for (;;) {
-		ssize_t n = wait_frame(fd, deadline, &frame);
-		if (n >= 0 && frame.number == number)
-			return frame_take_answer(&frame, (size_t)n, answer, cap);
-		if (n < 0 && errno != EBADMSG && errno != EINTR)
-			return -1;
-	}
-}
-
 /* ---- The answering side ---- */
 
 static volatile sig_atomic_t is_terminated;
@@ -363,7 +288,7 @@ static bool answer_one(struct answerer *self, size_t channel)
 	struct frame frame;
 	uint8_t answer[CHILD_FRAME_BYTES];
 
-	ssize_t n = frame_receive(self->channels[channel].fd, &frame, MSG_DONTWAIT);
+	ssize_t n = frame_receive(self->channels[channel].fd, &frame);
 	if (n < 0 && errno == 0)
 		return false;
 	if (n < 0) {

@@ -3,8 +3,8 @@
  * a SOCK_SEQPACKET pair made before the fork and kept open by the supervisor, so
  * that a child that died and was started again goes on reading where it stopped.
  * A frame is one question or one answer of at most CHILD_FRAME_BYTES and is
- * matched by a number. The asking side is asynchronous with a deadline, or waits;
- * the answering side is a plain loop and blocks.
+ * matched by a number. The asking side is asynchronous with a deadline (who must wait
+ * asks at a hatch, hatch.h); the answering side is a plain loop and blocks.
  */
 #ifndef BASE_CHILD_H
 #define BASE_CHILD_H
@@ -34,16 +34,6 @@ uint32_t child_ask(struct child_caller *caller, struct slice question,
 	__attribute__((warn_unused_result));
 /** @p fn of child_ask() will not come. Nothing when it has already. */
 void child_cancel(struct child_caller *caller, uint32_t number);
-/**
- * Ask and block until the answer is there: for callers that cannot come back later.
- * Answers to earlier questions that came too late are thrown away.
- * @param fd  [0] of child_channel(); used for nothing else
- * @return length of the answer, or -1 with errno: ETIMEDOUT no answer in time, EACCES
- *         refused, EMSGSIZE answer longer than @p cap, else why it cannot be sent
- */
-ssize_t child_ask_and_wait(int fd, struct slice question, int64_t timeout_ms,
-			   uint8_t *answer, size_t cap);
-
 /**
  * Handle one question.
  * @return length of the answer, or -1 to refuse (the asker sees ok = false)

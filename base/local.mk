@@ -28,6 +28,7 @@ base_libbase_a_SOURCES = \
 	base/files.c base/files.h \
 	base/gate.c base/gate.h \
 	base/generation.c base/generation.h \
+	base/hatch.c base/hatch.h \
 	base/help.c base/help.h \
 	base/http.c base/http.h \
 	base/http_body.c base/http_chars.h \
@@ -87,6 +88,7 @@ check_PROGRAMS += \
 	test/unit/test_files \
 	test/unit/test_gate \
 	test/unit/test_generation \
+	test/unit/test_hatch \
 	test/unit/test_help \
 	test/unit/test_http \
 	test/unit/test_json \

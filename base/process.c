@@ -12,6 +12,7 @@
 
 #include "base/beat.h"
 #include "base/codec.h"
+#include "base/hatch.h"
 #include "base/orders.h"
 #include "base/sandbox.h"
 #include "base/secret.h"
@@ -23,6 +24,7 @@
 /* Of this process, once it has been forked. */
 static struct {
 	struct process_state *state;
+	const struct supervisor_role *role;
 	int notify_fd;
 	char program[64]; /* as in the log */
 	struct timer beat;
@@ -43,7 +45,8 @@ void worker_set_ready(struct worker *worker, bool is_ready)
 bool worker_answer(struct worker *worker, child_handler_fn *answer)
 {
 	worker_set_ready(worker, true);
-	child_serve(worker->channels, worker->n_channels, answer, worker->secrets);
+	(self.role->is_at_hatch ? hatch_serve : child_serve)(
+		worker->channels, worker->n_channels, answer, worker->secrets);
 	return true;
 }
 
@@ -218,6 +221,7 @@ static _Noreturn void run(struct process *process, const struct process_common *
 	reset_signals();
 	sigprocmask(SIG_SETMASK, signals, NULL);
 	self.state = process->state;
+	self.role = role;
 	self.notify_fd = common->notify_fd;
 	set_title(process, common);
 	log_open(self.program, process_log_level(worker->config));

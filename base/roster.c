@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/child.h"
+#include "base/hatch.h"
 
 #define MAX_ADDRESSES 64
 
@@ -127,29 +128,50 @@ static void add_end(struct process *process, int fd, size_t n_channels)
 	((int *)worker->channels)[worker->n_channels++] = fd; /* ours until the fork */
 }
 
-/* A channel between a process and all those of the role that it asks. */
-static bool add_channel(struct roster *roster, struct process *asker, const char *role,
-			size_t n_channels)
+/* Make what @p role is asked through: [0] for who asks, [1] for who answers. */
+static bool open_ends(struct roster *roster, const struct supervisor_role *role,
+		      int fds[2])
 {
-	bool is_answered = false;
-	int fds[2];
+	int error = 0;
 
-	if (child_channel(fds) != 0) {
+	if (role->is_at_hatch)
+		fds[0] = fds[1] = hatch_make();
+	else
+		error = child_channel(fds);
+	if (error != 0 || fds[0] < 0) {
 		log_error("channel_failed", log_str("why", strerror(errno)));
 		return false;
 	}
 	roster->ends[roster->n_ends++] = fds[0];
-	roster->ends[roster->n_ends++] = fds[1];
-	add_end(asker, fds[0], n_channels);
+	if (fds[1] != fds[0])
+		roster->ends[roster->n_ends++] = fds[1];
+	return true;
+}
+
+static const struct supervisor_role *find_answerer(const struct roster *roster,
+						   const char *name)
+{
 	for (size_t i = 0; i < roster->n; i++) {
-		struct process *process = &roster->processes[i];
-		if (!process->role->is_answerer ||
-		    strcmp(process->role->name, role) != 0)
-			continue;
-		add_end(process, fds[1], n_channels);
-		is_answered = true;
+		const struct supervisor_role *role = roster->processes[i].role;
+		if (role->is_answerer && strcmp(role->name, name) == 0)
+			return role;
 	}
-	BUG_ON(!is_answered);
+	BUG_ON(true);
+}
+
+/* A channel between a process and all those of the role that it asks. */
+static bool add_channel(struct roster *roster, struct process *asker, const char *name,
+			size_t n_channels)
+{
+	const struct supervisor_role *role = find_answerer(roster, name);
+	int fds[2];
+
+	if (!open_ends(roster, role, fds))
+		return false;
+	add_end(asker, fds[0], n_channels);
+	for (size_t i = 0; i < roster->n; i++)
+		if (roster->processes[i].role == role)
+			add_end(&roster->processes[i], fds[1], n_channels);
 	return true;
 }
 

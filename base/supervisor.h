@@ -92,7 +92,8 @@ struct worker {
 	 * addresses. */
 	const int *listeners;
 	size_t n_listeners;
-	/* Channels between roles that ask each other, see struct supervisor_role. */
+	/* Channels between roles that ask each other (child.h, or hatch.h), see struct
+	 * supervisor_role. */
 	const int *channels; /* asker: one for each of its asks, in that order;
 				answerer: one for each process that asks it */
 	size_t n_channels;
@@ -131,6 +132,9 @@ struct supervisor_role {
 	unsigned rights; /* of enum sandbox_right; 0: only what all have */
 	bool is_blocking;
 	bool is_answerer; /* has channels[1] of every process of roles that ask it */
+	/* Who asks it waits for the answer: its channels are hatches (hatch.h), of
+	 * which both sides have the same descriptor. */
+	bool is_at_hatch;
 	/* Names of the roles that this one asks, NULL at the end; NULL: none. */
 	const char *const *asks;
 };

@@ -19,7 +19,7 @@ static size_t list_addresses(const void *config, const char **addresses, size_t 
 	return gateway_config_addresses(OPTIONS(config), addresses, cap);
 }
 
-/* ---- keys: holds the keys of both legs, has no socket ---- */
+/* ---- keys: holds the keys of both legs, has no socket at all ---- */
 
 static bool load_keys(const void *config, void **secrets)
 {
@@ -59,7 +59,8 @@ static const struct supervisor_role roles[] = {
 	  .load = load_keys,
 	  .start = start_keys,
 	  .is_blocking = true,
-	  .is_answerer = true },
+	  .is_answerer = true,
+	  .is_at_hatch = true },
 };
 
 int main(int argc, char **argv)

@@ -101,7 +101,8 @@ static const struct supervisor_role roles[] = {
 	  .load = load_keys,
 	  .start = start_keys,
 	  .is_blocking = true,
-	  .is_answerer = true },
+	  .is_answerer = true,
+	  .is_at_hatch = true },
 };
 
 int main(int argc, char **argv)

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "auth/auth.h"
-#include "base/child.h"
+#include "base/hatch.h"
 #include "base/log.h"
 #include "contrib/bench/devices.h"
 #include "contrib/bench/part.h"
@@ -101,7 +101,7 @@ static struct tls_context *server_new(const struct settings *settings, EVP_PKEY 
 	return tls;
 }
 
-static pid_t keys_child(const struct settings *settings, const int fds[2])
+static pid_t keys_child(const struct settings *settings, int hatch)
 {
 	const struct keyring_key key = { settings->chain, settings->key, TLS_SERVER,
 					 false, "signing" };
@@ -112,10 +112,9 @@ static pid_t keys_child(const struct settings *settings, const int fds[2])
 	BUG_ON(child < 0);
 	if (child > 0)
 		return child;
-	close(fds[0]);
 	struct keyring *keyring = keyring_load(&key, 1, &name, why, sizeof(why));
 	BUG_ON(!keyring);
-	child_serve(&fds[1], 1, keyring_answer, keyring);
+	hatch_serve(&hatch, 1, keyring_answer, keyring);
 	keyring_free(keyring);
 	_exit(EXIT_SUCCESS);
 }
@@ -125,14 +124,14 @@ int signing_run(const struct settings *settings)
 	char why[256] = "";
 	struct kind child = { 0 }, here = { 0 };
 	struct devices devices;
-	int fds[2];
+	int hatch = hatch_make();
 
-	BUG_ON(child_channel(fds) != 0 ||
+	BUG_ON(hatch < 0 ||
 	       !devices_make(&devices, 1, settings->issuer, settings->issuer_key));
-	child.child = keys_child(settings, fds);
-	close(fds[1]);
+	child.child = keys_child(settings, hatch);
 	struct signer *signer = signer_new(TIMEOUT_MS);
-	signer_open(signer, fds[0]);
+	signer_open(signer, hatch);
+	close(hatch);
 	child.tls = server_new(settings,
 			       signer_key(signer, settings->chain, why, sizeof(why)));
 	here.tls = server_new(settings, keys_load(settings->key, why, sizeof(why)));
@@ -153,7 +152,7 @@ int signing_run(const struct settings *settings)
 	tls_context_free(child.tls);
 	tls_context_free(here.tls);
 	SSL_CTX_free(client);
-	close(fds[0]); /* its end */
+	kill(child.child, SIGTERM);
 	waitpid(child.child, NULL, 0);
 	signer_free(signer);
 	X509_free(devices.items[0].certificate);

@@ -2,8 +2,8 @@
  * Preloaded into a program under test: one call of one of its processes fails. What
  * fails is named in a file that the test shares with it (struct plan): the n-th call
  * that is made in the process of a role while the plan is armed. Calls are those to the
- * system by which sockets, pipes and random bytes are used, whoever makes them; or
- * those for memory that the program itself makes, not its libraries.
+ * system by which sockets, pipes, hatches and random bytes are used, whoever makes
+ * them; or those for memory that the program itself makes, not its libraries.
  *
  * Processes of a daemon tell their role by prctl(PR_SET_NAME).
  */
@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
+#include <linux/futex.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -142,6 +144,25 @@ FAILING_WHOLE(int, shutdown, ENOTCONN, (int fd, int how), (fd, how))
 FAILING_WHOLE(int, epoll_ctl, ENOMEM,
 	      (int fd, int op, int of, struct epoll_event *event), (fd, op, of, event))
 FAILING(ssize_t, getrandom, EAGAIN, (void *p, size_t n, unsigned flags), (p, n, flags))
+
+/* By number: waiting at a hatch. */
+long syscall(long number, ...)
+{
+	long arguments[6];
+	va_list list;
+
+	va_start(list, number);
+	for (size_t i = 0; i < 6; i++)
+		arguments[i] = va_arg(list, long);
+	va_end(list);
+	if (number == SYS_futex_waitv && fails(FAIL_CALLS, "futex_waitv", ENOMEM))
+		return -1;
+	if (number == SYS_futex && (int)arguments[1] == FUTEX_WAIT_BITSET &&
+	    fails(FAIL_CALLS, "futex", EFAULT))
+		return -1;
+	return REAL(syscall)(number, arguments[0], arguments[1], arguments[2],
+			     arguments[3], arguments[4], arguments[5]);
+}
 
 /* Not counted: it is by this that processes tell who they are. */
 int prctl(int option, ...)

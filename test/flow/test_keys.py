@@ -139,13 +139,13 @@ def test_nobody_of_the_same_user_may_look(edge):
 
 
 @ONLY_ROOT
-def test_the_keys_child_has_no_socket_but_its_channels(edge):
+def test_the_keys_child_has_no_socket(edge):
     for daemon in (edge.gateway, edge.server):
         folder = pathlib.Path(f"/proc/{pid_of(daemon, 'keys')}/fd")
         kinds = sorted(os.readlink(fd).split(":")[0]
                        for fd in folder.iterdir() if int(fd.name) > 2)
         # One worker asks; the other descriptor tells the supervisor of readiness.
-        assert kinds == ["anon_inode", "socket"]
+        assert kinds == ["/memfd", "anon_inode"]
 
 
 # -- when it is gone

@@ -335,81 +335,6 @@ static void one_answerer_serves_many_channels(void)
 	close(said[0]);
 }
 
-static ssize_t ask_and_wait(int fd, const char *question, int64_t timeout_ms,
-			    char out[64])
-{
-	errno = 0;
-	ssize_t n = child_ask_and_wait(fd, slice_of(question), timeout_ms,
-				       (uint8_t *)out, 63);
-	out[n < 0 ? 0 : n] = '\0';
-	return n;
-}
-
-static void one_may_wait_for_an_answer(void)
-{
-	static const char too_long[CHILD_FRAME_BYTES + 1];
-	char out[64];
-	int fds[2];
-
-	CU_ASSERT_EQUAL_FATAL(child_channel(fds), 0);
-	pid_t pid = start_answerer(&fds[1], 1, &fds[0]);
-	CU_ASSERT_EQUAL(ask_and_wait(fds[0], "abc", 5000, out), 3);
-	CU_ASSERT_STRING_EQUAL(out, "cba");
-	CU_ASSERT_EQUAL(ask_and_wait(fds[0], "", 5000, out), 0);
-	CU_ASSERT_EQUAL(ask_and_wait(fds[0], "refuse", 5000, out), -1);
-	CU_ASSERT_EQUAL(errno, EACCES);
-	CU_ASSERT_EQUAL(ask_and_wait(fds[0], "huge", 5000, out), -1);
-	CU_ASSERT_EQUAL(errno, EMSGSIZE);
-	CU_ASSERT_EQUAL(child_ask_and_wait(fds[0],
-					   slice_make(too_long, sizeof(too_long)), 5000,
-					   (uint8_t *)out, sizeof(out)),
-			-1);
-	CU_ASSERT_EQUAL(errno, EMSGSIZE);
-	/* The late answer is passed over, and so is what is no frame. */
-	CU_ASSERT_EQUAL(ask_and_wait(fds[0], "sleep", 50, out), -1);
-	CU_ASSERT_EQUAL(errno, ETIMEDOUT);
-	CU_ASSERT_EQUAL(write(fds[1], "x", 1), 1);
-	CU_ASSERT_EQUAL(ask_and_wait(fds[0], "def", 5000, out), 3);
-	CU_ASSERT_STRING_EQUAL(out, "fed");
-	CU_ASSERT_EQUAL(ask_and_wait(fds[0], "die", 100, out), -1);
-	CU_ASSERT_EQUAL(errno, ETIMEDOUT);
-	CU_ASSERT_EQUAL(wait_for(pid), 3);
-	close(fds[1]);
-	CU_ASSERT_EQUAL(ask_and_wait(fds[0], "abc", 5000, out), -1);
-	CU_ASSERT_EQUAL(errno, EPIPE);
-	close(fds[0]);
-}
-
-/* In a process of its own. */
-static bool is_answered(int fd, const char *question, int64_t timeout_ms,
-			const char *expected)
-{
-	char out[64];
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		ssize_t n = ask_and_wait(fd, question, timeout_ms, out);
-		_exit(expected ? n < 0 || strcmp(out, expected) != 0 : n >= 0);
-	}
-	return wait_for(pid) == 0;
-}
-
-static void an_asker_takes_no_answer_to_its_predecessor(void)
-{
-	char out[64];
-	int fds[2];
-
-	CU_ASSERT_EQUAL_FATAL(child_channel(fds), 0);
-	pid_t pid = start_answerer(&fds[1], 1, &fds[0]);
-	/* Who forks them both has asked, too. */
-	CU_ASSERT_EQUAL(ask_and_wait(fds[0], "abc", 5000, out), 3);
-	CU_ASSERT_TRUE(is_answered(fds[0], "sleep", 50, NULL));
-	CU_ASSERT_TRUE(is_answered(fds[0], "def", 5000, "fed"));
-	close(fds[0]);
-	close(fds[1]);
-	CU_ASSERT_EQUAL(wait_for(pid), 0);
-}
-
 static int n_descriptors(void)
 {
 	int n = 0;
@@ -461,6 +386,4 @@ TEST_MAIN("child", TEST(counts_for_the_watchdog), TEST(notes_its_descriptors),
 	  TEST(an_answer_to_a_predecessor_is_nobodys),
 	  TEST(a_full_channel_takes_no_question),
 	  TEST(a_closed_channel_refuses_everybody),
-	  TEST(one_answerer_serves_many_channels), TEST(one_may_wait_for_an_answer),
-	  TEST(an_asker_takes_no_answer_to_its_predecessor),
-	  TEST(leaves_no_descriptor_open))
+	  TEST(one_answerer_serves_many_channels), TEST(leaves_no_descriptor_open))

@@ -13,8 +13,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include "base/child.h"
 #include "base/conn.h"
+#include "base/hatch.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "test/unit/attempts.h"
@@ -289,24 +289,53 @@ static int serve(void)
 	return WORKED;
 }
 
-static void answers_questions(void)
+static int serve_at_hatch(void)
+{
+	hatch_serve(&channel[1], 1, answer, NULL);
+	return WORKED;
+}
+
+/* A frame of child.c with one byte of payload. */
+static bool ask_over_channel(void)
+{
+	const uint32_t question[] = { 7, 1 };
+	uint8_t frame[64];
+
+	return send(channel[0], question, sizeof(question), 0) == sizeof(question) &&
+	       recv(channel[0], frame, sizeof(frame), 0) == sizeof(question) + 1 &&
+	       frame[sizeof(question)] == 42;
+}
+
+static bool ask_at_hatch(void)
 {
 	uint8_t byte = 0;
+	struct hatch *hatch = hatch_open(channel[0]);
 
-	CU_ASSERT_EQUAL_FATAL(child_channel(channel), 0);
-	pid_t asker = fork();
-	if (asker == 0)
-		_exit(child_ask_and_wait(channel[0], SLICE("?"), 10000, &byte, 1) ==
-					      1 &&
-				      byte == 42
-			      ? 0
-			      : 1);
+	return hatch && hatch_ask(hatch, SLICE("?"), 10000, &byte, 1) == 1 &&
+	       byte == 42;
+}
+
+static void answers(int (*act)(void), bool (*ask)(void))
+{
 	int status = -1;
-	CU_ASSERT_EQUAL(status_of(0, serve), 0);
+	pid_t asker = fork();
+
+	if (asker == 0)
+		_exit(ask() ? 0 : 1);
+	CU_ASSERT_EQUAL(status_of(0, act), 0);
 	waitpid(asker, &status, 0);
 	CU_ASSERT_EQUAL(status, 0);
 	close(channel[0]);
+}
+
+static void answers_questions(void)
+{
+	CU_ASSERT_EQUAL_FATAL(child_channel(channel), 0);
+	answers(serve, ask_over_channel);
 	close(channel[1]);
+	channel[0] = channel[1] = hatch_make();
+	CU_ASSERT_TRUE_FATAL(channel[0] >= 0);
+	answers(serve_at_hatch, ask_at_hatch);
 }
 
 /* An abort is told apart from an attack. */

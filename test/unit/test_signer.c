@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "auth/auth.h"
+#include "base/hatch.h"
 #include "test/unit/cert.h"
 #include "test/unit/pki.h"
 #include "test/unit/test.h"
@@ -37,7 +38,7 @@ struct world {
 	struct pki *pki;
 	struct pki_leaf *server, *client;
 	struct keyring *keyring;
-	int fds[2];
+	int hatch;
 	pid_t child;
 	struct signer *signer;
 	int64_t first_delay_ms; /* of the child */
@@ -78,9 +79,10 @@ static struct world world_new(EVP_PKEY *server, EVP_PKEY *client, int64_t timeou
 			  &(struct pki_options){ .eku = "clientAuth", .key = client });
 	pki_write_crl(w.pki, 3600);
 	keyring_of(&w, true);
-	CU_ASSERT_EQUAL_FATAL(child_channel(w.fds), 0);
+	w.hatch = hatch_make();
+	CU_ASSERT_TRUE_FATAL(w.hatch >= 0);
 	w.signer = signer_new(timeout_ms);
-	signer_open(w.signer, w.fds[0]);
+	signer_open(w.signer, w.hatch);
 	return w;
 }
 
@@ -98,8 +100,7 @@ static void start_child(struct world *w)
 {
 	w->child = fork();
 	if (w->child == 0) {
-		close(w->fds[0]);
-		child_serve(&w->fds[1], 1, answer, w);
+		hatch_serve(&w->hatch, 1, answer, w);
 		_exit(0);
 	}
 }
@@ -116,8 +117,7 @@ static void stop_child(struct world *w)
 static void world_free(struct world *w)
 {
 	stop_child(w);
-	close(w->fds[0]);
-	close(w->fds[1]);
+	close(w->hatch);
 	signer_free(w->signer);
 	keyring_free(w->keyring);
 	pki_free(w->pki);
@@ -519,7 +519,7 @@ static void a_late_answer_is_nobody_elses(void)
 	w.first_delay_ms = 2L * SHORT_MS;
 	start_child(&w);
 	CU_ASSERT_EQUAL(shake(&w, &tls13).server, TLS_FAILURE_KEY);
-	usleep(1000000); /* the late answer lies in the channel */
+	usleep(1000000); /* the late answer lies there */
 	assert_works(&w, &tls13);
 	world_free(&w);
 }
