@@ -144,7 +144,8 @@ ssize_t hatch_ask(struct hatch *hatch, struct slice question, int64_t timeout_ms
 
 /* ---- The answering side ---- */
 
-/* Waited for with the questions, so that no signal comes between a look and the wait. */
+/* Waited for with the questions, so that no signal comes between a look and the wait.
+ */
 static uint32_t is_terminated;
 
 static void on_terminate(int signum)
