@@ -245,6 +245,21 @@ static bool is_refusal(int alert)
 	}
 }
 
+/* Whoever is on the way may have made what comes in the clear, or damaged it: an alert
+ * in place of ServerHello, and the size of any message but a chain of certificates,
+ * which TLS 1.3 protects (RFC 8446, 4.4). */
+static bool is_first_answer(const SSL *ssl)
+{
+	return SSL_get_state(ssl) == TLS_ST_CW_CLNT_HELLO;
+}
+
+static bool is_chain(const SSL *ssl)
+{
+	const OSSL_HANDSHAKE_STATE state = SSL_get_state(ssl);
+
+	return state == TLS_ST_CR_CERT || state == TLS_ST_SR_CERT;
+}
+
 /* The first error of the queue is the cause; OpenSSL adds its own behind. */
 enum tls_failure tls_failure_of(SSL *ssl)
 {
@@ -260,10 +275,13 @@ enum tls_failure tls_failure_of(SSL *ssl)
 	case SSL_R_CERTIFICATE_VERIFY_FAILED:
 		return failure_of_verdict(SSL_get_verify_result(ssl));
 	case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE: return TLS_FAILURE_NO_CERTIFICATE;
-	case SSL_R_EXCESSIVE_MESSAGE_SIZE: return TLS_FAILURE_CHAIN;
+	case SSL_R_EXCESSIVE_MESSAGE_SIZE:
+		return is_chain(ssl) ? TLS_FAILURE_CHAIN : TLS_FAILURE_PROTOCOL;
 	default:
-		return is_refusal(reason - SSL_AD_REASON_OFFSET) ? TLS_FAILURE_ALERT
-								 : TLS_FAILURE_PROTOCOL;
+		return is_refusal(reason - SSL_AD_REASON_OFFSET) &&
+				       !is_first_answer(ssl)
+			       ? TLS_FAILURE_ALERT
+			       : TLS_FAILURE_PROTOCOL;
 	}
 }
 
