@@ -8,9 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/exchange.h"
 #include "base/log.h"
-#include "contrib/bench/devices.h"
+#include "contrib/bench/caller.h"
 #include "contrib/bench/part.h"
 #include "contrib/bench/ticks.h"
 #include "contrib/bench/waits.h"
@@ -30,10 +29,8 @@ struct holder {
 struct held {
 	const struct settings *settings;
 	struct loop *loop;
-	struct tls_context *tls;
+	struct caller caller;
 	struct devices devices;
-	struct sockaddr_storage address;
-	socklen_t address_size;
 	struct holder *holders; /* one for each device */
 	size_t n_connected;
 	/* of the present phase */
@@ -73,14 +70,10 @@ static void on_exchange(struct exchange *exchange, enum exchange_event event, vo
 {
 	struct holder *holder = arg;
 	const unsigned status = exchange_head(exchange)->status;
-	struct evbuffer *body = exchange_body(exchange);
 	char why[16];
 
 	switch (event) {
-	case EXCHANGE_BODY:
-		evbuffer_drain(body, evbuffer_get_length(body));
-		exchange_resume(exchange);
-		break;
+	case EXCHANGE_BODY: caller_drain(exchange); break;
 	case EXCHANGE_DONE:
 		snprintf(why, sizeof(why), "status %u", status);
 		if (status == 200)
@@ -99,15 +92,8 @@ static void on_exchange(struct exchange *exchange, enum exchange_event event, vo
 
 static void holder_send(struct holder *holder)
 {
-	const struct settings *settings = holder->held->settings;
-	struct exchange *exchange = link_request(holder->link, on_exchange, holder);
-
 	holder->is_owed = false;
-	exchange_send_head(exchange,
-			   &(struct http_head){ .method = HTTP_GET,
-						.target = slice_of(settings->target),
-						.host = slice_of(settings->srv),
-						.keep_alive = true });
+	caller_ask(&holder->held->caller, holder->link, on_exchange, holder);
 }
 
 /* Ask, as soon as the last answer is here. */
@@ -177,23 +163,14 @@ static void phase_run(struct held *held, int64_t limit_ms)
 
 static void connect_next(struct held *held)
 {
-	const struct link_settings settings = {
-		.conn = { .tls = held->tls,
-			  .server_name = held->settings->name,
-			  .handshake_timeout_ms = GRACE_MS },
-		.idle_timeout_ms = 3600000,
-		.head_timeout_ms = GRACE_MS,
-	};
 	struct holder *holder = &held->holders[held->n_connected];
 
 	if (held->n_connected == held->devices.n)
 		return;
 	*holder = (struct holder){ .held = held };
-	holder->link = link_connect(held->loop, (struct sockaddr *)&held->address,
-				    held->address_size, &settings, on_link, holder);
-	BUG_ON(!device_use(&held->devices.items[held->n_connected],
-			   conn_ssl(link_conn(holder->link))));
-	held->n_connected++;
+	holder->link =
+		caller_connect(&held->caller, &held->devices.items[held->n_connected++],
+			       on_link, holder);
 	holder_ask(holder, waits_now_us());
 }
 
@@ -300,8 +277,11 @@ int held_run(const struct settings *settings)
 	if (!devices_make(&held.devices, settings->devices, settings->issuer,
 			  settings->issuer_key))
 		return EXIT_FAILURE;
-	held.tls = part_tls(settings, TLS_CLIENT);
-	held.address_size = part_address(settings->port, &held.address);
+	held.caller = (struct caller){ .loop = held.loop,
+				       .settings = settings,
+				       .tls = part_tls(settings, TLS_CLIENT),
+				       .patience_ms = GRACE_MS };
+	held.caller.address_size = part_address(settings->port, &held.caller.address);
 	held.holders = calloc(held.devices.n + 1, sizeof(*held.holders));
 	BUG_ON(!held.holders);
 	timer_init(&held.end, held.loop, on_end, &held);

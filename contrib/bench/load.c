@@ -7,25 +7,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/exchange.h"
 #include "base/log.h"
-#include "contrib/bench/devices.h"
+#include "contrib/bench/caller.h"
 #include "contrib/bench/part.h"
 #include "contrib/bench/pulse.h"
 #include "contrib/bench/ticks.h"
 #include "contrib/bench/waits.h"
 
 #define SECOND_US   1000000
-#define PATIENCE_MS 60000 /* of the load itself; the proxies have their own */
-#define GRACE_S     30    /* for answers after the last question */
+#define PATIENCE_MS 60000
+#define GRACE_S     30 /* for answers after the last question */
 
 struct load {
 	const struct settings *settings;
 	struct loop *loop;
-	struct tls_context *tls;
+	struct caller caller;
 	struct devices devices;
-	struct sockaddr_storage address;
-	socklen_t address_size;
 	struct client *kept; /* of kept and honest */
 	struct pulse *pulse; /* of honest */
 	struct timer end;
@@ -61,18 +58,10 @@ static void fail(struct load *load, const char *why)
 static void client_connect(struct client *client)
 {
 	struct load *load = client->load;
-	const struct link_settings settings = {
-		.conn = { .tls = load->tls,
-			  .server_name = load->settings->name,
-			  .handshake_timeout_ms = PATIENCE_MS },
-		.idle_timeout_ms = 600000,
-		.head_timeout_ms = PATIENCE_MS,
-	};
 
-	client->link = link_connect(load->loop, (struct sockaddr *)&load->address,
-				    load->address_size, &settings, on_link, client);
-	BUG_ON(!device_use(&load->devices.items[load->next_device],
-			   conn_ssl(link_conn(client->link))));
+	client->link =
+		caller_connect(&load->caller, &load->devices.items[load->next_device],
+			       on_link, client);
 	load->next_device = (load->next_device + 1) % load->devices.n;
 }
 
@@ -100,7 +89,6 @@ static void on_exchange(struct exchange *exchange, enum exchange_event event, vo
 {
 	struct client *client = arg;
 	struct load *load = client->load;
-	struct evbuffer *body = exchange_body(exchange);
 	char status[16];
 
 	switch (event) {
@@ -111,10 +99,7 @@ static void on_exchange(struct exchange *exchange, enum exchange_event event, vo
 			 exchange_head(exchange)->status);
 		fail(load, status);
 		break;
-	case EXCHANGE_BODY:
-		evbuffer_drain(body, evbuffer_get_length(body));
-		exchange_resume(exchange);
-		break;
+	case EXCHANGE_BODY: caller_drain(exchange); break;
 	case EXCHANGE_DONE:
 		client->is_answered = true;
 		waits_add(client->is_kept ? &load->waits_kept : &load->waits_new,
@@ -130,14 +115,7 @@ static void on_exchange(struct exchange *exchange, enum exchange_event event, vo
 
 static void client_ask(struct client *client)
 {
-	const struct settings *settings = client->load->settings;
-	struct exchange *exchange = link_request(client->link, on_exchange, client);
-
-	exchange_send_head(exchange,
-			   &(struct http_head){ .method = HTTP_GET,
-						.target = slice_of(settings->target),
-						.host = slice_of(settings->srv),
-						.keep_alive = true });
+	caller_ask(&client->load->caller, client->link, on_exchange, client);
 }
 
 /* Kept: ask when it is time; by the clock, or at once. */
@@ -348,8 +326,11 @@ int load_run(const struct settings *settings)
 	if (!mode || !devices_make(&load.devices, settings->devices, settings->issuer,
 				   settings->issuer_key))
 		return EXIT_FAILURE;
-	load.tls = part_tls(settings, TLS_CLIENT);
-	load.address_size = part_address(settings->port, &load.address);
+	load.caller = (struct caller){ .loop = load.loop,
+				       .settings = settings,
+				       .tls = part_tls(settings, TLS_CLIENT),
+				       .patience_ms = PATIENCE_MS };
+	load.caller.address_size = part_address(settings->port, &load.caller.address);
 	timer_init(&load.end, load.loop, on_end, &load);
 	open_and_close(&load, settings->warm);
 	if (mode->has_kept)

@@ -3,6 +3,7 @@
 noinst_PROGRAMS += contrib/bench/bench
 contrib_bench_bench_SOURCES = \
 	contrib/bench/box.c \
+	contrib/bench/caller.c contrib/bench/caller.h \
 	contrib/bench/devices.c contrib/bench/devices.h \
 	contrib/bench/held.c \
 	contrib/bench/load.c \
