@@ -41,7 +41,7 @@ struct process_common {
 	const struct files *files; /* of the configuration */
 	int notify_fd;             /* eventfd: a state has changed */
 	int64_t beat_ms;           /* see beat.h */
-	char *title;               /* memory of the command line */
+	char *title;               /* memory of command line and environment */
 	size_t title_size;
 };
 

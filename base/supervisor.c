@@ -57,13 +57,22 @@ static int with_config(const struct daemon_parts *parts, enum command_mode mode)
 	return exit_code;
 }
 
-/* The arguments stand one behind the other in memory. */
-static size_t count_title_bytes(int argc, char **argv)
+/*
+ * The arguments stand one behind the other in memory, and the environment behind them.
+ * It is moved away: who starts a daemon without arguments left no room for the names of
+ * its processes.
+ */
+static size_t take_title_bytes(int argc, char **argv)
 {
 	char *end = argv[0];
 
 	for (int i = 0; i < argc && argv[i] == end; i++)
 		end += strlen(end) + 1;
+	for (char **variable = environ; *variable && *variable == end; variable++) {
+		end += strlen(end) + 1;
+		*variable = strdup(*variable);
+		BUG_ON(!*variable);
+	}
 	return (size_t)(end - argv[0]);
 }
 
@@ -72,7 +81,7 @@ int supervisor_main(const struct supervisor_spec *spec, int argc, char **argv)
 	struct daemon_parts parts = {
 		.spec = spec,
 		.title = argv[0],
-		.title_size = count_title_bytes(argc, argv),
+		.title_size = take_title_bytes(argc, argv),
 	};
 
 	if (!open_standard_files())

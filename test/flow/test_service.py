@@ -6,7 +6,7 @@ import socket
 import sys
 
 import pytest
-from harness import process, wait
+from harness import paths, process, wait
 from harness.schema import DEV
 
 # Opens listening sockets as a socket unit does, and becomes the daemon.
@@ -33,6 +33,21 @@ def opened_by_another(addresses):
 
 def pids(daemon, role):
     return [pid for pid in daemon.workers() if role in process.command(pid)]
+
+
+def test_ps_tells_processes_apart_however_short_the_command_was(site):
+    """What was typed has less room than the names that are written over it."""
+    site.start("database", "server", "gateway")
+    site.gateway.stop()
+    start = ("import os, sys; os.chdir(sys.argv[1]); os.execve(sys.argv[2],"
+             " ['g', '-c', 'provbox-gateway.conf'], {**os.environ, 'A': 'b' * 100})")
+    short = process.Process("short", [sys.executable, "-c", start, site.directory,
+                                      paths.program("provbox-gateway")], site.directory)
+    site.watch(short)
+    short.wait_event("ready")
+    names = {process.command(pid) for pid in process.descendants(short.pid)}
+    assert {"provbox-gateway: worker 0", "provbox-gateway: keys 0"} <= names
+    assert short.stop() == 0
 
 
 # ---- The watchdog ------------------------------------------------------------------
