@@ -14,7 +14,8 @@
 #include "base/tls_slim.h"
 #include "base/tls_verify.h"
 
-#define CHAIN_BYTES 16384 /* of all certificates a peer may present */
+#define SECURITY_LEVEL 2     /* keys of 112 bits and more, also of a peer */
+#define CHAIN_BYTES    16384 /* of all certificates a peer may present */
 #define CIPHERS_13                                       \
 	"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:" \
 	"TLS_CHACHA20_POLY1305_SHA256"
@@ -37,6 +38,7 @@ struct tls_context {
 
 static bool set_protocol(SSL_CTX *ssl_ctx, const struct tls_settings *settings)
 {
+	SSL_CTX_set_security_level(ssl_ctx, SECURITY_LEVEL);
 	/* Off means all three: a resumed session would not be verified again. */
 	SSL_CTX_set_options(ssl_ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION |
 					     SSL_OP_NO_COMPRESSION |

@@ -7,6 +7,9 @@
 
 #define CHAIN_DEPTH (TLS_CHAIN_CAS - 1) /* intermediates between leaf and anchor */
 #define PRESENTED   (TLS_CHAIN_CAS + 1) /* certificates of a chain that is remembered */
+/* Of RSA alone are there longer keys. OpenSSL takes 16,384 bits, and sixteen times the
+ * CPU to verify with them; under 2,048 its security level refuses. */
+#define KEY_BITS_MAX 4096
 
 /* Lives as long as its SSL_CTX, which handshakes under way hold. */
 struct verifier {
@@ -255,6 +258,16 @@ static bool verify_anew(const struct verifier *verifier, X509_STORE_CTX *asked,
 	return is_good;
 }
 
+static bool are_keys_bearable(const STACK_OF(X509) *presented)
+{
+	for (int i = 0; i < sk_X509_num(presented); i++) {
+		EVP_PKEY *key = X509_get0_pubkey(sk_X509_value(presented, i));
+		if (key && EVP_PKEY_get_bits(key) > KEY_BITS_MAX)
+			return false;
+	}
+	return true;
+}
+
 static int verify(X509_STORE_CTX *asked, void *arg)
 {
 	const struct verifier *verifier = arg;
@@ -262,6 +275,10 @@ static int verify(X509_STORE_CTX *asked, void *arg)
 	uint8_t key[SHA256_BYTES];
 	struct tls_chain chain;
 
+	if (!are_keys_bearable(X509_STORE_CTX_get0_untrusted(asked))) {
+		X509_STORE_CTX_set_error(asked, X509_V_ERR_APPLICATION_VERIFICATION);
+		return 0;
+	}
 	if (!verifier->memory || !key_of(X509_STORE_CTX_get0_untrusted(asked), key))
 		return verify_anew(verifier, asked, NULL, now_s);
 	if (!tls_memory_find(verifier->memory, key, now_s, &chain))

@@ -147,7 +147,7 @@ insert into reason (code, meaning, advice) values
 ('crl_stale', 'The revocation list of a CA is past its end, or not valid yet.', 'Fetch the newest list and reload; see the keys that end in crl_stale.'),
 ('certificate_wrong_purpose', 'The certificate is not for this use.', 'Issue it anew with the extended key usage of its side, clientAuth for who connects.'),
 ('certificate_wrong_name', 'The certificate is for another name.', 'Compare its subject alternative names with the name that was asked for.'),
-('certificate_chain', 'The chain of the certificate does not verify.', 'See whether an intermediate is missing, out of order or no CA.'),
+('certificate_chain', 'The chain of the certificate does not verify.', 'See whether an intermediate is missing, out of order or no CA, or an RSA key has under 2048 or over 4096 bits.'),
 ('handshake_timeout', 'The TLS handshake took too long.', 'If many do it, look for an attack, or for a radio network that loses much.'),
 ('displaced', 'The handshake was slow while others waited for its place.', 'If there are many, see handshakes and the load; more workers or gateways help.'),
 ('address_limited', 'The address made too many connections a second.', 'See new_sessions_per_address; devices behind one address share it.'),

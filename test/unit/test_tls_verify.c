@@ -89,6 +89,7 @@ static enum tls_failure show(struct world *w, X509 *const *certs, size_t n,
 			     EVP_PKEY *key, struct tls_chain *out)
 {
 	SSL_CTX *client_ctx = SSL_CTX_new(TLS_client_method());
+	SSL_CTX_set_security_level(client_ctx, 0); /* shows what it is told to */
 	SSL *client = SSL_new(client_ctx), *server = tls_new(w->tls, NULL);
 	enum tls_failure failure = TLS_FAILURE_NONE;
 	BIO *a, *b;
@@ -244,6 +245,31 @@ static void refuses_another_intermediate(void)
 	world_free(&w);
 }
 
+static void refuses_rsa_keys_that_are_too_short_or_too_long(void)
+{
+	static const struct {
+		size_t bits;
+		enum tls_failure failure;
+	} rows[] = { { 1024, TLS_FAILURE_CHAIN },
+		     { 2048, TLS_FAILURE_NONE },
+		     { 4096, TLS_FAILURE_NONE },
+		     { 4104, TLS_FAILURE_CHAIN } };
+	struct world w = world_new();
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct pki_options options = {
+			.eku = "clientAuth",
+			.issuer = w.ca,
+			.key = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", rows[i].bits)
+		};
+		struct pki_leaf *device = pki_issue(w.pki, "rsa", &options);
+		X509 *const certs[] = { device->cert, w.ca->cert };
+
+		CU_ASSERT_EQUAL(show(&w, certs, 2, device->key, NULL), rows[i].failure);
+	}
+	world_free(&w);
+}
+
 static void remembers_no_failure(void)
 {
 	struct world w = world_new();
@@ -368,6 +394,7 @@ static void remembers_nothing_when_told_so(void)
 
 TEST_MAIN("tls_verify", TEST(remembers_with_either_version),
 	  TEST(demands_the_key_each_time), TEST(refuses_another_intermediate),
+	  TEST(refuses_rsa_keys_that_are_too_short_or_too_long),
 	  TEST(remembers_no_failure), TEST(sees_what_has_expired_meanwhile),
 	  TEST(verifies_anew_after_the_clock_went_back),
 	  TEST(forgets_when_a_revocation_list_ends),
