@@ -16,6 +16,11 @@ begin
 				execute format('alter role %I set enable_seqscan = off', name);
 				execute format('alter role %I set jit = off', name);
 			end if;
+			-- Its statements take lists, shorter than PostgreSQL takes a list to be that it does not know: it would make
+			-- the plan anew for each.
+			if name = 'provbox_smsc' then
+				execute format('alter role %I set plan_cache_mode = force_generic_plan', name);
+			end if;
 		end if;
 	end loop;
 end
