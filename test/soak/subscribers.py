@@ -63,17 +63,17 @@ class Phone:
         self._write({"send": {"to": SHORT_CODE, "dcs": 0, "udh": "",
                               "data": text.encode().hex()}})
 
-    def code(self, since):
-        """The code in the newest whole terms message of those that came after `since`."""
-        whole = {}
-        found = None
+    def codes(self, since):
+        """The codes in the whole terms messages that came after `since`, in that order. One of
+        an earlier order may come late, and last."""
+        whole, found = {}, []
         for _, part in self.parts[since:]:
             ref, total, seq = position(part)
             whole.setdefault(ref, {})[seq] = sms.decoded(part)
             text = "".join(whole[ref][n] for n in sorted(whole[ref]))
             if len(whole[ref]) == total and (match := CODE.search(text)):
-                found = match[1]
-        return found
+                found.append(match[1])
+        return list(dict.fromkeys(found))
 
     def close(self):
         self.socket.shutdown(socket.SHUT_RDWR)
@@ -173,12 +173,13 @@ class Device:
                 "answer": "decline" if word == "NO" else "accept",
                 "sha256": digest(TERMS["en"].encode()).hex()}).encode())
             return
-        answered = 0.0
+        answered, n_answers = 0.0, 0
         while self.ask("GET", path, deadline).json()["state"] == "offered":
-            code = self.phone.code(since)
-            if code and time.monotonic() - answered > ANSWER_AGAIN_S:
-                self.phone.send(f"{word} {code}")
+            codes = self.phone.codes(since)
+            if codes and time.monotonic() - answered > ANSWER_AGAIN_S:
+                self.phone.send(f"{word} {codes[-1 - n_answers % len(codes)]}")
                 answered = time.monotonic()
+                n_answers += 1
             time.sleep(PAUSE_S)
             if time.monotonic() > deadline:
                 raise WrongAnswer(f"{path}: still offered after {PATIENCE_S} s")
