@@ -19,6 +19,18 @@ static void tell_systemd(void)
 	systemd_notify(text);
 }
 
+/* It ends the reload, well or not; what `systemctl status` shows stays until the next.
+ */
+static void tell_end(enum reload_result result, const char *why)
+{
+	char text[BOARD_WHY_BYTES + 64] = "READY=1\nSTATUS=";
+
+	if (result != RELOAD_DONE)
+		snprintf(text, sizeof(text), "READY=1\nSTATUS=last reload %s: %s",
+			 board_result_name(result), why);
+	systemd_notify(text);
+}
+
 void reload_begin(struct board *board, uint64_t number)
 {
 	board->reload.result = RELOAD_RUNNING;
@@ -62,5 +74,5 @@ void reload_end(struct board *board, uint64_t number, enum reload_result result,
 			  log_str("result", board_result_name(result)),
 			  log_str("why", board->reload.why),
 			  log_str("next", next_steps[result]));
-	systemd_notify("READY=1");
+	tell_end(result, board->reload.why);
 }

@@ -38,7 +38,7 @@ def test_systemd_is_told_of_every_change(site, name):
         assert heard.recv(100) == b"READY=1"
         os.kill(daemon.process.pid, signal.SIGHUP)
         assert heard.recv(100).startswith(b"RELOADING=1\nMONOTONIC_USEC=")
-        assert heard.recv(100) == b"READY=1"
+        assert heard.recv(100) == b"READY=1\nSTATUS="
         daemon.wait_event("reloaded")
         daemon.stop()
         assert heard.recv(100) == b"STOPPING=1"

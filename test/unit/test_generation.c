@@ -409,9 +409,9 @@ static void systemd_is_told_of_reloads(void)
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	struct timeval limit = { .tv_sec = 10 };
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	static const char *const expected[] = {
-		"READY=1", "RELOADING=1\nMONOTONIC_USEC=", "READY=1", "STOPPING=1"
-	};
+	static const char *const expected[] = { "READY=1",
+						"RELOADING=1\nMONOTONIC_USEC=",
+						"READY=1\nSTATUS=", "STOPPING=1" };
 
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s",
 		 in_directory("notify"));

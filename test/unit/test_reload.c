@@ -25,7 +25,7 @@ static void tells_systemd_that_it_begins_and_ends(void)
 	CU_ASSERT_EQUAL(strspn(told + 27, "0123456789"), strlen(told + 27));
 	CU_ASSERT(strlen(told) > 27);
 	reload_end(board, 2, RELOAD_DONE, "");
-	CU_ASSERT_STRING_EQUAL(told, "READY=1");
+	CU_ASSERT_STRING_EQUAL(told, "READY=1\nSTATUS=");
 	CU_ASSERT_EQUAL(board->reload.result, RELOAD_DONE);
 	CU_ASSERT(board->reload.at_ms > 0);
 	CU_ASSERT_STRING_EQUAL(board->reload.why, "");
@@ -39,7 +39,8 @@ static void keeps_why_it_was_refused_in_one_line(void)
 
 	reload_begin(board, 3);
 	reload_end(board, 3, RELOAD_REFUSED, "a.conf:1: x\na.conf:7: \t\xff\"y\"\n");
-	CU_ASSERT_STRING_EQUAL(told, "READY=1");
+	CU_ASSERT_STRING_EQUAL(told, "READY=1\nSTATUS=last reload refused: "
+				     "a.conf:1: x; a.conf:7: ??\"y\"");
 	CU_ASSERT_STRING_EQUAL(board->reload.why, "a.conf:1: x; a.conf:7: ??\"y\"");
 	CU_ASSERT_EQUAL(board->n_reloads[RELOAD_REFUSED], 1);
 	CU_ASSERT_EQUAL(board->n_reloads[RELOAD_DONE], 0);
