@@ -23,6 +23,14 @@ static const char *const level_names[] = {
 };
 #define N_LEVELS (sizeof(level_names) / sizeof(level_names[0]))
 
+/* Not shown: `journalctl -p warning` goes by it. Source: sd-daemon(3). */
+static const char *const journal_levels[] = {
+	[LOG_LEVEL_ERROR] = "<3>",
+	[LOG_LEVEL_WARN] = "<4>",
+	[LOG_LEVEL_INFO] = "<6>",
+	[LOG_LEVEL_DEBUG] = "<7>",
+};
+
 struct line {
 	size_t n;
 	char p[LINE_BYTES];
@@ -278,7 +286,9 @@ static ssize_t write_some(struct slice text)
 static void put_origin(struct line *line, enum log_level level)
 {
 	line->n = 0;
-	if (!sink.is_journal) {
+	if (sink.is_journal) { /* which has the time itself */
+		put(line, slice_of(journal_levels[level]));
+	} else {
 		char now[25];
 		time_format(time_now_ms(), now);
 		put(line, slice_of(now));
