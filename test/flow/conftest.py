@@ -2,12 +2,16 @@
 
 import collections
 import os
+import pathlib
+import shutil
 import signal
+import tempfile
 
 import pytest
 import xdist.scheduler
-from harness import postgres, process
+from harness import paths, postgres, process
 from harness import site as site_module
+from harness.model import Model
 from harness.schema import Schema
 
 LOG_LINES = 40
@@ -16,9 +20,25 @@ LOG_LINES = 40
 def pytest_configure(config):
     # Below a shell that runs it in the background, interrupts would be ignored. The workers of
     # xdist have it from who starts them: on a busy machine theirs is not the main thread.
-    if not hasattr(config, "workerinput"):
+    if hasattr(config, "workerinput"):
+        folder = config.workerinput["model"]
+    else:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        folder = config.model_folder = tempfile.mkdtemp(
+            prefix="provbox-model-", dir=paths.memory_directory())
+        pathlib.Path(folder).chmod(0o755)
+    postgres.Cluster.model = Model(folder)
     process.adopt_orphans()
+
+
+@pytest.hookimpl(optionalhook=True)  # without -n nobody asks
+def pytest_configure_node(node):
+    node.workerinput["model"] = node.config.model_folder
+
+
+def pytest_unconfigure(config):
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(config.model_folder)
 
 
 def pytest_collection_modifyitems(items):

@@ -21,10 +21,15 @@ def number(i):
     return f"+4477009009{i:02d}"
 
 
+class BareCluster(postgres.Cluster):
+    """Knows nothing of Provbox, as after the loss of a machine."""
+
+    model = None
+
+
 @pytest.fixture(scope="module")
 def another(cluster):
-    """A cluster that knows nothing of Provbox, as after the loss of a machine."""
-    running = postgres.Cluster()
+    running = BareCluster()
     yield running
     running.stop()
 

@@ -52,6 +52,8 @@ class Cluster:
     settings = SETTINGS
     place = None  # the folder that it is in; None: memory, where there is room
     access = "local all all peer map=tests\n"
+    # What is to be copied (harness/model.py); None: nothing, it is made from nothing.
+    model = None
 
     def __init__(self):
         self.directory = pathlib.Path(
@@ -61,19 +63,30 @@ class Cluster:
         self.server = None
         self.templates = {}
         self.databases = 0
+        self.administration = Database(self, "postgres")
         if OS_USER:
             shutil.chown(self.directory, OS_USER, OS_USER)
+        if self.model:
+            self.templates = self.model.copy_to(self.data)
+            self.databases = len(self.templates)  # which are named by their numbers
+        else:
+            self._make()
         self._initialise()
         self.start()
 
-    def _initialise(self):
-        switch = {"user": OS_USER, "group": OS_USER, "extra_groups": []} if OS_USER else {}
+    def _make(self):
         subprocess.run(
-            [paths.POSTGRES / "initdb", "--pgdata", self.data, "--username", ADMINISTRATOR,
-             "--auth", "peer", "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync"],
-            check=True, cwd=self.directory, stdout=subprocess.PIPE, **switch)
+            [*process.as_user(OS_USER), paths.POSTGRES / "initdb", "--pgdata", self.data,
+             "--username", ADMINISTRATOR, "--auth", "peer", "--encoding", "UTF8",
+             "--locale", "C.UTF-8", "--no-sync"],
+            check=True, cwd=self.directory, stdout=subprocess.PIPE)
         with open(self.data / "postgresql.conf", "a") as conf:
-            conf.write(self.settings.format(directory=self.directory))
+            conf.write("include 'cluster.conf'\n")
+
+    def _initialise(self):
+        """What a cluster has of its own."""
+        (self.data / "cluster.conf").write_text(
+            self.settings.format(directory=self.directory))
         (self.data / "pg_hba.conf").write_text(self.access)
         (self.data / "pg_ident.conf").write_text(
             "".join(f"tests {user} {role}\n"
@@ -101,6 +114,7 @@ class Cluster:
                          if "deadlock" in entry or "still waiting" in entry)
 
     def stop_server(self):
+        self.administration.close()
         self.server.popen.send_signal(2)  # SIGINT: fast shutdown
         self.server.wait(20)
 
@@ -116,22 +130,23 @@ class Cluster:
         connection.autocommit = True
         return connection
 
-    def execute(self, statement, database="postgres"):
-        connection = self.connect(database)
-        try:
-            connection.cursor().execute(statement)
-        finally:
-            connection.close()
+    def execute(self, statement):
+        """In no database that a test has, as the administrator."""
+        self.administration.query(statement)
 
     def new_database(self, prepare):
         """A database as `prepare(Database)` leaves it, copied when it was made before."""
+        return self._create(self.template(prepare))
+
+    def template(self, prepare):
+        """Name of the database that is copied for those that are as `prepare` leaves them."""
         key = prepare.__qualname__
         if key not in self.templates:
             template = self._create("template0")
             prepare(template)
             template.close()
             self.templates[key] = template.name
-        return self._create(self.templates[key])
+        return self.templates[key]
 
     def _create(self, template):
         self.databases += 1
