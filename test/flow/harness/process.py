@@ -80,6 +80,8 @@ class Log:
         self.lock = threading.Lock()
 
     def _read(self):
+        if os.stat(self.path).st_size == self.n_bytes:
+            return
         with open(self.path, "rb") as log:
             log.seek(self.n_bytes)
             # A line that is being written is not seen yet.
