@@ -55,6 +55,8 @@ smsbox-id = {box_id}
 smsc-id = {smsc_id}
 """
 
+STOP_PATIENCE_S = 5.0  # it waits for messages that nobody fetches, until it is killed
+
 # Kannel's own, between its threads at the end: when it stops while the connection of one
 # who asked for its status is being closed.
 OWN_RACE = "HTTP: Race condition in client_destroy"
@@ -119,7 +121,7 @@ class Bearerbox:
         if self.process.is_running():
             self.process.popen.send_signal(signal.SIGTERM)
             try:
-                self.process.wait(process.STOP_TIMEOUT_S)
+                self.process.wait(STOP_PATIENCE_S)
             except AssertionError:
                 pass
 
