@@ -163,7 +163,8 @@ static void on_report(struct incoming *incoming, const struct box_sms *sms)
 	log_debug("report", log_slice("part", reference),
 		  log_num("event", sms->dlr_mask));
 	store_put_batched(incoming->p.store, STATEMENT_NEWS, params, 5,
-			  is_good(sms->dlr_mask), on_stored, pending);
+			  is_good(sms->dlr_mask) ? STORE_JOINS : STORE_ALONE, on_stored,
+			  pending);
 }
 
 /* An answer is one message. A part of a longer one that bearerbox did not put together
@@ -228,6 +229,7 @@ static void on_sms(struct incoming *incoming, const struct box_sms *sms)
 	}
 }
 
+/* The SMSC's word mostly follows bearerbox's within milliseconds. */
 static void on_ack(struct incoming *incoming, const struct box_ack *ack)
 {
 	const struct slice params[] = { ack->id, number(incoming, ack->nack), NO_VALUE,
@@ -241,8 +243,8 @@ static void on_ack(struct incoming *incoming, const struct box_ack *ack)
 		log_warn("part_refused", log_slice("part", ack->id),
 			 log_num("nack", ack->nack));
 	}
-	store_put_batched(incoming->p.store, STATEMENT_NEWS, params, 5, is_taken, NULL,
-			  NULL);
+	store_put_batched(incoming->p.store, STATEMENT_NEWS, params, 5,
+			  is_taken ? STORE_AWAITS : STORE_ALONE, NULL, NULL);
 }
 
 void incoming_message(struct incoming *incoming, const struct box_message *message)

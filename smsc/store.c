@@ -10,7 +10,8 @@
 
 #define RETRY_MIN_MS 100
 #define RETRY_MAX_MS 5000
-#define BATCH_MAX    200
+#define BATCH_MAX    STORE_HIGH
+#define COMPANY_MS   50
 
 struct fact {
 	/* In held or its lane, then in ready where it is batched, then in calling or
@@ -23,9 +24,10 @@ struct fact {
 	void *arg;
 	struct db_call *call; /* of it alone; NULL while there is none */
 	bool is_batched, is_alone, may_join;
-	uint64_t number;   /* of its putting */
-	size_t n_before;   /* facts put before it that it still waits for */
-	int64_t failed_ms; /* since when the database fails it; 0: it does not */
+	int64_t company_by_ms; /* until then it may wait for another of its lane */
+	uint64_t number;       /* of its putting */
+	size_t n_before;       /* facts put before it that it still waits for */
+	int64_t failed_ms;     /* since when the database fails it; 0: it does not */
 	size_t n_params;
 	struct slice params[STORE_PARAMS_MAX];
 	char bytes[]; /* of the params */
@@ -55,7 +57,7 @@ struct store {
 	struct db_call *batch_call;
 	size_t n;
 	uint64_t n_put;
-	struct timer retry;
+	struct timer retry, company;
 	int64_t retry_ms;
 	loop_fn *on_progress;
 	void *progress_arg;
@@ -274,14 +276,24 @@ static void on_batch(void *arg, enum db_status status, const PGresult *result)
 	send_batch(store);
 }
 
-/* Move what goes together with the first ready fact. */
+/* It is the only one of its lane on its way, and what follows it may come soon. */
+static bool awaits_company(const struct fact *fact)
+{
+	return !fact->is_alone && fact->lane->n_going == 1 &&
+	       loop_now_ms(fact->store->loop) < fact->company_by_ms;
+}
+
+/* Move what goes together with the first ready fact that need wait no more. */
 static void fill_batch(struct store *store)
 {
-	struct fact *first = TAILQ_FIRST(&store->ready), *fact = first, *next;
+	struct fact *first = TAILQ_FIRST(&store->ready), *fact, *next;
+	while (first && awaits_company(first))
+		first = TAILQ_NEXT(first, link);
+	fact = first;
 	for (size_t n = 0; fact && n < BATCH_MAX; fact = next) {
 		next = first->is_alone ? NULL : TAILQ_NEXT(fact, link);
 		if (fact->statement != first->statement ||
-		    fact->is_alone != first->is_alone)
+		    fact->is_alone != first->is_alone || awaits_company(fact))
 			continue;
 		TAILQ_REMOVE(&store->ready, fact, link);
 		TAILQ_INSERT_TAIL(&store->batch, fact, link);
@@ -313,11 +325,21 @@ static void send_batch(struct store *store)
 	if (store->batch_call || TAILQ_EMPTY(&store->ready))
 		return;
 	fill_batch(store);
+	if (TAILQ_EMPTY(&store->batch)) {
+		if (!timer_is_pending(&store->company))
+			timer_start(&store->company, COMPANY_MS);
+		return;
+	}
 	store->batch_call = call_batch(store);
 	while (!store->batch_call && (fact = TAILQ_FIRST(&store->batch))) {
 		TAILQ_REMOVE(&store->batch, fact, link);
 		wait_for_retry(fact);
 	}
+}
+
+static void on_company(void *arg)
+{
+	send_batch(arg);
 }
 
 static void call(struct fact *fact)
@@ -354,6 +376,7 @@ struct store *store_new(struct loop *loop, struct db *db, int64_t give_up_ms)
 	TAILQ_INIT(&store->ready);
 	TAILQ_INIT(&store->batch);
 	timer_init(&store->retry, loop, on_retry, store);
+	timer_init(&store->company, loop, on_company, store);
 	return store;
 }
 
@@ -378,6 +401,7 @@ static void free_lane(void *arg)
 void store_free(struct store *store)
 {
 	timer_cancel(&store->retry);
+	timer_cancel(&store->company);
 	if (store->batch_call)
 		db_cancel(store->batch_call);
 	drop_all(&store->ready);
@@ -425,12 +449,14 @@ void store_put(struct store *store, size_t statement, const struct slice *params
 }
 
 void store_put_batched(struct store *store, size_t statement,
-		       const struct slice *params, size_t n_params, bool may_join,
-		       store_fn *fn, void *arg)
+		       const struct slice *params, size_t n_params,
+		       enum store_company company, store_fn *fn, void *arg)
 {
 	struct fact *fact = new_fact(store, statement, params, n_params, fn, arg);
 	fact->is_batched = true;
-	fact->may_join = may_join;
+	fact->may_join = company != STORE_ALONE;
+	if (company == STORE_AWAITS)
+		fact->company_by_ms = loop_now_ms(store->loop) + COMPANY_MS;
 	enter_lane(fact);
 }
 

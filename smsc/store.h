@@ -25,6 +25,14 @@ enum store_outcome {
 			 * logged, and may be brought again */
 };
 
+/** Facts about one thing on their way together are mostly in one statement, and after
+ * an outage in any order: for those of which the last word is the same either way. */
+enum store_company {
+	STORE_ALONE,  /* after all that came before, and before all that comes after */
+	STORE_JOINS,  /* with others that may */
+	STORE_AWAITS, /* the same, and it may wait a twentieth of a second for one */
+};
+
 /** @p answer is borrowed for the call; empty for SQL NULL and without STORE_DONE. */
 typedef void store_fn(void *arg, enum store_outcome outcome, struct slice answer);
 
@@ -60,13 +68,11 @@ void store_put_last(struct store *store, size_t statement, const struct slice *p
  * afterwards. When the database fails several, each goes once more alone, so that none
  * is judged for another.
  *
- * @param may_join  facts about one thing that all may join are on their way together,
- *                  mostly in one statement, and after an outage in any order: for
- *                  those of which the last word is the same either way
+ * @param company  whether others about the same thing may be on their way with it
  */
 void store_put_batched(struct store *store, size_t statement,
-		       const struct slice *params, size_t n_params, bool may_join,
-		       store_fn *fn, void *arg);
+		       const struct slice *params, size_t n_params,
+		       enum store_company company, store_fn *fn, void *arg);
 /** Facts that are not stored yet. */
 size_t store_count(const struct store *store);
 /** Called whenever one left. */

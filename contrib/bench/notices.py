@@ -23,11 +23,16 @@ PATIENCE_S = 120
 
 
 class Bearerbox(kannel.Bearerbox):
-    """One that does not tell of each message, which costs it half of its speed."""
+    """One that does not tell of each message, which costs it half of its speed, and waits for
+    no acknowledgement before a window of reports is without."""
 
     log_level = 3
     options = ("-v", "3")
     window = 500
+
+    def configure(self, *smsc_settings, core_settings=()):
+        super().configure(*smsc_settings, core_settings=(
+            f"smsbox-max-pending = {PLAN['window']}", *core_settings))
 
 
 @contextlib.contextmanager

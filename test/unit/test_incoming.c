@@ -16,8 +16,9 @@
 /* The one fact that was put into the store last. */
 static struct {
 	int n;
-	bool is_last;              /* by store_put_last() */
-	bool is_batched, may_join; /* by store_put_batched() */
+	bool is_last;    /* by store_put_last() */
+	bool is_batched; /* by store_put_batched() */
+	enum store_company company;
 	size_t statement, n_params;
 	char params[STORE_PARAMS_MAX][64];
 	bool is_null[STORE_PARAMS_MAX];
@@ -100,12 +101,12 @@ void store_put(struct store *store, size_t statement, const struct slice *params
 }
 
 void store_put_batched(struct store *store, size_t statement,
-		       const struct slice *params, size_t n_params, bool may_join,
-		       store_fn *fn, void *arg)
+		       const struct slice *params, size_t n_params,
+		       enum store_company company, store_fn *fn, void *arg)
 {
 	store_put(store, statement, params, n_params, fn, arg);
 	stored.is_batched = true;
-	stored.may_join = may_join;
+	stored.company = company;
 }
 
 void store_put_last(struct store *store, size_t statement, const struct slice *params,
@@ -377,7 +378,8 @@ static void lets_join_what_goes_well(void)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		begin();
 		receive_report(PART, rows[i].event);
-		CU_ASSERT_EQUAL(stored.may_join, rows[i].may_join);
+		CU_ASSERT_EQUAL(stored.company,
+				rows[i].may_join ? STORE_JOINS : STORE_ALONE);
 		finish(STORE_DONE, SLICE("new"));
 	}
 }
@@ -430,7 +432,8 @@ static void stores_acknowledgements(void)
 		CU_ASSERT_EQUAL(window_oldest_unacked_ms(window), -1);
 		CU_ASSERT_EQUAL(stored.statement, STATEMENT_NEWS);
 		CU_ASSERT(stored.is_batched && stored.is_null[2]);
-		CU_ASSERT_EQUAL(stored.may_join, rows[i].is_waiting);
+		CU_ASSERT_EQUAL(stored.company,
+				rows[i].is_waiting ? STORE_AWAITS : STORE_ALONE);
 		snprintf(nack, sizeof(nack), "%d", rows[i].nack);
 		CU_ASSERT_STRING_EQUAL(stored.params[1], nack);
 		CU_ASSERT_EQUAL(counted[SMSC_ACK_SUCCESS + rows[i].nack], 1);

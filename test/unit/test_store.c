@@ -140,13 +140,14 @@ static void put(const char *key, const char *name)
 static void put_batched(size_t statement, const char *key, const char *name)
 {
 	const struct slice params[] = { slice_of(key), { NULL, 0 } };
-	store_put_batched(store, statement, params, 2, false, on_stored, (void *)name);
+	store_put_batched(store, statement, params, 2, STORE_ALONE, on_stored,
+			  (void *)name);
 }
 
 static void put_joining(const char *key, const char *name)
 {
 	const struct slice params[] = { slice_of(key), slice_of(name) };
-	store_put_batched(store, 5, params, 2, true, on_stored, (void *)name);
+	store_put_batched(store, 5, params, 2, STORE_JOINS, on_stored, (void *)name);
 }
 
 static void stop_loop(void *arg)
@@ -375,6 +376,31 @@ static void joins_what_may_join(void)
 	end();
 }
 
+/* What may wait goes with the next about the same thing, or when it has waited. */
+static void waits_a_little_for_company(void)
+{
+	const struct slice early[] = { SLICE("part"), SLICE("a") };
+	const struct slice lonely[] = { SLICE("other"), SLICE("x") };
+	begin();
+	store_put_batched(store, 5, early, 2, STORE_AWAITS, on_stored, "a");
+	store_put_batched(store, 5, lonely, 2, STORE_AWAITS, on_stored, "x");
+	CU_ASSERT_EQUAL(n_calls, 0);
+	put_joining("part", "b");
+	CU_ASSERT_EQUAL_FATAL(n_calls, 1);
+	CU_ASSERT_STRING_EQUAL(calls[0].second, "{\"a\",\"b\"}");
+	answer_rows(0, DB_OK, 2);
+	CU_ASSERT_EQUAL(n_calls, 1);
+	run_for(150);
+	CU_ASSERT_EQUAL_FATAL(n_calls, 2);
+	CU_ASSERT_STRING_EQUAL(calls[1].second, "{\"x\"}");
+	answer(1, DB_OK);
+	CU_ASSERT_STRING_EQUAL(order, "abx");
+	CU_ASSERT_EQUAL(unstored, 0);
+	store_put_batched(store, 5, early, 2, STORE_AWAITS, on_stored, "c");
+	end();
+	CU_ASSERT_STRING_EQUAL(order, "abx");
+}
+
 /* One that the database will never take fails no other. */
 static void judges_each_of_a_batch_for_itself(void)
 {
@@ -442,5 +468,5 @@ TEST_MAIN("store", TEST(tells_when_it_is_stored), TEST(keeps_the_order_of_one_th
 	  TEST(gives_up_what_the_database_fails), TEST(an_outage_begins_the_time_anew),
 	  TEST(tries_again_when_the_queue_is_full),
 	  TEST(sends_together_what_comes_meanwhile), TEST(joins_what_may_join),
-	  TEST(judges_each_of_a_batch_for_itself),
+	  TEST(waits_a_little_for_company), TEST(judges_each_of_a_batch_for_itself),
 	  TEST(tries_a_batch_again_after_an_outage), TEST(drops_everything_at_the_end))
