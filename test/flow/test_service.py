@@ -39,8 +39,9 @@ def test_ps_tells_processes_apart_however_short_the_command_was(site):
     """What was typed has less room than the names that are written over it."""
     site.start("database", "server", "gateway")
     site.gateway.stop()
+    (site.directory / "c").write_text((site.directory / "provbox-gateway.conf").read_text())
     start = ("import os, sys; os.chdir(sys.argv[1]); os.execve(sys.argv[2],"
-             " ['g', '-c', 'provbox-gateway.conf'], {**os.environ, 'A': 'b' * 100})")
+             " ['g', '-c', 'c'], {**os.environ, 'A': 'b' * 100})")
     short = process.Process("short", [sys.executable, "-c", start, site.directory,
                                       paths.program("provbox-gateway")], site.directory)
     site.watch(short)
