@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -64,15 +66,20 @@ static int with_config(const struct daemon_parts *parts, enum command_mode mode)
  */
 static size_t take_title_bytes(int argc, char **argv)
 {
+	static char *moved; /* here for ever, whatever becomes of a variable */
 	char *end = argv[0];
+	size_t n = 0;
 
 	for (int i = 0; i < argc && argv[i] == end; i++)
 		end += strlen(end) + 1;
-	for (char **variable = environ; *variable && *variable == end; variable++) {
+	char *environment = end;
+	for (; environ[n] == end; n++)
 		end += strlen(end) + 1;
-		*variable = strdup(*variable);
-		BUG_ON(!*variable);
-	}
+	moved = malloc((size_t)(end - environment) + 1);
+	BUG_ON(!moved);
+	memcpy(moved, environment, (size_t)(end - environment));
+	for (size_t i = 0; i < n; i++)
+		environ[i] = moved + (environ[i] - environment);
 	return (size_t)(end - argv[0]);
 }
 
