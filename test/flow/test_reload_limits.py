@@ -46,9 +46,11 @@ class Edge:
         return device
 
     def change(self, **config):
-        """By a reload; the generation before has ended or drains."""
+        """By a reload; the generation before has ended or drains: it takes nobody new."""
+        drain = len(self.gateway.events("draining")) + self.gateway.config.get("workers", 1)
         self.gateway.config.update(config)
         reload(self.gateway)
+        wait.until(lambda: len(self.gateway.events("draining")) >= drain, "workers that drain")
 
     def leave(self):
         """All devices go: nobody waits for them to read what they were told last."""
