@@ -26,11 +26,6 @@ def edge(site):
     return site
 
 
-def is_sanitized():
-    """The leak sanitizer traces the process that it is in, which must be dumpable."""
-    return b"libasan" in pathlib.Path(paths.program("provbox-gateway")).read_bytes()
-
-
 def pid_of(daemon, role):
     (pid,) = [pid for pid in daemon.workers() if f": {role} " in process.command(pid)]
     return pid
@@ -79,7 +74,7 @@ class Load:
 # -- where keys are
 
 def memory(pid):
-    """What a process has in memory and may read, region by region."""
+    """What a process has in memory and may read, region by region, but for zeros."""
     maps = pathlib.Path(f"/proc/{pid}/maps").read_text()
     with open(f"/proc/{pid}/mem", "rb", buffering=0) as mem:
         for line in maps.splitlines():
@@ -88,9 +83,11 @@ def memory(pid):
             if "r" not in rights or size > REGION_BYTES_MAX:
                 continue
             try:
-                yield os.pread(mem.fileno(), size, int(start, 16))
+                region = os.pread(mem.fileno(), size, int(start, 16))
             except OSError:
-                pass  # [vvar]: no memory
+                continue  # [vvar]: no memory
+            if region.strip(b"\0"):
+                yield region
 
 
 def forms(leaf):
@@ -130,8 +127,8 @@ def test_no_worker_holds_a_key_while_it_uses_it(edge):
         load.wait(5)
 
 
-@pytest.mark.skipif(os.geteuid() == 0 or is_sanitized(), reason="root may look, and anybody "
-                    "into a process with sanitizers")
+@pytest.mark.skipif(os.geteuid() == 0 or paths.is_sanitized(), reason="root may look, and "
+                    "anybody into a process with sanitizers")
 def test_nobody_of_the_same_user_may_look(edge):
     for pid in edge.gateway.workers():
         with pytest.raises(PermissionError):

@@ -29,6 +29,12 @@ def program(name):
     return str(path)
 
 
+def is_sanitized():
+    """Whether the programs are a build with sanitizers, which is slower, keeps freed memory
+    for a while, and has to be dumpable for its search for leaks."""
+    return b"libasan" in pathlib.Path(program("provbox-gateway")).read_bytes()
+
+
 def memory_directory():
     """Memory, when there is room and programs may run from it: a new database or a
     spooled message costs a disk some hundred milliseconds."""
