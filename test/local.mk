@@ -8,9 +8,9 @@ FLOW_ENV = PROVBOX_SRCDIR='$(abs_top_srcdir)' PROVBOX_BUILDDIR='$(abs_top_buildd
 	PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX='$(PYCACHE)'
 # One flow: make check-flow FLOW='-k declined'. In the debugger: FLOW='-n 0 --pdb -k declined'.
 FLOW =
-# Flows wait more than they compute: three at a time on each core, each with a PostgreSQL of
+# Flows wait more than they compute: four at a time on each core, each with a PostgreSQL of
 # its own.
-FLOW_JOBS = $$((3 * $$(nproc)))
+FLOW_JOBS = $$((4 * $$(nproc)))
 
 .PHONY: check-flow format fuzz fuzz-coverage lint mutants soak
 check-flow: all
