@@ -86,6 +86,7 @@ class Bearerbox:
         self.conf = self.directory / "kannel.conf"
         self.configure()
         self.process = None
+        self.n_starts = 0
 
     def configure(self, *smsc_settings, core_settings=()):
         """Write the configuration; lines for the groups of the message centre and of the
@@ -102,6 +103,7 @@ class Bearerbox:
     def start(self):
         self.process = process.Process(
             "bearerbox", ["/usr/sbin/bearerbox", *self.options, self.conf], self.directory)
+        self.n_starts += 1
         self.process.wait_port(self.admin_port)
         self.process.wait_port(self.box_port)
 
@@ -112,9 +114,13 @@ class Bearerbox:
             return answer.read().decode()
 
     def wait_online(self):
-        """Until the link to the message centre is bound."""
+        """Until the link to the message centre is bound, and messages are taken from there:
+        the store is loaded after that."""
         self.process.wait_for(lambda: f"{self.SMSC_ID}[" in self.status()
                               and "(online" in self.status(), "the SMPP link")
+        if not self.options:  # that make it tell less
+            self.process.wait_for(
+                lambda: self.process.log().count("Start-up done") >= self.n_starts, "the store")
 
     def stop(self):
         """bearerbox waits for messages that nobody fetches: then it is killed."""
