@@ -9,8 +9,12 @@ FLOW_ENV = PROVBOX_SRCDIR='$(abs_top_srcdir)' PROVBOX_BUILDDIR='$(abs_top_buildd
 # One flow: make check-flow FLOW='-k declined'. In the debugger: FLOW='-n 0 --pdb -k declined'.
 FLOW =
 # Flows wait more than they compute: four at a time on each core, each with a PostgreSQL of
-# its own.
+# its own. A sanitizer computes more.
+if SANITIZE
+FLOW_JOBS = $$((3 * $$(nproc)))
+else
 FLOW_JOBS = $$((4 * $$(nproc)))
+endif
 
 .PHONY: check-flow format fuzz fuzz-coverage lint mutants soak
 check-flow: all
