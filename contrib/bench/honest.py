@@ -14,8 +14,9 @@ READER_MORE_S = 9
 PATIENCE_S = 20
 BAR_MS = 50
 FULL = {"kinds": list(KINDS), "peers": 1000, "seconds": 12, "deadline": "3s"}
+# The deadline is for the server, too, which stands behind other work of the machine here.
 SMOKE = {"kinds": ["none", "silent", "slow_body"], "peers": 20, "seconds": 4,
-         "deadline": "2s"}
+         "deadline": "10s"}
 HONEST = {"mode": "honest", "devices": 500, "warm": 20, "rate": 50, "connections": 16,
           "asks": 320}
 

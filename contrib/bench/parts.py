@@ -18,9 +18,18 @@ PROXY_CORE, LOAD_CORE = CORES[0], CORES[-1]
 _libc = ctypes.CDLL(None)
 
 
+is_polite = False  # to other work of the machine: it comes first, and on any core
+
+
+def stay(*cores):
+    """This process, and what it will start."""
+    if not is_polite:
+        os.sched_setaffinity(0, cores)
+
+
 def pin(pid, *cores):
     """A process and all below it."""
-    for one in [pid, *process.descendants(pid)]:
+    for one in [] if is_polite else [pid, *process.descendants(pid)]:
         os.sched_setaffinity(one, cores)
 
 
@@ -69,9 +78,6 @@ def pss_kib(pid):
     return total
 
 
-is_polite = False  # to other work of the machine: it comes first
-
-
 @contextlib.contextmanager
 def alone():
     """What is started meanwhile goes before other work of the machine, if this user may do
@@ -112,7 +118,7 @@ class Part:
     def __init__(self, part, /, core=LOAD_CORE, **settings):
         def prepare():
             _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-            os.sched_setaffinity(0, CORES if core is None else {core})
+            stay(*(CORES if core is None else [core]))
 
         words = [f"{key}={value}" for key, value in settings.items() if value is not None]
         self.process = subprocess.Popen(
@@ -152,7 +158,7 @@ def run(part, /, **settings):
     words = [f"{key}={value}" for key, value in settings.items()]
     done = subprocess.run(
         [paths.BUILD / "contrib/bench/bench", part, *words], check=True,
-        capture_output=True, preexec_fn=lambda: os.sched_setaffinity(0, {PROXY_CORE}))
+        capture_output=True, preexec_fn=lambda: stay(PROXY_CORE))
     return json.loads(done.stdout)
 
 

@@ -109,7 +109,7 @@ def measure_pgbench(directory, database, mode, seconds, devices, epoch, catalogu
          "-T", str(seconds + 1), "-P", "1", "-f", script,
          "-D", f"prefix=urn:gsma:imei:{cluster.FIRST_TAC}-", database.dsn("provbox_server")],
         capture_output=True, text=True,
-        preexec_fn=lambda: os.sched_setaffinity(0, {parts.PROXY_CORE}))
+        preexec_fn=lambda: parts.stay(parts.PROXY_CORE))
     assert done.returncode == 0, done.stderr
     rates = re.findall(r"^progress: .* ([0-9.]+) tps", done.stderr, re.M)
     return {"rate": statistics.mean(map(float, rates[1:seconds + 1]))}
