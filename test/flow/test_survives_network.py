@@ -1,8 +1,8 @@
 """A network that drops, delays, damages, resets and swallows, at any byte of a session: no
 wrong answer, nothing acknowledged that is not stored, no session past its deadline, no leak.
 
-The check takes some offsets of each kind. All of them, and many of the slow kinds: make soak
-SOAK=network.
+The check takes some offsets of each kind. All of them, and many of the slow kinds, in shares
+of which each has a site to itself: make soak SOAK=network FLOW='-n 6'.
 """
 
 import concurrent.futures
@@ -12,6 +12,7 @@ import json
 import os
 import random
 import ssl
+import sys
 import time
 import uuid
 
@@ -26,10 +27,16 @@ MANY_OFFSETS = 100
 PROGRESS_S = 5
 SEED = int(os.environ.get("PROVBOX_SOAK_SEED", "1"))
 IS_SOAK = bool(os.environ.get("PROVBOX_SOAK"))
+SHARES = 6 if IS_SOAK else 1
 DEVICES = 12
 # Of a device with the gateway; longer than any deadline of the site, handshake to idle.
 PATIENCE_S = 20
 OPEN = "provbox_gateway_sessions"
+
+
+def tell(line):
+    """To the error output, which shares that run side by side have in common."""
+    print(line, file=sys.stderr, flush=True)
 
 
 class Outcome:
@@ -95,7 +102,7 @@ def run_sessions(site, proxy, planned):
     with concurrent.futures.ThreadPoolExecutor(DEVICES) as pool:
         runs = [pool.submit(come_and_go) for _ in range(DEVICES)]
         while concurrent.futures.wait(runs, PROGRESS_S).not_done:
-            print(f"{proxy.n_left()} of {len(planned)} faults to go", flush=True)
+            tell(f"{proxy.n_left()} of {len(planned)} faults to go")
         for run in runs:
             run.result()
     return outcome
@@ -155,17 +162,20 @@ def put_before(site, leg):
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("share", range(SHARES))
 @pytest.mark.parametrize("leg", ["airnet", "landnet"])
-def test_faults_at_any_byte(weather, leg):
+def test_faults_at_any_byte(weather, leg, share):
     site = weather
     proxy = put_before(site, leg)
     proxy.begin()
     run_session(site, Outcome())
     before = {part: descriptors(getattr(site, part)) + DEVICES for part in ("gateway", "server")}
-    planned = faults({True: proxy.to_server_bytes, False: proxy.to_client_bytes}, SEED)
+    lengths = {True: proxy.to_server_bytes, False: proxy.to_client_bytes}
+    planned = faults(lengths, SEED)[share::SHARES]
     outcome = run_sessions(site, proxy, planned)
-    print(f"{leg}: seed {SEED}, {len(planned)} faults planned, {proxy.n_met} met, "
-          f"{outcome.n_answers} answers, {outcome.n_refusals} refused, {outcome.n_cuts} cut")
+    tell(f"{leg}, share {share + 1} of {SHARES}: seed {SEED}, {len(planned)} faults planned, "
+         f"{proxy.n_met} met, {outcome.n_answers} answers, {outcome.n_refusals} refused, "
+         f"{outcome.n_cuts} cut")
     check_after(site, outcome, before)
     assert proxy.n_met > 0.9 * len(planned)
 
