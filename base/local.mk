@@ -78,6 +78,7 @@ check_PROGRAMS += \
 	test/unit/test_child \
 	test/unit/test_codec \
 	test/unit/test_config \
+	test/unit/test_config_files \
 	test/unit/test_conn \
 	test/unit/test_conn_failures \
 	test/unit/test_db \
@@ -115,7 +116,9 @@ check_PROGRAMS += \
 	test/unit/test_systemd \
 	test/unit/test_throttle \
 	test/unit/test_tls \
+	test/unit/test_tls_damage \
 	test/unit/test_tls_library \
+	test/unit/test_tls_load \
 	test/unit/test_tls_memory \
 	test/unit/test_tls_slim \
 	test/unit/test_tls_verify \
@@ -130,5 +133,6 @@ fuzz_targets += \
 	test/fuzz/fuzz_json \
 	test/fuzz/fuzz_proxy
 
-EXTRA_DIST += test/unit/attempts.h test/unit/cluster.h test/unit/conn_world.h \
-	test/unit/exchange_world.h test/unit/http_vector.h test/unit/pki.h test/unit/testd.h
+EXTRA_DIST += test/unit/attempts.h test/unit/cluster.h test/unit/config_sample.h \
+	test/unit/conn_world.h test/unit/exchange_world.h test/unit/http_vector.h \
+	test/unit/pki.h test/unit/testd.h test/unit/testd_daemon.h test/unit/tls_pair.h
