@@ -1,189 +1,6 @@
 #include "base/config.h"
 
-#include <stdlib.h>
-#include <sys/stat.h>
-
-#include "base/secret.h"
-#include "test/unit/test.h"
-
-struct block {
-	char *title;
-	char *address;
-	int64_t weight;
-	struct config_list paths;
-};
-
-struct top {
-	char *name;
-	int64_t number, delta;
-	bool is_on;
-	int64_t wait_ms;
-	int64_t size_bytes;
-	char *file;
-	char *key;
-	char *maybe;
-	char *listen;
-	struct config_list peers, hosts;
-	struct config_array blocks;
-};
-
-static bool check_name(const void *section, char *why, size_t why_size)
-{
-	const struct top *top = section;
-
-	if (!strstr(top->name, "password="))
-		return true;
-	snprintf(why, why_size, "holds a password, name a passfile instead");
-	return false;
-}
-
-#define AT(member) .offset = offsetof(struct top, member)
-static const struct config_key top_keys[] = {
-	{ .name = "name",
-	  AT(name),
-	  .fallback = "none",
-	  .help = "A name.",
-	  .check = check_name },
-	{ .name = "number",
-	  .type = CONFIG_NUMBER,
-	  AT(number),
-	  .fallback = "5",
-	  .min = 1,
-	  .max = 64,
-	  .help = "How many." },
-	{ .name = "delta",
-	  .type = CONFIG_NUMBER,
-	  AT(delta),
-	  .fallback = "-3",
-	  .help = "Signed." },
-	{ .name = "on",
-	  .type = CONFIG_BOOL,
-	  AT(is_on),
-	  .fallback = "no",
-	  .help = "Whether." },
-	{ .name = "wait",
-	  .type = CONFIG_DURATION,
-	  AT(wait_ms),
-	  .fallback = "90s",
-	  .min = 1,
-	  .max = 3600000,
-	  .help = "How long." },
-	{ .name = "size",
-	  .type = CONFIG_SIZE,
-	  AT(size_bytes),
-	  .fallback = "64k",
-	  .help = "How large." },
-	{ .name = "file", .type = CONFIG_PATH, AT(file), .help = "A file." },
-	{ .name = "key", .type = CONFIG_SECRET, AT(key), .help = "A secret." },
-	{ .name = "maybe",
-	  .type = CONFIG_PATH,
-	  AT(maybe),
-	  .fallback = "",
-	  .help = "A file or none." },
-	{ .name = "listen",
-	  .type = CONFIG_ADDRESS,
-	  AT(listen),
-	  .fallback = "127.0.0.1:80",
-	  .help = "Where." },
-	{ .name = "peers",
-	  .type = CONFIG_LIST,
-	  AT(peers),
-	  .fallback = "{\"a b\", \"c\"}",
-	  .help = "Who." },
-	{ .name = "hosts",
-	  .type = CONFIG_ADDRESSES,
-	  AT(hosts),
-	  .fallback = "{\"127.0.0.1:1\"}",
-	  .min = 1,
-	  .max = 2,
-	  .help = "Whom." },
-};
-static const struct config_key block_keys[] = {
-	{ .name = "address",
-	  .type = CONFIG_ADDRESS,
-	  .offset = offsetof(struct block, address),
-	  .help = "Where." },
-	{ .name = "weight",
-	  .type = CONFIG_NUMBER,
-	  .offset = offsetof(struct block, weight),
-	  .fallback = "1",
-	  .help = "How." },
-	{ .name = "paths",
-	  .type = CONFIG_LIST,
-	  .offset = offsetof(struct block, paths),
-	  .fallback = "{}",
-	  .help = "What." },
-};
-static const struct config_section sections[] = {
-	{ .keys = top_keys,
-	  .n_keys = sizeof(top_keys) / sizeof(top_keys[0]),
-	  .size = sizeof(struct top) },
-	{ .name = "block",
-	  .help = "A block.",
-	  .keys = block_keys,
-	  .n_keys = 3,
-	  .size = sizeof(struct block),
-	  AT(blocks) },
-};
-static const struct config_spec spec = { "test", sections, 2 };
-
-static char directory[] = "/tmp/test_config_XXXXXX";
-static char path[64], *errors;
-
-static const char *file_write(const char *name, const char *text, mode_t mode)
-{
-	static char file_path[64];
-
-	snprintf(file_path, sizeof(file_path), "%s/%s", directory, name);
-	unlink(file_path); /* the old one may not be writable */
-	FILE *file = fopen(file_path, "w");
-	CU_ASSERT_PTR_NOT_NULL_FATAL(file);
-	fputs(text, file);
-	fclose(file);
-	chmod(file_path, mode);
-	return file_path;
-}
-
-static struct config *config_of_file(const struct config_spec *of, const char *name)
-{
-	size_t size;
-
-	free(errors);
-	FILE *out = open_memstream(&errors, &size);
-	struct config *config = config_read(of, name, out);
-	fclose(out);
-	CU_ASSERT_EQUAL(config == NULL, errors[0] != '\0');
-	return config;
-}
-
-/* Read @p text after the two keys that are required. */
-static struct config *config_of(const char *text)
-{
-	char all[4096];
-
-	snprintf(all, sizeof(all), "file = plain key = \"secret\"\n%s", text);
-	file_write("plain", "x", 0644);
-	file_write("secret", "x", 0600);
-	snprintf(path, sizeof(path), "%s", file_write("test.conf", all, 0644));
-	return config_of_file(&spec, path);
-}
-
-static void expect_error(const char *text, unsigned line, const char *what)
-{
-	char head[128];
-	struct config *config = config_of(text);
-
-	CU_ASSERT_PTR_NULL(config);
-	config_free(config);
-	if (line > 0)
-		snprintf(head, sizeof(head), "%s:%u: ", path, line);
-	else
-		snprintf(head, sizeof(head), "%s: ", path);
-	if (!strstr(errors, head) || !strstr(errors, what)) {
-		fprintf(stderr, "\nwanted %s%s\ngot %s", head, what, errors);
-		CU_FAIL("another error");
-	}
-}
+#include "test/unit/config_sample.h"
 
 static void expect_list(const struct config_list *list, const char *joined)
 {
@@ -417,76 +234,6 @@ static void asks_for_required_keys_and_blocks(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(errors, "at least 1 block `block"));
 }
 
-static void refuses_secrets_that_others_can_read(void)
-{
-	static const mode_t bad[] = { 0640, 0604, 0620, 0601, 0666 };
-	const char *text = "file = plain key = secret";
-
-	file_write("plain", "x", 0644);
-	snprintf(path, sizeof(path), "%s", file_write("test.conf", text, 0644));
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		file_write("secret", "x", bad[i]);
-		CU_ASSERT_PTR_NULL(config_of_file(&spec, path));
-		CU_ASSERT_PTR_NOT_NULL(strstr(errors, "test.conf:1: `key` "));
-		CU_ASSERT_PTR_NOT_NULL(strstr(errors, "others may read or write it"));
-	}
-	file_write("secret", "x", 0400);
-	struct config *config = config_of_file(&spec, path);
-	CU_ASSERT_PTR_NOT_NULL(config);
-	config_free(config);
-}
-
-static bool are_files_kept(void)
-{
-	struct config *config = config_of_file(&spec, path);
-	size_t size;
-
-	CU_ASSERT_PTR_NOT_NULL_FATAL(config);
-	free(errors);
-	FILE *out = open_memstream(&errors, &size);
-	bool are_kept = config_keep_files(config, out);
-	fclose(out);
-	config_free(config);
-	return are_kept;
-}
-
-/* For root, who could read them all. */
-static void refuses_secrets_of_somebody_else(void)
-{
-	enum {
-		SOMEBODY = 65533,
-		ANOTHER
-	};
-
-	if (geteuid() != 0)
-		return;
-	CU_ASSERT_EQUAL(chown(file_write("secret", "x", 0600), SOMEBODY, 0), 0);
-	CU_ASSERT_FALSE(are_files_kept());
-	CU_ASSERT_PTR_NOT_NULL(strstr(errors, "key: "));
-	CU_ASSERT_PTR_NOT_NULL(strstr(errors, "belongs to another user (uid 65533)"));
-	secret_trust(ANOTHER);
-	CU_ASSERT_FALSE(are_files_kept());
-	secret_trust(SOMEBODY);
-	CU_ASSERT_TRUE(are_files_kept());
-	secret_trust((uid_t)-1);
-	CU_ASSERT_FALSE(are_files_kept());
-	unlink(file_write("secret", "x", 0600));
-}
-
-static void refuses_what_is_no_file(void)
-{
-	CU_ASSERT_PTR_NULL(config_of_file(&spec, directory));
-	CU_ASSERT_PTR_NOT_NULL(strstr(errors, "is no regular file"));
-	CU_ASSERT_PTR_NULL(config_of_file(&spec, "/nonexistent/test.conf"));
-	CU_ASSERT_PTR_NOT_NULL(strstr(errors, "/nonexistent/test.conf: No such file"));
-	snprintf(path, sizeof(path), "%s/fifo", directory);
-	CU_ASSERT_EQUAL(mkfifo(path, 0600), 0);
-	CU_ASSERT_PTR_NULL(config_of_file(&spec, path)); /* and does not hang */
-	expect_error("maybe = fifo", 2, "fifo is no regular file");
-	snprintf(path, sizeof(path), "%s/fifo", directory);
-	unlink(path);
-}
-
 static void describes_every_key(void)
 {
 	char *text;
@@ -504,11 +251,6 @@ static void describes_every_key(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "optional. A file or none.\n"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "\nblock \"TITLE\" { }:\nA block.\n"));
 	free(text);
-}
-
-static void makes_its_directory(void)
-{
-	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(directory));
 }
 
 static void finds_the_line_of_a_message(void)
@@ -540,24 +282,9 @@ static void finds_the_line_of_a_message(void)
 	config_free(config);
 }
 
-static void leaves_nothing_behind(void)
-{
-	static const char *const names[] = { "plain", "secret", "test.conf",
-					     "dump.conf", "empty.conf" };
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		snprintf(path, sizeof(path), "%s/%s", directory, names[i]);
-		unlink(path);
-	}
-	CU_ASSERT_EQUAL(rmdir(directory), 0);
-	free(errors);
-}
-
 TEST_MAIN("config", TEST(makes_its_directory), TEST(gives_defaults),
 	  TEST(reads_every_type), TEST(what_is_dumped_reads_the_same),
 	  TEST(refuses_bad_values), TEST(refuses_what_libconfuse_takes_silently),
 	  TEST(reports_all_errors_at_once), TEST(asks_for_required_keys_and_blocks),
-	  TEST(refuses_secrets_that_others_can_read),
-	  TEST(refuses_secrets_of_somebody_else), TEST(refuses_what_is_no_file),
 	  TEST(describes_every_key), TEST(finds_the_line_of_a_message),
 	  TEST(leaves_nothing_behind))

@@ -1,5 +1,8 @@
 #include "base/generation.h"
 
+#include <pwd.h>
+#include <sys/un.h>
+
 #include "test/unit/caught.h"
 #include "test/unit/testd.h"
 
@@ -431,13 +434,6 @@ static void systemd_is_told_of_reloads(void)
 	unlink(address.sun_path);
 }
 
-static void leaves_nothing_behind(void)
-{
-	unlink(in_directory("testd.conf"));
-	unlink(in_directory("secret"));
-	CU_ASSERT_EQUAL(rmdir(directory), 0);
-}
-
 int main(int argc, char **argv)
 {
 	static const struct test_case cases[] = {
@@ -461,7 +457,6 @@ int main(int argc, char **argv)
 		TEST(leaves_nothing_behind),
 	};
 
-	if (getenv("TEST_SUPERVISOR_DAEMON"))
-		return supervisor_main(&spec, argc, argv);
-	return test_main("generation", cases, sizeof(cases) / sizeof(cases[0]));
+	return testd_main(argc, argv, "generation", cases,
+			  sizeof(cases) / sizeof(cases[0]));
 }

@@ -1,5 +1,8 @@
 #include "base/supervisor.h"
 
+#include <pwd.h>
+#include <sys/un.h>
+
 #include "test/unit/testd.h"
 
 static void makes_its_directory(void)
@@ -416,13 +419,6 @@ static void tells_systemd(void)
 	unlink(address.sun_path);
 }
 
-static void leaves_nothing_behind(void)
-{
-	unlink(in_directory("testd.conf"));
-	unlink(in_directory("secret"));
-	CU_ASSERT_EQUAL(rmdir(directory), 0);
-}
-
 int main(int argc, char **argv)
 {
 	static const struct test_case cases[] = {
@@ -450,7 +446,6 @@ int main(int argc, char **argv)
 		TEST(leaves_nothing_behind),
 	};
 
-	if (getenv("TEST_SUPERVISOR_DAEMON"))
-		return supervisor_main(&spec, argc, argv);
-	return test_main("supervisor", cases, sizeof(cases) / sizeof(cases[0]));
+	return testd_main(argc, argv, "supervisor", cases,
+			  sizeof(cases) / sizeof(cases[0]));
 }
