@@ -24,6 +24,7 @@ check_PROGRAMS += \
 	test/unit/test_grant \
 	test/unit/test_identity \
 	test/unit/test_jws \
+	test/unit/test_keyring \
 	test/unit/test_keys \
 	test/unit/test_message \
 	test/unit/test_proof \
@@ -38,12 +39,13 @@ test_unit_test_encode_LDADD = $(AUTH_LIBS)
 test_unit_test_grant_LDADD = $(AUTH_LIBS)
 test_unit_test_identity_LDADD = $(AUTH_LIBS)
 test_unit_test_jws_LDADD = $(AUTH_LIBS)
+test_unit_test_keyring_LDADD = $(AUTH_LIBS)
+test_unit_test_keyring_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime
 test_unit_test_keys_LDADD = $(AUTH_LIBS)
 test_unit_test_message_LDADD = $(AUTH_LIBS)
 test_unit_test_proof_LDADD = $(AUTH_LIBS)
 test_unit_test_reason_LDADD = $(AUTH_LIBS)
 test_unit_test_signer_LDADD = $(AUTH_LIBS)
-test_unit_test_signer_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime
 test_unit_test_signing_LDADD = $(AUTH_LIBS)
 test_unit_test_standing_LDADD = $(AUTH_LIBS)
 test_unit_test_zone_LDADD = $(AUTH_LIBS)
@@ -67,6 +69,7 @@ EXTRA_DIST += \
 	test/unit/claims.h \
 	test/unit/directory.h \
 	test/unit/proof_site.h \
+	test/unit/signer_world.h \
 	test/unit/vector.h \
 	test/vectors/encode.json \
 	test/vectors/exporter.json \

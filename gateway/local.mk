@@ -30,6 +30,7 @@ check_PROGRAMS += \
 	test/unit/test_authentication \
 	test/unit/test_control \
 	test/unit/test_control_line \
+	test/unit/test_control_refused \
 	test/unit/test_forward \
 	test/unit/test_forward_loans \
 	test/unit/test_gateway_config \
@@ -41,10 +42,12 @@ check_PROGRAMS += \
 	test/unit/test_report \
 	test/unit/test_route \
 	test/unit/test_session \
+	test/unit/test_session_revoke \
 	test/unit/test_target \
-	test/unit/test_transaction
-EXTRA_DIST += test/unit/airnet_stage.h test/unit/forward_play.h \
-	test/unit/gateway_stage.h
+	test/unit/test_transaction \
+	test/unit/test_transaction_renewal
+EXTRA_DIST += test/unit/airnet_stage.h test/unit/control_play.h \
+	test/unit/forward_play.h test/unit/gateway_stage.h
 
 pool_parts = gateway/gateway_metrics.c gateway/pool.c gateway/target.c
 test_unit_test_pool_SOURCES = test/unit/test_pool.c gateway/landnet.c $(pool_parts)
@@ -66,9 +69,11 @@ test_unit_test_report_LDADD = $(AUTH_LIBS)
 test_unit_test_route_SOURCES = test/unit/test_route.c gateway/route.c \
 	gateway/authorities.c gateway/gateway_config.c $(pool_parts)
 test_unit_test_route_LDADD = $(AUTH_LIBS)
-test_unit_test_control_SOURCES = test/unit/test_control.c gateway/control.c \
-	gateway/control_line.c gateway/landnet.c $(pool_parts)
+control_parts = gateway/control.c gateway/control_line.c gateway/landnet.c $(pool_parts)
+test_unit_test_control_SOURCES = test/unit/test_control.c $(control_parts)
 test_unit_test_control_LDADD = $(AUTH_LIBS)
+test_unit_test_control_refused_SOURCES = test/unit/test_control_refused.c $(control_parts)
+test_unit_test_control_refused_LDADD = $(AUTH_LIBS)
 test_unit_test_control_line_SOURCES = test/unit/test_control_line.c \
 	gateway/control_line.c
 test_unit_test_control_line_LDADD = $(AUTH_LIBS)
@@ -92,10 +97,15 @@ session_parts = gateway/access.c gateway/authentication.c gateway/authorities.c 
 	gateway/session.c gateway/transaction.c $(pool_parts)
 test_unit_test_session_SOURCES = test/unit/test_session.c $(session_parts)
 test_unit_test_session_LDADD = $(AUTH_LIBS)
+test_unit_test_session_revoke_SOURCES = test/unit/test_session_revoke.c $(session_parts)
+test_unit_test_session_revoke_LDADD = $(AUTH_LIBS)
 test_unit_test_target_SOURCES = test/unit/test_target.c gateway/target.c
 test_unit_test_target_LDADD = $(AUTH_LIBS)
 test_unit_test_transaction_SOURCES = test/unit/test_transaction.c $(session_parts)
 test_unit_test_transaction_LDADD = $(AUTH_LIBS)
+test_unit_test_transaction_renewal_SOURCES = test/unit/test_transaction_renewal.c \
+	$(session_parts)
+test_unit_test_transaction_renewal_LDADD = $(AUTH_LIBS)
 
 fuzz_targets += test/fuzz/fuzz_control_line
 test_fuzz_fuzz_control_line_SOURCES = test/fuzz/fuzz_control_line.c \

@@ -104,6 +104,13 @@ static inline void airnet_stage_inform(struct airnet_stage *stage,
 		    auth_information_encode(&information, site.arena));
 }
 
+/** Answer the authentication that was held, and whatever comes. */
+static inline void airnet_stage_let_go(struct airnet_stage *stage)
+{
+	stage->is_holding = false;
+	airnet_stage_inform(stage, stage->held);
+}
+
 static inline void airnet_stage_note_end(struct airnet_stage *stage,
 					 const struct http_head *head)
 {
@@ -442,25 +449,36 @@ static inline unsigned handset_wait(struct airnet_stage *stage)
 	return stage->status;
 }
 
-/** @return the status of the answer, or 0 when there was none */
-static inline unsigned handset_get(struct airnet_stage *stage, const char *target)
-{
-	handset_send(
-		stage,
-		(struct http_head){ .method = HTTP_GET, .target = slice_of(target) },
-		NULL);
-	return handset_wait(stage);
-}
-
-static inline unsigned handset_get_of(struct airnet_stage *stage, const char *host,
-				      const char *target)
+static inline void handset_ask_of(struct airnet_stage *stage, const char *host,
+				  const char *target)
 {
 	handset_send(stage,
 		     (struct http_head){ .method = HTTP_GET,
 					 .host = slice_of(host),
 					 .target = slice_of(target) },
 		     NULL);
+}
+
+/** @return the status of the answer, or 0 when there was none */
+static inline unsigned handset_get_of(struct airnet_stage *stage, const char *host,
+				      const char *target)
+{
+	handset_ask_of(stage, host, target);
 	return handset_wait(stage);
+}
+
+static inline unsigned handset_get(struct airnet_stage *stage, const char *target)
+{
+	return handset_get_of(stage, SRV, target);
+}
+
+/** Ask, until the server has the request, or the authentication before it, and keeps it
+ * for airnet_stage_let_go(). */
+static inline void handset_get_held(struct airnet_stage *stage, const char *host)
+{
+	stage->is_holding = true;
+	handset_ask_of(stage, host, CARE_PATH);
+	STAGE_RUN_UNTIL(&stage->landnet, stage->held);
 }
 
 /** The connection is lost. */

@@ -74,12 +74,7 @@ static void stays_and_says_nothing(struct airnet_stage *stage)
 
 static void is_lost_while_it_waits(struct airnet_stage *stage)
 {
-	stage->is_holding = true;
-	handset_send(
-		stage,
-		(struct http_head){ .method = HTTP_GET, .target = SLICE(CARE_PATH) },
-		NULL);
-	STAGE_RUN_UNTIL(&stage->landnet, stage->held);
+	handset_get_held(stage, SRV);
 	handset_vanish(stage);
 }
 
@@ -228,13 +223,7 @@ static void the_server_of_the_last_request_is_told(void)
 	airnet_stage_open(&stage);
 	handset_connect(&stage);
 	CU_ASSERT_EQUAL(handset_get(&stage, CARE_PATH), 200);
-	stage.is_holding = true;
-	handset_send(&stage,
-		     (struct http_head){ .method = HTTP_GET,
-					 .host = SLICE(OTHER_SRV),
-					 .target = SLICE(CARE_PATH) },
-		     NULL);
-	STAGE_RUN_UNTIL(&stage.landnet, stage.held);
+	handset_get_held(&stage, OTHER_SRV);
 	handset_vanish(&stage);
 	airnet_stage_finish(&stage, 1);
 	CU_ASSERT_EQUAL(stage.n_ends, 1);
@@ -308,15 +297,9 @@ static void draining_cuts_no_answer(void)
 
 	airnet_stage_open(&stage);
 	handset_connect(&stage);
-	stage.is_holding = true;
-	handset_send(
-		&stage,
-		(struct http_head){ .method = HTTP_GET, .target = SLICE(CARE_PATH) },
-		NULL);
-	STAGE_RUN_UNTIL(&stage.landnet, stage.held);
+	handset_get_held(&stage, SRV);
 	session_drain_all(&stage.airnet);
-	stage.is_holding = false;
-	airnet_stage_inform(&stage, stage.held);
+	airnet_stage_let_go(&stage);
 	CU_ASSERT_EQUAL(handset_wait(&stage), 200);
 	CU_ASSERT_STRING_EQUAL(stage.body, "fine");
 	airnet_stage_finish(&stage, 1); /* the last answer it gets */
@@ -352,12 +335,7 @@ static void cutting_leaves_nobody(void)
 	handset_connect(&stage);
 	CU_ASSERT_EQUAL(handset_get(&stage, CARE_PATH), 200);
 	handset_connect(&stage);
-	stage.is_holding = true;
-	handset_send(
-		&stage,
-		(struct http_head){ .method = HTTP_GET, .target = SLICE(CARE_PATH) },
-		NULL);
-	STAGE_RUN_UNTIL(&stage.landnet, stage.held);
+	handset_get_held(&stage, SRV);
 	CU_ASSERT_EQUAL(metrics_sum(GATEWAY_SESSIONS_OPEN), 2);
 	/* Two sessions, one of them with a request that this cuts. */
 	CU_ASSERT_EQUAL(session_cut_all(&stage.airnet), 1);
@@ -400,155 +378,10 @@ static void cutting_counts_strangers_as_strangers(void)
 	airnet_stage_close(&stage);
 }
 
-/* ---- What servers tell on their control streams ---- */
-
-static const struct control_line blocked = { .dev = DEVICE, .is_blocked = true };
-static const struct control_line changed = { .dev = DEVICE };
-static const struct control_line blocked_all = { .is_blocked = true };
-static const struct control_line blocked_other = {
-	.dev = "urn:gsma:imei:35209900-176148-1",
-	.is_blocked = true,
-};
-
-static size_t tell(struct airnet_stage *stage, const char *srv,
-		   const struct control_line *line)
-{
-	const struct route *route = route_find(stage->airnet.routes, slice_of(srv));
-
-	CU_ASSERT_PTR_NOT_NULL_FATAL(route);
-	return session_revoke_all(&stage->airnet, route, line);
-}
-
-/* Two sessions of one device. */
-static void every_session_of_a_blocked_device_ends(void)
-{
-	static const struct control_line *const lines[] = { &blocked, &blocked_all };
-
-	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
-		int64_t before = count_ends(REASON_DEVICE_BLOCKED);
-		struct airnet_stage stage;
-
-		airnet_stage_open(&stage);
-		for (int n = 0; n < 2; n++) {
-			handset_connect(&stage);
-			CU_ASSERT_EQUAL(handset_get(&stage, CARE_PATH), 200);
-		}
-		CU_ASSERT_EQUAL(tell(&stage, SRV, lines[i]), 2);
-		STAGE_RUN_UNTIL(&stage.landnet, stage.n_hung_up == 2);
-		airnet_stage_finish(&stage, 2);
-		CU_ASSERT_EQUAL(count_ends(REASON_DEVICE_BLOCKED) - before, 2);
-		CU_ASSERT_EQUAL(stage.n_ends, 2);
-		CU_ASSERT_EQUAL(stage.told_reason, REASON_DEVICE_BLOCKED);
-		airnet_stage_close(&stage);
-	}
-}
-
-static void a_blocked_device_loses_the_answer_that_it_waits_for(void)
-{
-	struct airnet_stage stage;
-
-	airnet_stage_open(&stage);
-	handset_connect(&stage);
-	CU_ASSERT_EQUAL(handset_get(&stage, CARE_PATH), 200);
-	stage.is_holding = true;
-	handset_send(
-		&stage,
-		(struct http_head){ .method = HTTP_GET, .target = SLICE(CARE_PATH) },
-		NULL);
-	STAGE_RUN_UNTIL(&stage.landnet, stage.held);
-	CU_ASSERT_EQUAL(tell(&stage, SRV, &blocked), 1);
-	CU_ASSERT_EQUAL(stage.n_gone, 1);
-	stage.is_holding = false;
-	CU_ASSERT_EQUAL(handset_wait(&stage), 0);
-	airnet_stage_finish(&stage, 1);
-	CU_ASSERT_EQUAL(stage.told_reason, REASON_DEVICE_BLOCKED);
-	airnet_stage_close(&stage);
-}
-
-/* What the server says is older than the change, or not: it serves this one request. */
-static void a_device_that_is_blocked_while_it_authenticates_is_told(void)
-{
-	static const enum standing standings[] = { STANDING_BLOCKED, STANDING_ACTIVE };
-
-	for (size_t i = 0; i < 2; i++) {
-		struct airnet_stage stage;
-
-		airnet_stage_open(&stage);
-		stage.standing = standings[i];
-		stage.answers[0].status = 403;
-		stage.answers[0].body = "{\"reason\":\"device_blocked\"}";
-		handset_connect(&stage);
-		stage.is_holding = true;
-		handset_send(&stage,
-			     (struct http_head){ .method = HTTP_GET,
-						 .target = SLICE(CARE_PATH) },
-			     NULL);
-		STAGE_RUN_UNTIL(&stage.landnet, stage.held);
-		CU_ASSERT_EQUAL(tell(&stage, SRV, &blocked), 1);
-		CU_ASSERT_EQUAL(stage.n_gone, 0);
-		stage.is_holding = false;
-		airnet_stage_inform(&stage, stage.held);
-		CU_ASSERT_EQUAL(handset_wait(&stage), 403);
-		CU_ASSERT(handset_was_told(&stage, "device_blocked"));
-		CU_ASSERT_EQUAL(stage.n_forwarded, i);
-		airnet_stage_finish(&stage, 1);
-		CU_ASSERT_EQUAL(stage.told_reason, REASON_DEVICE_BLOCKED);
-		airnet_stage_close(&stage);
-	}
-}
-
-static void a_changed_device_authenticates_again_and_goes_on(void)
-{
-	struct airnet_stage stage;
-
-	airnet_stage_open(&stage);
-	handset_connect(&stage);
-	CU_ASSERT_EQUAL(handset_get(&stage, CARE_PATH), 200);
-	CU_ASSERT_EQUAL(tell(&stage, SRV, &changed), 1);
-	CU_ASSERT_EQUAL(handset_get(&stage, CARE_PATH), 200);
-	CU_ASSERT_EQUAL(stage.n_authentications, 2);
-	CU_ASSERT(airnet_stage_has_grant(&stage, 2));
-	CU_ASSERT_EQUAL(handset_get(&stage, CARE_PATH), 200);
-	CU_ASSERT_EQUAL(stage.n_authentications, 2);
-	CU_ASSERT_EQUAL(stage.n_gone, 0);
-	airnet_stage_close(&stage);
-}
-
-/* A server speaks of what it granted itself, and of nothing else. */
-static void nobody_else_is_meant(void)
-{
-	struct airnet_stage stage;
-
-	airnet_stage_open(&stage);
-	handset_connect(&stage);
-	CU_ASSERT_EQUAL(tell(&stage, SRV, &blocked_all), 0);
-	CU_ASSERT_EQUAL(handset_get(&stage, CARE_PATH), 200);
-	CU_ASSERT_EQUAL(tell(&stage, SRV, &blocked_other), 0);
-	CU_ASSERT_EQUAL(tell(&stage, OTHER_SRV, &blocked), 0);
-	CU_ASSERT_EQUAL(tell(&stage, OTHER_SRV, &blocked_all), 0);
-	CU_ASSERT_EQUAL(handset_get(&stage, CARE_PATH), 200);
-	CU_ASSERT_EQUAL(stage.n_authentications, 1);
-	/* Where it has been before but is no more, it is only forgotten. */
-	CU_ASSERT_EQUAL(handset_get_of(&stage, OTHER_SRV, CARE_PATH), 200);
-	CU_ASSERT_EQUAL(tell(&stage, SRV, &blocked), 1);
-	CU_ASSERT_EQUAL(handset_get_of(&stage, OTHER_SRV, CARE_PATH), 200);
-	CU_ASSERT_EQUAL(stage.n_authentications, 2);
-	stage.standing = STANDING_BLOCKED;
-	CU_ASSERT_EQUAL(handset_get(&stage, CARE_PATH), 403);
-	CU_ASSERT_EQUAL(stage.n_authentications, 3);
-	airnet_stage_finish(&stage, 1);
-	airnet_stage_close(&stage);
-}
-
 TEST_MAIN("session", TEST(a_server_learns_whose_session_it_is),
 	  TEST(the_channel_binding_is_that_of_the_connection),
 	  TEST(every_end_has_its_reason), TEST(the_server_of_the_last_request_is_told),
 	  TEST(a_certificate_of_nobody_gets_nowhere),
 	  TEST(a_refused_handshake_is_no_session), TEST(draining_cuts_no_answer),
 	  TEST(draining_answers_a_request_on_its_way), TEST(cutting_leaves_nobody),
-	  TEST(cutting_counts_strangers_as_strangers),
-	  TEST(every_session_of_a_blocked_device_ends),
-	  TEST(a_blocked_device_loses_the_answer_that_it_waits_for),
-	  TEST(a_device_that_is_blocked_while_it_authenticates_is_told),
-	  TEST(a_changed_device_authenticates_again_and_goes_on),
-	  TEST(nobody_else_is_meant))
+	  TEST(cutting_counts_strangers_as_strangers))

@@ -12,16 +12,10 @@ static void nothing_goes_on_before_the_server_knows_the_device(void)
 
 	airnet_stage_open(&stage);
 	handset_connect(&stage);
-	stage.is_holding = true;
-	handset_send(
-		&stage,
-		(struct http_head){ .method = HTTP_GET, .target = SLICE(CARE_PATH) },
-		NULL);
-	STAGE_RUN_UNTIL(&stage.landnet, stage.held);
+	handset_get_held(&stage, SRV);
 	CU_ASSERT_EQUAL(stage.n_authentications, 1);
 	CU_ASSERT_EQUAL(stage.n_forwarded, 0);
-	stage.is_holding = false;
-	airnet_stage_inform(&stage, stage.held);
+	airnet_stage_let_go(&stage);
 	CU_ASSERT_EQUAL(handset_wait(&stage), 200);
 	CU_ASSERT_EQUAL(stage.n_forwarded, 1);
 	airnet_stage_close(&stage);
@@ -111,15 +105,9 @@ static void an_answer_holds_for_the_watch_of_its_question(void)
 
 	airnet_stage_open(&stage);
 	handset_connect(&stage);
-	stage.is_holding = true;
-	handset_send(
-		&stage,
-		(struct http_head){ .method = HTTP_GET, .target = SLICE(CARE_PATH) },
-		NULL);
-	STAGE_RUN_UNTIL(&stage.landnet, stage.held);
+	handset_get_held(&stage, SRV);
 	stage.watch++;
-	stage.is_holding = false;
-	airnet_stage_inform(&stage, stage.held);
+	airnet_stage_let_go(&stage);
 	CU_ASSERT_EQUAL(handset_wait(&stage), 200);
 	CU_ASSERT_EQUAL(handset_get(&stage, CARE_PATH), 200);
 	CU_ASSERT_EQUAL(stage.n_authentications, 2);
@@ -256,107 +244,6 @@ static void a_body_has_a_limit(void)
 	airnet_stage_close(&stage);
 }
 
-/* ---- Renewal of a grant ---- */
-
-#define SAYS(code) "{\"reason\":\"" code "\"}"
-
-static const struct {
-	const char *first, *second; /* that the server says of the grants; NULL: 200 */
-	unsigned status;
-	const char *reason;
-	size_t n_authentications;
-} renewals[] = {
-	{ SAYS("grant_epoch"), NULL, 200, NULL, 2 },
-	{ SAYS("grant_expired"), NULL, 200, NULL, 2 },
-	/* Once. */
-	{ SAYS("grant_epoch"), SAYS("grant_epoch"), 503, "server_unavailable", 2 },
-	{ SAYS("grant_expired"), SAYS("grant_epoch"), 503, "server_unavailable", 2 },
-	/* Not where another grant would be no better. */
-	{ SAYS("grant_invalid"), NULL, 403, "authentication_failed", 1 },
-};
-
-static void a_grant_that_is_over_is_renewed_once(void)
-{
-	for (size_t i = 0; i < sizeof(renewals) / sizeof(renewals[0]); i++) {
-		struct airnet_stage stage;
-
-		airnet_stage_open(&stage);
-		stage.answers[0].status = 401;
-		stage.answers[0].body = renewals[i].first;
-		stage.answers[1].status = renewals[i].second ? 401 : 0;
-		stage.answers[1].body = renewals[i].second;
-		handset_connect(&stage);
-		CU_ASSERT_EQUAL(handset_get(&stage, CARE_PATH), renewals[i].status);
-		if (renewals[i].reason)
-			CU_ASSERT(handset_was_told(&stage, renewals[i].reason));
-		CU_ASSERT_EQUAL(stage.n_authentications, renewals[i].n_authentications);
-		CU_ASSERT_EQUAL(stage.n_forwarded, renewals[i].n_authentications);
-		CU_ASSERT(
-			airnet_stage_has_grant(&stage, renewals[i].n_authentications));
-		airnet_stage_close(&stage);
-	}
-}
-
-/* Which of the three it is, a HEAD is not told. */
-static void a_head_renews_its_grant_too(void)
-{
-	const struct http_head head = { .method = HTTP_HEAD,
-					.target = SLICE(CARE_PATH) };
-
-	for (size_t n = 1; n <= 2; n++) {
-		struct airnet_stage stage;
-
-		airnet_stage_open(&stage);
-		for (size_t i = 0; i < n; i++) {
-			stage.answers[i].status = 401;
-			stage.answers[i].body = SAYS("grant_epoch");
-		}
-		handset_connect(&stage);
-		handset_send(&stage, head, NULL);
-		CU_ASSERT_EQUAL(handset_wait(&stage), n == 1 ? 200 : 503);
-		CU_ASSERT_EQUAL(stage.n_authentications, 2);
-		CU_ASSERT_EQUAL(stage.n_forwarded, 2);
-		airnet_stage_close(&stage);
-	}
-}
-
-static void each_request_may_renew_anew(void)
-{
-	struct airnet_stage stage;
-
-	airnet_stage_open(&stage);
-	for (size_t i = 0; i < 4; i += 2) {
-		stage.answers[i].status = 401;
-		stage.answers[i].body = SAYS("grant_epoch");
-	}
-	handset_connect(&stage);
-	CU_ASSERT_EQUAL(handset_get(&stage, CARE_PATH), 200);
-	CU_ASSERT_EQUAL(handset_get(&stage, CARE_PATH), 200);
-	CU_ASSERT_EQUAL(stage.n_authentications, 3);
-	CU_ASSERT(airnet_stage_has_grant(&stage, 3));
-	airnet_stage_close(&stage);
-}
-
-/* Bytes of it may have been taken: it cannot go twice. */
-static void a_request_with_a_body_is_not_sent_again(void)
-{
-	struct airnet_stage stage;
-
-	airnet_stage_open(&stage);
-	stage.answers[0].status = 401;
-	stage.answers[0].body = SAYS("grant_epoch");
-	handset_connect(&stage);
-	handset_send(
-		&stage,
-		(struct http_head){ .method = HTTP_PUT, .target = SLICE(CARE_PATH) },
-		"hello");
-	CU_ASSERT_EQUAL(handset_wait(&stage), 503);
-	CU_ASSERT(handset_was_told(&stage, "server_unavailable"));
-	CU_ASSERT_EQUAL(stage.n_authentications, 1);
-	CU_ASSERT_EQUAL(stage.n_forwarded, 1);
-	airnet_stage_close(&stage);
-}
-
 static const struct {
 	uint64_t content_length;
 	bool is_asked; /* the server: who sends slowly has a long exchange */
@@ -399,22 +286,6 @@ static void a_small_body_is_whole_before_anybody_is_asked(void)
 		airnet_stage_finish(&stage, 1);
 		airnet_stage_close(&stage);
 	}
-}
-
-static void a_device_blocked_since_goes_no_further(void)
-{
-	struct airnet_stage stage;
-
-	airnet_stage_open(&stage);
-	handset_connect(&stage);
-	CU_ASSERT_EQUAL(handset_get(&stage, CARE_PATH), 200);
-	stage.answers[1].status = 401;
-	stage.answers[1].body = SAYS("grant_epoch");
-	stage.standing = STANDING_BLOCKED;
-	CU_ASSERT_EQUAL(handset_get(&stage, CARE_PATH), 403);
-	CU_ASSERT(handset_was_told(&stage, "device_blocked"));
-	CU_ASSERT_EQUAL(stage.n_forwarded, 2); /* not again with no grant */
-	airnet_stage_close(&stage);
 }
 
 /* ---- The gateway's own resource ---- */
@@ -518,11 +389,7 @@ TEST_MAIN("transaction", TEST(nothing_goes_on_before_the_server_knows_the_device
 	  TEST(a_host_that_is_no_route_is_asked_nothing),
 	  TEST(a_standing_goes_where_it_may),
 	  TEST(what_is_refused_for_one_request_ends_no_session),
-	  TEST(a_body_has_a_limit), TEST(a_grant_that_is_over_is_renewed_once),
-	  TEST(a_head_renews_its_grant_too), TEST(each_request_may_renew_anew),
-	  TEST(a_request_with_a_body_is_not_sent_again),
-	  TEST(a_small_body_is_whole_before_anybody_is_asked),
-	  TEST(a_device_blocked_since_goes_no_further),
+	  TEST(a_body_has_a_limit), TEST(a_small_body_is_whole_before_anybody_is_asked),
 	  TEST(the_session_is_shown_with_the_servers_proof),
 	  TEST(a_blocked_device_is_shown_that_it_is),
 	  TEST(what_is_under_the_prefix_is_never_forwarded))
