@@ -89,7 +89,7 @@ insert into setting (key, kind, shape, value, meaning) values
 -- Nothing is not for ever here: each part would be sent over and over. Kannel counts validity in minutes.
 ('part_validity', 'interval', '1 minute', '1 hour', 'when a part without any report is sent again'),
 ('backoff_first', 'interval', '0.1 seconds', '1 second', 'wait after the first failure; doubles'),
-('backoff_cap', 'interval', '', '1 hour', 'longest wait between attempts'),
+('backoff_cap', 'interval', '1 second', '1 hour', 'longest wait between attempts'),
 ('give_up', 'interval', '', '24 hours', 'age at which a failing effect is dead'),
 ('credential_life', 'interval', '10 minutes', '10 minutes',
 	'how long a credential is live after its last authentication; at least the life of a grant, 10 minutes'),

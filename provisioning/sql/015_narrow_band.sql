@@ -2,8 +2,8 @@
 set local search_path = provbox, pg_temp;
 
 insert into setting (key, kind, shape, value, meaning) values
-('notice_lifetime', 'interval', '', '24 hours', 'how long a notice is of use; terms are as long as their offer'),
-('link_failover', 'interval', '', '30 seconds', 'a link that was not there for so long gives its numbers to the others'),
+('notice_lifetime', 'interval', '1 minute', '24 hours', 'how long a notice is of use; terms are as long as their offer'),
+('link_failover', 'interval', '5 seconds', '30 seconds', 'a link that was not there for so long gives its numbers to the others'),
 ('quiet_hours', 'text', '^(none|([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9])$', 'none',
 	'when notices of quiet_kinds wait, as 21:00-07:30; or none'),
 ('quiet_zone', 'text', '^[A-Za-z][A-Za-z0-9_+/-]{1,40}$', 'UTC', 'time zone of quiet_hours, as Europe/London'),

@@ -6,7 +6,7 @@ set local search_path = provbox, pg_temp;
 insert into setting (key, kind, shape, value, meaning) values
 ('verification', 'text', '^(local|service)$', 'local',
 	'who verifies a first request: local, the stored data alone; service, the verification service, too'),
-('verification_lifetime', 'interval', '', '3 days', 'how long a request may wait for the verification service');
+('verification_lifetime', 'interval', '1 minute', '3 days', 'how long a request may wait for the verification service');
 
 -- Only these may be given by the service as the reason of a refusal.
 alter table reason add column is_from_verifier boolean not null default false;
