@@ -51,6 +51,7 @@ create table device (
 	changed timestamptz not null default clock_timestamp()
 );
 create index device_msisdn on device (msisdn);
+create index device_restricted on device (standing) where standing in ('limited', 'blocked');
 
 -- The epoch rises with every change of standing or credential, whoever makes it.
 create function on_device_update() returns trigger

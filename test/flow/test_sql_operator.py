@@ -77,11 +77,39 @@ def test_status_tells_the_counts(schema):
     assert status["outbox", "billing due"] == "1"
 
 
+def status(schema):
+    return {(row["section"], row["name"]): row["value"]
+            for row in schema.rows("operator", "status_read")}
+
+
+def test_of_large_tables_status_counts_what_needs_somebody_and_tells_the_rest_from_statistics(schema):
+    """That it counts the rest no more is seen by a table that is said to be larger than it is."""
+    schema.import_devices(*(device(f"urn:gsma:imei:35209900-{n:06d}-0") for n in range(4)))
+    schema.rows("operator", "device_block", "urn:gsma:imei:35209900-000001-0", "reported stolen")
+    counts = {name: n for (section, name), n in status(schema).items() if section == "devices"}
+    assert counts == {"unprovisioned": "4", "blocked": "1"}
+    schema.table("analyze device; update pg_class set reltuples = 1234567, relpages ="
+                 " pg_relation_size(oid) / 8192 where oid = 'device'::regclass")
+    counts = {name: n for (section, name), n in status(schema).items() if section == "devices"}
+    assert counts == {"unprovisioned": "about 988000", "blocked": "1", "active": "under 124"}
+    # Open requests are counted, too, and all of a large table are told, here without statistics.
+    schema.table("delete from pg_statistic where starelid = 'request'::regclass; update pg_class set"
+                 " reltuples = 500000, relpages = greatest(pg_relation_size(oid) / 8192, 1)"
+                 " where oid = 'request'::regclass")
+    schema.put(dev=DEV)
+    now = status(schema)
+    assert now["requests", "offered"] == "1" and now["requests", "done"].startswith("under ")
+
+
 @pytest.mark.parametrize("key, value, is_good", [
     ("terms_lifetime", "2 seconds", True), ("terms_lifetime", "soon", False),
     ("terms_lifetime", "-1 day", False), ("part_validity", "0", False),
     ("part_validity", "59 seconds", False), ("part_validity", "1 minute", True),
     ("credential_life", "9 minutes", False), ("backoff_first", "0", False),
+    ("backoff_cap", "0", False), ("backoff_cap", "1 second", True),
+    ("notice_lifetime", "59 seconds", False), ("notice_lifetime", "1 minute", True),
+    ("link_failover", "4 seconds", False), ("link_failover", "5 seconds", True),
+    ("verification_lifetime", "59 seconds", False), ("verification_lifetime", "1 minute", True),
     ("status_interval", "0", True), ("credential_life", "300000 years", False), ("open_requests", "7", True),
     ("open_requests", "-1", False), ("open_requests", "many", False),
     ("short_code", "12345", True), ("short_code", "a word", False),
