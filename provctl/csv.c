@@ -2,8 +2,6 @@
 
 void csv_open(struct csv *csv, struct slice text)
 {
-	if (slice_starts(text, SLICE("\xef\xbb\xbf")))
-		text = slice_make(text.p + 3, text.n - 3);
 	*csv = (struct csv){ .rest = text, .next_line = 1 };
 }
 

@@ -16,7 +16,7 @@ struct csv {
 	const char *error; /* set when csv_next() stopped before the end */
 };
 
-/** Begin with @p text, borrowed; a byte order mark at its front is left out. */
+/** Begin with @p text, borrowed. */
 void csv_open(struct csv *csv, struct slice text);
 /**
  * Read the next record; empty lines are skipped.

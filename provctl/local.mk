@@ -5,9 +5,11 @@ provctl_provctl_SOURCES = \
 	provctl/command_line.c provctl/command_line.h \
 	provctl/commands.c \
 	provctl/csv.c provctl/csv.h \
+	provctl/cutter.c provctl/cutter.h \
 	provctl/database.c provctl/database.h \
 	provctl/db.c \
 	provctl/device.c \
+	provctl/device_import.c \
 	provctl/devices.c provctl/devices.h \
 	provctl/doctor.c provctl/doctor.h \
 	provctl/doctor_daemon.c \
@@ -37,6 +39,7 @@ EXTRA_DIST += contrib/catalogue
 check_PROGRAMS += \
 	test/unit/test_command_line \
 	test/unit/test_csv \
+	test/unit/test_cutter \
 	test/unit/test_database \
 	test/unit/test_devices \
 	test/unit/test_doctor \
@@ -46,12 +49,14 @@ check_PROGRAMS += \
 	test/unit/test_rows \
 	test/unit/test_who
 test_unit_test_csv_SOURCES = test/unit/test_csv.c provctl/csv.c provctl/csv.h
+test_unit_test_cutter_SOURCES = test/unit/test_cutter.c provctl/cutter.c \
+	provctl/cutter.h
 test_unit_test_command_line_SOURCES = test/unit/test_command_line.c \
 	provctl/command_line.c provctl/command_line.h
 test_unit_test_database_SOURCES = test/unit/test_database.c provctl/database.c \
 	provctl/database.h
 test_unit_test_devices_SOURCES = test/unit/test_devices.c provctl/devices.c \
-	provctl/devices.h provctl/csv.c provctl/csv.h provctl/file.c provctl/file.h
+	provctl/devices.h provctl/csv.c provctl/csv.h provctl/cutter.c provctl/cutter.h
 test_unit_test_doctor_SOURCES = test/unit/test_doctor.c provctl/doctor.h \
 	provctl/doctor_text.c
 test_unit_test_grid_SOURCES = test/unit/test_grid.c provctl/grid.c provctl/grid.h \

@@ -63,7 +63,7 @@ def lines(desk):
             for reader in commands:
                 if reader["words"] in READERS:
                     yield reader["words"], printed(desk, reader)
-            refused = desk.run("printf 'dev,msisdn\\nx,y\\n' | provctl device import - --json")
+            refused = desk.run("echo '[{\"dev\": \"x\"}]' | provctl device import - --json")
             yield "device import", json.loads(refused.stdout)
         arrange(desk, command["words"])
         yield command["words"], printed(desk, command)
