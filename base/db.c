@@ -42,14 +42,18 @@ static void on_deadline(void *arg)
 	db_call_tell(call, DB_TIMEOUT);
 }
 
-/* The connection with the fewest calls in flight that takes more. */
-static struct backend *db_choose(struct db *db)
+/* A connection that takes more: for a short statement one that is busy with such, else
+ * the one with the fewest calls in flight (doc/decisions/029-short-statements.md). */
+static struct backend *db_choose(struct db *db, bool is_short)
 {
 	struct backend *best = NULL;
 	for (size_t i = 0; i < db->settings.connections; i++) {
 		struct backend *b = &db->backends[i];
-		if (backend_has_room(b) &&
-		    (!best || b->n_in_flight < best->n_in_flight))
+		if (!backend_has_room(b))
+			continue;
+		if (is_short && backend_is_quick(b))
+			return b;
+		if (!best || b->n_in_flight < best->n_in_flight)
 			best = b;
 	}
 	return best;
@@ -59,7 +63,8 @@ void db_send_waiting(struct db *db)
 {
 	struct db_call *call;
 	struct backend *b;
-	while ((call = TAILQ_FIRST(&db->waiting)) && (b = db_choose(db))) {
+	while ((call = TAILQ_FIRST(&db->waiting)) &&
+	       (b = db_choose(db, db->settings.statements[call->statement].is_short))) {
 		TAILQ_REMOVE(&db->waiting, call, entry);
 		backend_send(b, call);
 	}

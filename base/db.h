@@ -23,6 +23,10 @@ struct db_statement {
 	int n_params;    /* at most DB_PARAMS_MAX */
 	bool is_binary;  /* results in binary format, for bytea columns: see db_value()
 			  */
+	/* Takes microseconds and is not made to wait, by a lock or a disk: such follow
+	 * each other on one connection, which wakes PostgreSQL once for several. The
+	 * others spread over all connections. */
+	bool is_short;
 };
 
 struct db_settings {

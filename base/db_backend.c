@@ -53,6 +53,7 @@ static bool send_statement(struct backend *b, struct db_call *call)
 void backend_send(struct backend *b, struct db_call *call)
 {
 	call->backend = b;
+	call->sent_ms = loop_now_ms(b->db->loop);
 	TAILQ_INSERT_TAIL(&b->in_flight, call, entry);
 	b->n_in_flight++;
 	if (send_statement(b, call) && PQpipelineSync(b->pg))
@@ -449,6 +450,16 @@ bool backend_has_room(const struct backend *b)
 {
 	return b->state == BACKEND_READY && !b->is_stale &&
 	       b->n_in_flight < DB_PIPELINE_DEPTH;
+}
+
+bool backend_is_quick(const struct backend *b)
+{
+	const struct db_call *call;
+	TAILQ_FOREACH (call, &b->in_flight, entry)
+		if (!b->db->settings.statements[call->statement].is_short)
+			return false;
+	call = TAILQ_FIRST(&b->in_flight);
+	return call && loop_now_ms(b->db->loop) - call->sent_ms < DB_SHORT_MS;
 }
 
 void backend_suspect(struct backend *b)

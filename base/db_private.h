@@ -12,11 +12,15 @@
 /* Calls in flight on one connection; the further ones wait in the db's queue. */
 #define DB_PIPELINE_DEPTH 8
 
+/* A short statement that takes longer is held up, and nothing is queued behind it. */
+#define DB_SHORT_MS 10
+
 struct db_call {
 	TAILQ_ENTRY(db_call) entry;
 	struct db *db;
 	struct backend *backend; /* that it is in flight on; NULL: waiting */
 	size_t statement;
+	int64_t sent_ms;   /* when it went in flight */
 	bool is_preparing; /* a Prepare went before it and is not answered yet */
 	PGresult *result;  /* what is known so far; delivered at its Sync */
 	db_fn *fn;         /* NULL: the owner was told, or has cancelled */
@@ -77,6 +81,8 @@ void db_ready_changed(struct db *db, int change, const char *why);
 void backend_open(struct backend *b, struct db *db);
 void backend_close(struct backend *b);
 bool backend_has_room(const struct backend *b);
+/** It is at work on short statements, and on nothing else. */
+bool backend_is_quick(const struct backend *b);
 void backend_send(struct backend *b, struct db_call *call);
 /** A call on it is over its deadline: soon it will be given up. */
 void backend_suspect(struct backend *b);

@@ -8,23 +8,23 @@ const struct db_statement statements[STATEMENT_N] = {
 	[STATEMENT_AUTHENTICATION_READ] = {
 		"authentication_read",
 		"select standing, epoch, outcome, reason "
-		"from provbox.authentication_read($1, $2, $3, $4, $5)", 5 },
+		"from provbox.authentication_read($1, $2, $3, $4, $5)", 5, .is_short = true },
 	[STATEMENT_SESSION_END] = {
 		"session_end", "select provbox.session_end($1, $2, $3, $4, $5, $6)", 6 },
 	[STATEMENT_CHANGES_READ] = {
 		"changes_read", "select cursor, lines from provbox.changes_read($1, $2)", 2 },
 	[STATEMENT_DEVICE_READ] = {
-		"device_read", ANSWER "device_read($1, $2, $3)", 3 },
+		"device_read", ANSWER "device_read($1, $2, $3)", 3, .is_short = true },
 	[STATEMENT_CATALOGUE_READ] = {
 		"catalogue_read", ANSWER "catalogue_read($1, $2, $3)", 3 },
 	[STATEMENT_REQUEST_PUT] = {
 		"request_put", ANSWER "request_put($1, $2, $3, $4, $5, $6)", 6 },
 	[STATEMENT_REQUEST_READ] = {
-		"request_read", ANSWER "request_read($1, $2, $3, $4, $5)", 5 },
+		"request_read", ANSWER "request_read($1, $2, $3, $4, $5)", 5, .is_short = true },
 	[STATEMENT_REQUEST_DELETE] = {
 		"request_delete", ANSWER "request_delete($1, $2, $3, $4)", 4 },
 	[STATEMENT_TERMS_READ] = {
-		"terms_read", ANSWER "terms_read($1, $2, $3, $4)", 4 },
+		"terms_read", ANSWER "terms_read($1, $2, $3, $4)", 4, .is_short = true },
 	[STATEMENT_ANSWER_PUT] = {
 		"answer_put",
 		ANSWER "answer_put($1, $2, $3, $4, $5, $6, $7, $8, $9)", 9 },

@@ -18,6 +18,8 @@ enum {
 	LATER,
 	LATER_MAKE,
 	STORE_ONCE,
+	SHORT,
+	LONG,
 };
 
 static const struct db_statement statements[] = {
@@ -43,6 +45,10 @@ static const struct db_statement statements[] = {
 	[STORE_ONCE] = { "store_once",
 			 "insert into once values ($1::text) returning 'stored'", 1,
 			 false },
+	/* Each sleeps as long as it is told, and says on which connection. */
+	[SHORT] = { "short", "select pg_backend_pid() from pg_sleep($1::float8)", 1,
+		    .is_short = true },
+	[LONG] = { "long", "select pg_backend_pid() from pg_sleep($1::float8)", 1 },
 };
 
 static struct cluster cluster;
@@ -303,6 +309,74 @@ static void never_answers_a_cancelled_call(void)
 	close_db();
 }
 
+/* Open, with all of its connections up: so many sleep at once on one each. */
+static void open_all(size_t connections)
+{
+	struct answer a[4];
+	open_db(connections, 10, 5000);
+	for (size_t n = 0; n < connections;) {
+		for (size_t i = 0; i < connections; i++)
+			ask(LONG, "0.02", &a[i]);
+		run();
+		for (n = 1; n < connections && strcmp(a[n - 1].value, a[n].value) != 0;)
+			n++;
+	}
+}
+
+/* Ten times, for the machine may hold us up, too. */
+static void queues_short_behind_short(void)
+{
+	int n_together = 0, n_spread = 0;
+	open_all(3);
+	for (int i = 0; i < 10; i++) {
+		struct answer first, slow, second;
+		ask(SHORT, "0", &first);
+		ask(LONG, "0", &slow);
+		ask(SHORT, "0", &second);
+		run();
+		n_together += strcmp(first.value, second.value) == 0;
+		n_spread += strcmp(first.value, slow.value) != 0;
+	}
+	CU_ASSERT(n_together >= 5);
+	CU_ASSERT_EQUAL(n_spread, 10);
+	close_db();
+}
+
+/* Nobody waits for its answer, but its connection is busy for five seconds. */
+static void occupy(size_t statement)
+{
+	struct answer nobody;
+	db_cancel(ask(statement, "30", &nobody));
+	n_open--;
+}
+
+static bool is_answered_soon(size_t statement)
+{
+	struct answer a;
+	ask(statement, "0", &a);
+	run_for(3000);
+	bool is_answered = a.times == 1;
+	run();
+	return is_answered;
+}
+
+static void queues_nothing_behind_long(void)
+{
+	open_all(2);
+	occupy(LONG);
+	CU_ASSERT(is_answered_soon(SHORT));
+	close_db();
+}
+
+static void queues_nothing_behind_what_is_held_up(void)
+{
+	open_all(2);
+	occupy(SHORT);
+	run_for(50);
+	CU_ASSERT(is_answered_soon(SHORT));
+	close_db();
+}
+
 static int n_ready_changes;
 static void on_ready(void *arg, bool is_ready)
 {
@@ -454,6 +528,9 @@ int main(void)
 		TEST(ends_a_call_that_takes_too_long),
 		TEST(gives_a_dead_connection_up),
 		TEST(never_answers_a_cancelled_call),
+		TEST(queues_short_behind_short),
+		TEST(queues_nothing_behind_long),
+		TEST(queues_nothing_behind_what_is_held_up),
 		TEST(survives_a_restart),
 		TEST(drops_open_calls_when_closed),
 		TEST(waits_for_a_schema_that_serves_it),
