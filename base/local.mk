@@ -107,6 +107,7 @@ check_PROGRAMS += \
 	test/unit/test_reload \
 	test/unit/test_roster \
 	test/unit/test_sandbox \
+	test/unit/test_sandbox_work \
 	test/unit/test_seal \
 	test/unit/test_seats \
 	test/unit/test_slice \
@@ -135,4 +136,5 @@ fuzz_targets += \
 
 EXTRA_DIST += test/unit/attempts.h test/unit/cluster.h test/unit/config_sample.h \
 	test/unit/conn_world.h test/unit/exchange_world.h test/unit/http_vector.h \
-	test/unit/pki.h test/unit/testd.h test/unit/testd_daemon.h test/unit/tls_pair.h
+	test/unit/pki.h test/unit/sandbox_trial.h test/unit/testd.h \
+	test/unit/testd_daemon.h test/unit/tls_pair.h

@@ -1,11 +1,10 @@
 /*
  * What a taken-over process would ask of the kernel, and what each profile of
- * test_sandbox.c gets for an answer: a column of the table for each.
+ * sandbox_trial.h gets for an answer: a column of the table for each.
  */
 #ifndef TEST_UNIT_ATTEMPTS_H
 #define TEST_UNIT_ATTEMPTS_H
 
-#include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
 #include <netinet/in.h>
@@ -23,14 +22,9 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define WORKED 0
+#include "test/unit/sandbox_trial.h"
 
 /* ---- What is asked of the kernel: 0, or errno ---- */
-
-static int result(long returned)
-{
-	return returned < 0 ? errno : WORKED;
-}
 
 static int read_file(void)
 {
