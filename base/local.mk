@@ -134,7 +134,7 @@ fuzz_targets += \
 	test/fuzz/fuzz_json \
 	test/fuzz/fuzz_proxy
 
-EXTRA_DIST += test/unit/attempts.h test/unit/cluster.h test/unit/config_sample.h \
-	test/unit/conn_world.h test/unit/exchange_world.h test/unit/http_vector.h \
-	test/unit/pki.h test/unit/sandbox_trial.h test/unit/testd.h \
+EXTRA_DIST += test/unit/answerer.h test/unit/attempts.h test/unit/cluster.h \
+	test/unit/config_sample.h test/unit/conn_world.h test/unit/exchange_world.h \
+	test/unit/http_vector.h test/unit/pki.h test/unit/sandbox_trial.h test/unit/testd.h \
 	test/unit/testd_daemon.h test/unit/tls_pair.h

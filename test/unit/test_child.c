@@ -8,27 +8,8 @@
 #include <sys/wait.h>
 
 #include "base/beat.h"
+#include "test/unit/answerer.h"
 #include "test/unit/test.h"
-
-/* An answerer that turns the question round; "refuse", "huge", "sleep" and "die" do
- * what they say. */
-static ssize_t turn_round(void *arg, struct slice question, uint8_t *answer, size_t cap)
-{
-	(void)arg;
-	if (slice_eq(question, SLICE("refuse")))
-		return -1;
-	if (slice_eq(question, SLICE("sleep")))
-		usleep(300000);
-	if (slice_eq(question, SLICE("die")))
-		_exit(3);
-	if (slice_eq(question, SLICE("huge"))) {
-		memset(answer, 'h', cap);
-		return (ssize_t)cap;
-	}
-	for (size_t i = 0; i < question.n; i++)
-		answer[i] = (uint8_t)question.p[question.n - 1 - i];
-	return (ssize_t)question.n;
-}
 
 static pid_t start_answerer(const int *fds, size_t n, const int *to_close)
 {
@@ -43,15 +24,10 @@ static pid_t start_answerer(const int *fds, size_t n, const int *to_close)
 	return pid;
 }
 
-static int wait_for(pid_t pid)
-{
-	int status;
-
-	waitpid(pid, &status, 0);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
+/* At one end of a channel; at the other, where there is one, an answerer. */
 struct asker {
+	int fds[2];
+	pid_t answerer;
 	struct loop *loop;
 	struct child_caller *caller;
 	unsigned wanted, answered, refused;
@@ -81,16 +57,38 @@ static void on_answer(void *arg, bool ok, struct slice answer)
 		loop_stop(asker->loop);
 }
 
-static void asker_begin(struct asker *asker, int fd)
+/* Somebody who has asked nothing yet, at the channel of the one before. */
+static void asker_renew(struct asker *asker)
 {
-	*asker = (struct asker){ .loop = loop_new() };
-	asker->caller = child_caller_new(asker->loop, fd);
+	asker->loop = loop_new();
+	asker->caller = child_caller_new(asker->loop, asker->fds[0]);
 }
 
-static void asker_end(struct asker *asker)
+static void asker_leave(struct asker *asker)
 {
 	child_caller_free(asker->caller);
 	loop_free(asker->loop);
+}
+
+static void asker_open(struct asker *asker)
+{
+	*asker = (struct asker){ .answerer = 0 };
+	CU_ASSERT_EQUAL_FATAL(child_channel(asker->fds), 0);
+	asker_renew(asker);
+}
+
+static void asker_is_answered(struct asker *asker)
+{
+	asker->answerer = start_answerer(&asker->fds[1], 1, &asker->fds[0]);
+}
+
+static void asker_close(struct asker *asker)
+{
+	asker_leave(asker);
+	if (asker->answerer)
+		stop_answerer(asker->answerer);
+	close(asker->fds[0]);
+	close(asker->fds[1]);
 }
 
 static uint32_t ask(struct asker *asker, const char *text, int64_t deadline_ms)
@@ -100,12 +98,10 @@ static uint32_t ask(struct asker *asker, const char *text, int64_t deadline_ms)
 
 static void answers_come_later_and_to_the_right_question(void)
 {
-	int fds[2];
 	struct asker asker;
 
-	CU_ASSERT_EQUAL_FATAL(child_channel(fds), 0);
-	pid_t pid = start_answerer(&fds[1], 1, &fds[0]);
-	asker_begin(&asker, fds[0]);
+	asker_open(&asker);
+	asker_is_answered(&asker);
 	asker.wanted = 3;
 	CU_ASSERT_NOT_EQUAL(ask(&asker, "abc", 5000), 0);
 	CU_ASSERT_NOT_EQUAL(ask(&asker, "refuse", 5000), 0);
@@ -121,47 +117,35 @@ static void answers_come_later_and_to_the_right_question(void)
 	loop_run(asker.loop);
 	CU_ASSERT_EQUAL(asker.answered, 3);
 	CU_ASSERT_EQUAL(asker.size, 0);
-	asker_end(&asker);
-	kill(pid, SIGTERM);
-	CU_ASSERT_EQUAL(wait_for(pid), 0);
-	close(fds[0]);
-	close(fds[1]);
+	asker_close(&asker);
 }
 
 static void a_deadline_ends_the_wait(void)
 {
-	int fds[2];
 	struct asker asker;
 
-	CU_ASSERT_EQUAL_FATAL(child_channel(fds), 0);
-	asker_begin(&asker, fds[0]);
+	asker_open(&asker);
 	asker.wanted = 1;
 	CU_ASSERT_NOT_EQUAL(ask(&asker, "abc", 20), 0);
 	loop_run(asker.loop); /* nobody answers */
 	CU_ASSERT_EQUAL(asker.refused, 1);
 
 	/* The answer comes too late and is nobody's; the next question gets its own. */
-	pid_t pid = start_answerer(&fds[1], 1, NULL);
+	asker_is_answered(&asker);
 	asker.wanted = 2;
 	CU_ASSERT_NOT_EQUAL(ask(&asker, "xyz", 5000), 0);
 	loop_run(asker.loop);
 	CU_ASSERT_EQUAL(asker.answered, 1);
 	CU_ASSERT_STRING_EQUAL(asker.last, "zyx");
-	asker_end(&asker);
-	kill(pid, SIGTERM);
-	CU_ASSERT_EQUAL(wait_for(pid), 0);
-	close(fds[0]);
-	close(fds[1]);
+	asker_close(&asker);
 }
 
 static void a_cancelled_question_stays_silent(void)
 {
-	int fds[2];
 	struct asker asker;
 
-	CU_ASSERT_EQUAL_FATAL(child_channel(fds), 0);
-	pid_t pid = start_answerer(&fds[1], 1, NULL);
-	asker_begin(&asker, fds[0]);
+	asker_open(&asker);
+	asker_is_answered(&asker);
 	asker.wanted = 1;
 	uint32_t number = ask(&asker, "one", 5000);
 	CU_ASSERT_NOT_EQUAL(ask(&asker, "two", 5000), 0);
@@ -170,21 +154,15 @@ static void a_cancelled_question_stays_silent(void)
 	loop_run(asker.loop);
 	CU_ASSERT_EQUAL(asker.answered, 1);
 	CU_ASSERT_STRING_EQUAL(asker.last, "owt");
-	asker_end(&asker);
-	kill(pid, SIGTERM);
-	wait_for(pid);
-	close(fds[0]);
-	close(fds[1]);
+	asker_close(&asker);
 }
 
 static void a_caller_may_be_freed_in_its_callback(void)
 {
-	int fds[2];
 	struct asker asker;
 
-	CU_ASSERT_EQUAL_FATAL(child_channel(fds), 0);
-	pid_t pid = start_answerer(&fds[1], 1, NULL);
-	asker_begin(&asker, fds[0]);
+	asker_open(&asker);
+	asker_is_answered(&asker);
 	asker.wanted = 1;
 	asker.frees_the_caller = true;
 	CU_ASSERT_NOT_EQUAL(ask(&asker, "one", 5000), 0);
@@ -192,67 +170,49 @@ static void a_caller_may_be_freed_in_its_callback(void)
 	usleep(50000); /* both answers are there */
 	loop_run(asker.loop);
 	CU_ASSERT_EQUAL(asker.answered, 1);
-	asker_end(&asker);
-	kill(pid, SIGTERM);
-	wait_for(pid);
-	close(fds[0]);
-	close(fds[1]);
+	asker_close(&asker);
 }
 
 static void a_successor_answers_what_waits(void)
 {
-	int fds[2];
 	struct asker asker;
 
-	CU_ASSERT_EQUAL_FATAL(child_channel(fds), 0);
-	pid_t pid = start_answerer(&fds[1], 1, NULL);
-	asker_begin(&asker, fds[0]);
+	asker_open(&asker);
+	asker_is_answered(&asker);
 	asker.wanted = 2;
 	CU_ASSERT_NOT_EQUAL(ask(&asker, "die", 600), 0);
 	CU_ASSERT_NOT_EQUAL(ask(&asker, "abc", 5000), 0);
-	CU_ASSERT_EQUAL(wait_for(pid), 3);
-	pid = start_answerer(&fds[1], 1, NULL);
+	CU_ASSERT_EQUAL(wait_for(asker.answerer), 3);
+	asker_is_answered(&asker);
 	loop_run(asker.loop);
 	CU_ASSERT_EQUAL(asker.answered, 1);
 	CU_ASSERT_EQUAL(asker.refused, 1);
 	CU_ASSERT_STRING_EQUAL(asker.last, "cba");
-	asker_end(&asker);
-	kill(pid, SIGTERM);
-	wait_for(pid);
-	close(fds[0]);
-	close(fds[1]);
+	asker_close(&asker);
 }
 
 static void an_answer_to_a_predecessor_is_nobodys(void)
 {
-	int fds[2];
 	struct asker asker;
 
-	CU_ASSERT_EQUAL_FATAL(child_channel(fds), 0);
-	asker_begin(&asker, fds[0]);
+	asker_open(&asker);
 	CU_ASSERT_NOT_EQUAL(ask(&asker, "old", 5000), 0);
-	asker_end(&asker);
-	asker_begin(&asker, fds[0]);
+	asker_leave(&asker);
+	asker_renew(&asker);
 	asker.wanted = 1;
 	CU_ASSERT_NOT_EQUAL(ask(&asker, "new", 5000), 0);
-	pid_t pid = start_answerer(&fds[1], 1, NULL);
+	asker_is_answered(&asker);
 	loop_run(asker.loop);
 	CU_ASSERT_STRING_EQUAL(asker.last, "wen");
-	asker_end(&asker);
-	kill(pid, SIGTERM);
-	wait_for(pid);
-	close(fds[0]);
-	close(fds[1]);
+	asker_close(&asker);
 }
 
 static void a_full_channel_takes_no_question(void)
 {
-	int fds[2];
 	struct asker asker;
 	static char text[CHILD_FRAME_BYTES + 1];
 
-	CU_ASSERT_EQUAL_FATAL(child_channel(fds), 0);
-	asker_begin(&asker, fds[0]);
+	asker_open(&asker);
 	memset(text, 'x', sizeof(text));
 	CU_ASSERT_EQUAL(child_ask(asker.caller, slice_make(text, sizeof(text)), 5000,
 				  on_answer, &asker),
@@ -263,27 +223,23 @@ static void a_full_channel_takes_no_question(void)
 	CU_ASSERT_TRUE(asker.wanted >= 8);
 	loop_run(asker.loop);
 	CU_ASSERT_EQUAL(asker.refused, asker.wanted);
-	asker_end(&asker);
-	close(fds[0]);
-	close(fds[1]);
+	asker_close(&asker);
 }
 
 static void a_closed_channel_refuses_everybody(void)
 {
-	int fds[2];
 	struct asker asker;
 
-	CU_ASSERT_EQUAL_FATAL(child_channel(fds), 0);
-	asker_begin(&asker, fds[0]);
+	asker_open(&asker);
 	asker.wanted = 2;
 	CU_ASSERT_NOT_EQUAL(ask(&asker, "one", 60000), 0);
 	CU_ASSERT_NOT_EQUAL(ask(&asker, "two", 60000), 0);
-	close(fds[1]);
+	close(asker.fds[1]);
 	loop_run(asker.loop);
 	CU_ASSERT_EQUAL(asker.refused, 2);
 	CU_ASSERT_EQUAL(ask(&asker, "three", 60000), 0);
-	asker_end(&asker);
-	close(fds[0]);
+	asker_leave(&asker);
+	close(asker.fds[0]);
 }
 
 static void one_answerer_serves_many_channels(void)
@@ -317,12 +273,13 @@ static void one_answerer_serves_many_channels(void)
 	line[n < 0 ? 0 : n] = '\0';
 	CU_ASSERT_PTR_NOT_NULL(strstr(line, "ev=answer_lost channel=0"));
 	for (int i = 1; i < 3; i++) {
-		asker_begin(&askers[i], ask_fds[i]);
+		askers[i] = (struct asker){ .fds = { ask_fds[i] } };
+		asker_renew(&askers[i]);
 		askers[i].wanted = 1;
 		CU_ASSERT_NOT_EQUAL(ask(&askers[i], i == 1 ? "ab" : "cd", 5000), 0);
 		loop_run(askers[i].loop);
 		CU_ASSERT_STRING_EQUAL(askers[i].last, i == 1 ? "ba" : "dc");
-		asker_end(&askers[i]);
+		asker_leave(&askers[i]);
 	}
 	child_caller_free(flood);
 	loop_free(idle);
@@ -371,8 +328,7 @@ static void counts_for_the_watchdog(void)
 	for (int i = 0; i < 1000 && __atomic_load_n(beats, __ATOMIC_RELAXED) < 4; i++)
 		usleep(10000);
 	CU_ASSERT(__atomic_load_n(beats, __ATOMIC_RELAXED) >= 4);
-	kill(pid, SIGTERM);
-	CU_ASSERT_EQUAL(wait_for(pid), 0);
+	stop_answerer(pid);
 	close(fds[0]);
 	close(fds[1]);
 	munmap(beats, sizeof(*beats));

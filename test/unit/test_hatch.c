@@ -8,31 +8,12 @@
 #include <sys/wait.h>
 
 #include "base/beat.h"
+#include "test/unit/answerer.h"
 #include "test/unit/test.h"
 
 #define ANSWER_MS 20000 /* where an answer is to come */
 
-/* Turns the question round; "refuse", "huge", "sleep", "doze" and "die" do what they
- * say. */
-static ssize_t turn_round(void *arg, struct slice question, uint8_t *answer, size_t cap)
-{
-	(void)arg;
-	if (slice_eq(question, SLICE("refuse")))
-		return -1;
-	if (slice_eq(question, SLICE("sleep")) || slice_eq(question, SLICE("doze")))
-		usleep(300000);
-	if (slice_eq(question, SLICE("die")))
-		_exit(3);
-	if (slice_eq(question, SLICE("huge"))) {
-		memset(answer, 'h', cap);
-		return (ssize_t)cap;
-	}
-	for (size_t i = 0; i < question.n; i++)
-		answer[i] = (uint8_t)question.p[question.n - 1 - i];
-	return (ssize_t)question.n;
-}
-
-static pid_t start_server(const int *fds, size_t n)
+static pid_t start_answerer(const int *fds, size_t n)
 {
 	pid_t pid = fork();
 
@@ -41,20 +22,6 @@ static pid_t start_server(const int *fds, size_t n)
 		_exit(0);
 	}
 	return pid;
-}
-
-static int wait_for(pid_t pid)
-{
-	int status;
-
-	waitpid(pid, &status, 0);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-static void stop_server(pid_t pid)
-{
-	kill(pid, SIGTERM);
-	CU_ASSERT_EQUAL(wait_for(pid), 0);
 }
 
 static struct hatch *made(int *fd)
@@ -82,7 +49,7 @@ static void a_question_is_answered(void)
 	char out[64];
 	int fd;
 	struct hatch *hatch = made(&fd);
-	pid_t pid = start_server(&fd, 1);
+	pid_t pid = start_answerer(&fd, 1);
 
 	CU_ASSERT_EQUAL(ask(hatch, "abc", ANSWER_MS, out), 3);
 	CU_ASSERT_STRING_EQUAL(out, "cba");
@@ -106,7 +73,7 @@ static void a_question_is_answered(void)
 		CU_ASSERT_EQUAL_FATAL(out[5], '1');
 		CU_ASSERT_EQUAL_FATAL(out[0], (char)('0' + i % 10));
 	}
-	stop_server(pid);
+	stop_answerer(pid);
 	hatch_close(hatch);
 	close(fd);
 }
@@ -116,7 +83,7 @@ static void a_late_answer_is_nobodys(void)
 	char out[64];
 	int fd;
 	struct hatch *hatch = made(&fd);
-	pid_t pid = start_server(&fd, 1);
+	pid_t pid = start_answerer(&fd, 1);
 
 	CU_ASSERT_EQUAL(ask(hatch, "sleep", 50, out), -1);
 	CU_ASSERT_EQUAL(errno, ETIMEDOUT);
@@ -126,7 +93,7 @@ static void a_late_answer_is_nobodys(void)
 	usleep(600000); /* it lies there */
 	CU_ASSERT_EQUAL(ask(hatch, "def", ANSWER_MS, out), 3);
 	CU_ASSERT_STRING_EQUAL(out, "fed");
-	stop_server(pid);
+	stop_answerer(pid);
 	hatch_close(hatch);
 	close(fd);
 }
@@ -152,7 +119,7 @@ static void both_sides_may_have_successors(void)
 	char out[64];
 	int fd;
 	struct hatch *hatch = made(&fd);
-	pid_t pid = start_server(&fd, 1);
+	pid_t pid = start_answerer(&fd, 1);
 
 	CU_ASSERT_TRUE(is_answered(fd, "abc", ANSWER_MS, "cba"));
 	CU_ASSERT_TRUE(is_answered(fd, "sleep", 50, NULL));
@@ -165,9 +132,9 @@ static void both_sides_may_have_successors(void)
 	if (asker == 0)
 		_exit(ask(hatch, "ghi", ANSWER_MS, out) == 3 ? 0 : 1);
 	usleep(100000);
-	pid = start_server(&fd, 1);
+	pid = start_answerer(&fd, 1);
 	CU_ASSERT_EQUAL(wait_for(asker), 0);
-	stop_server(pid);
+	stop_answerer(pid);
 	hatch_close(hatch);
 	close(fd);
 }
@@ -180,7 +147,7 @@ static void many_are_served(void)
 
 	for (size_t i = 0; i < HATCH_MAX; i++)
 		hatches[i] = made(&fds[i]);
-	pid_t pid = start_server(fds, HATCH_MAX);
+	pid_t pid = start_answerer(fds, HATCH_MAX);
 	for (size_t i = 0; i < HATCH_MAX; i++) {
 		askers[i] = fork();
 		if (askers[i] == 0) {
@@ -193,7 +160,7 @@ static void many_are_served(void)
 	}
 	for (size_t i = 0; i < HATCH_MAX; i++)
 		CU_ASSERT_EQUAL(wait_for(askers[i]), 0);
-	stop_server(pid);
+	stop_answerer(pid);
 	for (size_t i = 0; i < HATCH_MAX; i++) {
 		hatch_close(hatches[i]);
 		close(fds[i]);
@@ -216,7 +183,7 @@ static void a_wrong_page_hurts_its_own_side_alone(void)
 	int fds[2];
 	struct hatch *captured = made(&fds[0]), *honest = made(&fds[1]);
 	struct page *page = (struct page *)captured;
-	pid_t pid = start_server(fds, 2);
+	pid_t pid = start_answerer(fds, 2);
 
 	/* Sizes over the page: refused, unread. */
 	page->question_n = UINT32_MAX;
@@ -231,7 +198,7 @@ static void a_wrong_page_hurts_its_own_side_alone(void)
 	CU_ASSERT_EQUAL(ask(captured, "ghi", ANSWER_MS, out), 3);
 	CU_ASSERT_STRING_EQUAL(out, "ihg");
 	/* An answer that is longer than there is. */
-	stop_server(pid);
+	stop_answerer(pid);
 	page->answer_n = INT32_MAX;
 	page->answered = page->asked + 1;
 	CU_ASSERT_EQUAL(ask(captured, "abc", ANSWER_MS, out), -1);
@@ -266,12 +233,12 @@ static void counts_for_the_watchdog(void)
 
 	CU_ASSERT_FATAL(beats != MAP_FAILED);
 	beat_open(beats, 10);
-	pid_t pid = start_server(&fd, 1);
+	pid_t pid = start_answerer(&fd, 1);
 	beat_open(NULL, 0);
 	for (int i = 0; i < 1000 && __atomic_load_n(beats, __ATOMIC_RELAXED) < 4; i++)
 		usleep(10000);
 	CU_ASSERT(__atomic_load_n(beats, __ATOMIC_RELAXED) >= 4);
-	stop_server(pid);
+	stop_answerer(pid);
 	hatch_close(hatch);
 	close(fd);
 	munmap(beats, sizeof(*beats));
