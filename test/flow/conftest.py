@@ -11,7 +11,10 @@ import pytest
 import xdist.scheduler
 from harness import paths, postgres, process
 from harness import site as site_module
+from harness.desk import Desk
+from harness.edge import Edge
 from harness.model import Model
+from harness.provctl import Provctl
 from harness.schema import Schema
 
 LOG_LINES = 40
@@ -84,6 +87,19 @@ def schema(cluster):
     database.drop()
 
 
+@pytest.fixture
+def database(cluster):
+    """One with the schema, and nothing in it but what the migrations put there."""
+    made = cluster.new_database(postgres.Database.install_schema)
+    yield made
+    made.drop()
+
+
+@pytest.fixture
+def provctl(database):
+    return Provctl(database.dsn("provbox_operator"))
+
+
 @pytest.fixture(autouse=True)
 def no_process_is_left(request):
     """What was running before the test runs after it, and nothing else."""
@@ -109,6 +125,22 @@ def site(request, cluster):
             print("\n".join(text.splitlines()[-LOG_LINES:]))
     made.remove()
     assert not problems, "\n".join(problems)
+
+
+@pytest.fixture
+def desk(site):
+    """Where what manual and documents show is typed."""
+    made = Desk(site)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def rogue_edge(site):
+    """A gateway between an honest server and a rogue one, not started."""
+    made = Edge(site)
+    yield made
+    made.close()
 
 
 @pytest.hookimpl(hookwrapper=True)

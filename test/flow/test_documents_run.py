@@ -5,7 +5,6 @@ import shutil
 
 import pytest
 from harness import paths
-from harness.desk import Desk
 
 # doc/first-site.md wants a Debian of its own: contrib/package/check types it, step boot.
 PAGES = ["README.md", *sorted(f"doc/{path.name}" for path in (paths.SOURCE / "doc").glob("*.md")
@@ -76,13 +75,6 @@ def typed(page):
     """Whole command lines of provctl in the text of a page."""
     spans = re.findall(r"`(provctl [^`\n]+)`", (paths.SOURCE / page).read_text())
     return list(dict.fromkeys(spans))
-
-
-@pytest.fixture
-def desk(site):
-    made = Desk(site)
-    yield made
-    made.close()
 
 
 def check(desk, text, **environment):

@@ -5,7 +5,7 @@ import time
 import uuid
 
 import pytest
-from harness import airnet, memory, process, wait
+from harness import airnet, memory, process
 from harness.schema import DEV, feature, manifest
 from harness.stand_in import StandIn
 from rogue_server import Response

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 from harness import described, paths, shape
-from harness.desk import REQUEST, Desk
+from harness.desk import REQUEST
 from harness.fleet import Fleet
 from harness.handset import Handset, order
 from harness.schema import CRED, GATEWAY, NUMBER
@@ -16,13 +16,6 @@ READERS = ("device show", "device trace", "request show", "outbox list", "number
            "user export")
 LAST = ("request cancel", "user erase")
 ACCEPT = ["wait screen TERMS", "key YES", "wait screen DONE"]
-
-
-@pytest.fixture
-def desk(site):
-    made = Desk(site)
-    yield made
-    made.close()
 
 
 def printed(desk, command):

@@ -1,7 +1,5 @@
 """The manual: pages that mandoc has nothing against, made of the tables, with examples that run."""
 
-import os
-import pathlib
 import re
 import shlex
 import signal
@@ -9,7 +7,6 @@ import subprocess
 
 import pytest
 from harness import described, paths, pki
-from harness.desk import Desk
 from harness.schema import CRED, DEV, NUMBER
 
 PAGES = sorted((paths.BUILD / "man").glob("*.[158]"))
@@ -147,13 +144,6 @@ def arrange(desk, words):
         desk.bury_work()
     if words == "notice show":
         desk.send_notice()
-
-
-@pytest.fixture
-def desk(site):
-    made = Desk(site)
-    yield made
-    made.close()
 
 
 def test_the_example_of_each_command_runs(desk):

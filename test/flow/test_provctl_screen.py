@@ -22,10 +22,8 @@ LINES, COLUMNS = 20, 80
 
 
 @pytest.fixture
-def database(cluster):
-    made = cluster.new_database(Schema.install)
-    yield made
-    made.drop()
+def database(schema):
+    return schema.database
 
 
 class Terminal:

@@ -4,15 +4,12 @@ import json
 import uuid
 
 import pytest
-from harness.postgres import Database
 from harness.schema import DEV, DEV2, Schema, device, digest
 
 
 @pytest.fixture
-def schema(cluster):
-    database = cluster.new_database(Database.install_schema)
-    yield Schema(database)
-    database.drop()
+def schema(database):
+    return Schema(database)
 
 
 def test_a_refusal_by_a_limit_says_when_to_come_back_and_is_one_event_an_hour(schema):

@@ -13,10 +13,6 @@ def state(schema, request):
     return row["state"], row["work"], row["reason"]
 
 
-def make_due(schema):
-    schema.table("update outbox set due_at = now() - interval '1 second' returning 1")
-
-
 def test_a_notice_is_done_when_the_smsc_has_every_part(schema):
     request = schema.offered()
     (row,) = schema.lease()
@@ -62,7 +58,7 @@ def test_delivery_can_be_what_ends_it(schema):
         schema.ack(part)
         schema.report(part, 8)
     assert state(schema, request) == ("accepted", "due", None)
-    make_due(schema)
+    schema.make_due()
     assert schema.lease() == []  # every part was reported: none is sent again
     for part in parts:
         schema.report(part, 1)
@@ -145,7 +141,7 @@ def test_a_busy_link_is_tried_again_and_a_refusing_one_is_not(schema):
     first, second = schema.lease()
     assert schema.ack(schema.split(first, total=1)[0], 2) == "sending"
     assert schema.lease() == []
-    make_due(schema)
+    schema.make_due()
     assert schema.ack(schema.split(second, total=1)[0], 1) == "failed"
     (again,) = schema.lease()
     assert (again["notice"], again["attempt"]) == (first["notice"], 2)
@@ -165,14 +161,14 @@ def test_what_the_smsc_fails_is_tried_as_often_as_configured(schema, report, rea
         schema.ack(part)
     assert schema.report(first, 8) == "sending"
     assert schema.report(second, report, "NACK/0x0000000b") == "sending"
-    make_due(schema)
+    schema.make_due()
     (again,) = schema.lease()
     assert again["settled"] == [1]
     (part,) = schema.split(again)
     schema.ack(part)
     assert schema.report(part, report) == "failed"
     assert state(schema, request) == ("failed", "dead", reason)
-    make_due(schema)
+    schema.make_due()
     assert schema.lease() == []
 
 
@@ -188,7 +184,7 @@ def test_a_message_that_is_lost_after_the_smsc_had_it_is_told(schema):
 def sent_twice(schema):
     """Both attempts at the two parts of its terms: of the first nobody had heard anything."""
     first = schema.split(schema.lease()[0])
-    make_due(schema)
+    schema.make_due()
     return first, schema.split(schema.lease()[0])
 
 
@@ -244,11 +240,11 @@ def test_a_part_without_any_report_is_sent_again_after_its_validity(schema):
     schema.ack(first)
     schema.ack(second)
     schema.report(second, 8)
-    make_due(schema)
+    schema.make_due()
     assert schema.lease() == []  # bearerbox has it, and its time is not over
     assert schema.table("select due_at > now() + interval '59 minutes' as it from outbox")[0]["it"]
     schema.setting(part_validity="0 seconds")
-    make_due(schema)
+    schema.make_due()
     (again,) = schema.lease()
     assert again["settled"] == [2]
 
@@ -258,7 +254,7 @@ def test_a_text_that_cannot_be_split_is_given_up(schema):
     (row,) = schema.lease()
     assert schema.value("smsc", "smsc_retry", row["notice"], row["token"], "link_down",
                         False) == "due"
-    make_due(schema)
+    schema.make_due()
     (row,) = schema.lease()
     assert schema.value("smsc", "smsc_retry", row["notice"], row["token"], "message_too_long",
                         True) == "dead"

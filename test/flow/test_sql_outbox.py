@@ -14,10 +14,6 @@ def retry(schema, row, permanent=False, reason="effect_failed"):
     return schema.value("server", "outbox_retry", row["id"], row["token"], reason, permanent)
 
 
-def make_due(schema):
-    schema.table("update outbox set due_at = now() - interval '1 second' returning 1")
-
-
 def test_a_row_is_leased_by_one_and_done_once(schema):
     request = schema.finished("compass")
     (row,) = lease(schema)
@@ -28,7 +24,7 @@ def test_a_row_is_leased_by_one_and_done_once(schema):
     assert schema.value("server", "outbox_done", *done) is True
     assert schema.value("server", "outbox_done", *done) is False
     assert retry(schema, row) is None
-    make_due(schema)
+    schema.make_due()
     assert lease(schema) == []
     assert ("courier", "billing_done", None, None, None) in schema.events(request)
 
@@ -72,7 +68,7 @@ def test_failures_wait_twice_as_long_each_time_up_to_a_cap(schema):
         waits.append(schema.table(
             "select round(extract(epoch from due_at - changed))::int as s from outbox"
             " where kind = 'billing'")[0]["s"])
-        make_due(schema)
+        schema.make_due()
     assert waits == [1, 2, 4, 8, 10, 10]
     assert schema.table("select backoff(1000) = setting_interval('backoff_cap') as it")[0]["it"]
 
@@ -82,7 +78,7 @@ def test_what_fails_for_too_long_is_dead_with_an_event(schema):
     (row,) = lease(schema)
     schema.setting(give_up="0 seconds")
     assert retry(schema, row) == "dead"
-    make_due(schema)
+    schema.make_due()
     assert lease(schema) == []
     assert ("courier", "billing_dead", None, None, "given_up") in schema.events(request)
     (queue,) = [q for q in schema.rows("server", "queue_read") if q["kind"] == "billing"]
@@ -92,7 +88,7 @@ def test_what_fails_for_too_long_is_dead_with_an_event(schema):
 def test_workers_that_only_die_end_it_too(schema):
     request = schema.finished("compass")
     assert len(lease(schema)) == 1
-    make_due(schema)
+    schema.make_due()
     schema.setting(give_up="0 seconds")
     assert lease(schema) == []
     assert ("courier", "billing_dead", None, None, "given_up") in schema.events(request)
@@ -146,7 +142,7 @@ def test_a_dropped_row_is_leased_no_more_and_its_worker_is_not_believed(schema):
     assert schema.value("operator", "outbox_drop", row["id"], "billed by hand") == "changed"
     assert schema.value("server", "outbox_done", row["id"], row["token"]) is False
     assert retry(schema, row) is None
-    make_due(schema)
+    schema.make_due()
     assert lease(schema) == []
     assert schema.value("operator", "outbox_drop", row["id"], "again") == "dropped"
     assert schema.value("operator", "outbox_revive", row["id"], None) == "dropped"

@@ -5,16 +5,8 @@ import re
 import psycopg2
 import pytest
 from harness import paths
-from harness.postgres import Database
 
 ROLES = ("provbox_server", "provbox_smsc", "provbox_operator")
-
-
-@pytest.fixture
-def database(cluster):
-    made = cluster.new_database(Database.install_schema)
-    yield made
-    made.drop()
 
 
 def documented():

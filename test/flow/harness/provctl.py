@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import subprocess
 
 from harness import paths
 from harness.postgres import SQL
 
 PROVCTL = paths.program("provctl")
+RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")  # as its times are
 
 
 class Provctl:

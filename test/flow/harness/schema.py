@@ -182,6 +182,27 @@ class Schema:
                 for e in self.table("select e.* from event e join request r on r.rid = e.request"
                                     " where r.id = %s order by e.id", request)]
 
+    # Notices
+
+    def queue(self, kind="status", number=NUMBER, text="news"):
+        """A notice of no request."""
+        self.table("select notice_put(null, %s, %s, 'en', %s)", number, kind, text)
+
+    def notices(self, kind=None):
+        """(kind, state, reason) of all, oldest first."""
+        return [(row["kind"], row["state"], row["reason"]) for row in self.table(
+            "select kind, state, reason from notice where kind = coalesce(%s, kind) order by id",
+            kind)]
+
+    def work(self):
+        """States of what the outbox has for the SMSC link."""
+        return [row["state"] for row in self.table(
+            "select state from outbox where kind = 'sms' order by id")]
+
+    def make_due(self):
+        """As if the time of all that is in the outbox had come."""
+        self.table("update outbox set due_at = now() - interval '1 second' returning 1")
+
     # SMSC link
 
     def lease(self, limit=100, seconds=60):
