@@ -3,6 +3,7 @@
 import pytest
 from harness.schema import DEV, DEV2, GATEWAY, NUMBER, Schema
 
+
 @pytest.fixture
 def schema(database):
     return Schema(database)

@@ -16,6 +16,7 @@ from harness.edge import ALIKE, AWAY
 from harness.stand_in import AUTHENTICATION
 from rogue_server import Response, RogueServer
 
+
 @pytest.fixture
 def edge(rogue_edge):
     rogue_edge.start()
