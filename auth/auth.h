@@ -129,6 +129,9 @@ enum auth_reason identity_of_certificate(const X509 *leaf,
  */
 bool identity_srv(struct slice host, unsigned default_port,
 		  char out[AUTH_SRV_CHARS + 1]);
+/** The name that the certificate of a server has: its srv without port and, for an IPv6
+ * address, without brackets. @param srv  with its port, from identity_srv() */
+void identity_srv_host(const char *srv, char out[AUTH_SRV_CHARS + 1]);
 
 /* ---- Which CA may assert which identifier (authority.c) ---- */
 

@@ -254,3 +254,12 @@ bool identity_srv(struct slice host, unsigned default_port,
 	snprintf(out, AUTH_SRV_CHARS + 1, "%s:%u", name, (unsigned)port);
 	return port != 0;
 }
+
+void identity_srv_host(const char *srv, char out[AUTH_SRV_CHARS + 1])
+{
+	struct slice host = slice_make(srv, (size_t)(strrchr(srv, ':') - srv));
+
+	if (host.p[0] == '[')
+		host = slice_make(host.p + 1, host.n - 2);
+	snprintf(out, AUTH_SRV_CHARS + 1, "%.*s", (int)host.n, host.p);
+}

@@ -357,14 +357,35 @@ bool tls_spki_hash(const X509 *cert, uint8_t out[SHA256_BYTES])
 	return true;
 }
 
-bool tls_spki_hash_of_file(const char *path, uint8_t out[SHA256_BYTES])
+/* NULL when there is none. */
+static X509 *leaf_of_file(const char *path)
 {
 	BIO *bio = BIO_new_file(files_path(path), "r");
 	X509 *leaf = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+
+	BIO_free(bio);
+	ERR_clear_error();
+	return leaf;
+}
+
+bool tls_spki_hash_of_file(const char *path, uint8_t out[SHA256_BYTES])
+{
+	X509 *leaf = leaf_of_file(path);
 	bool is_read = leaf && tls_spki_hash(leaf, out);
 
 	X509_free(leaf);
-	BIO_free(bio);
-	ERR_clear_error();
 	return is_read;
+}
+
+bool tls_file_is_for(const char *path, const char *name)
+{
+	X509 *leaf = leaf_of_file(path);
+	bool is_for = leaf && (is_address(name) ? X509_check_ip_asc(leaf, name, 0) == 1
+						: X509_check_host(leaf, name, 0,
+								  TLS_VERIFY_NAME_FLAGS,
+								  NULL) == 1);
+
+	X509_free(leaf);
+	ERR_clear_error();
+	return is_for;
 }

@@ -123,6 +123,11 @@ bool tls_spki_hash(const X509 *cert, uint8_t out[SHA256_BYTES])
  */
 bool tls_spki_hash_of_file(const char *path, uint8_t out[SHA256_BYTES])
 	__attribute__((warn_unused_result));
+/** Whether the first certificate of a PEM file is for @p name, a DNS name or numeric
+ * address, as a client of tls_new() demands it. False, too, when there is none to read.
+ */
+bool tls_file_is_for(const char *path, const char *name)
+	__attribute__((warn_unused_result));
 /** Our own leaf certificate; borrowed. */
 const X509 *tls_context_leaf(const struct tls_context *context);
 

@@ -349,8 +349,6 @@ bool tls_verify_install(SSL_CTX *ssl_ctx, const struct tls_settings *settings)
 			   NULL);
 	SSL_CTX_set_cert_verify_callback(ssl_ctx, verify, verifier);
 	if (settings->role == TLS_CLIENT)
-		X509_VERIFY_PARAM_set_hostflags(
-			param, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT |
-				       X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+		X509_VERIFY_PARAM_set_hostflags(param, TLS_VERIFY_NAME_FLAGS);
 	return true;
 }

@@ -8,6 +8,10 @@
 
 #include "base/tls.h"
 
+/** How a client compares a server's name with its certificate: by SAN alone. */
+#define TLS_VERIFY_NAME_FLAGS \
+	(X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS)
+
 /**
  * Have @p ssl_ctx verify as the settings say; after tls_load_trust(), whose revocation
  * lists say how long a chain may be remembered.

@@ -12,25 +12,13 @@ struct route_table {
 	size_t n;
 };
 
-/* The name to find in the server's certificate: srv without port and, for an IPv6
- * address, without brackets. */
-static void route_name_host(struct route *route)
-{
-	struct slice host = slice_of(route->srv);
-
-	host.n = (size_t)(strrchr(route->srv, ':') - route->srv);
-	if (host.p[0] == '[')
-		host = slice_make(host.p + 1, host.n - 2);
-	snprintf(route->host, sizeof(route->host), "%.*s", (int)host.n, host.p);
-}
-
 static bool route_load(struct route *route)
 {
 	const struct route_config *own = route->config;
 	char why[512], key[AUTH_SRV_CHARS + 32];
 
 	snprintf(route->srv, sizeof(route->srv), "%s", own->title);
-	route_name_host(route); /* gateway_config_check() wants a port */
+	identity_srv_host(route->srv, route->host); /* it has a port, as was checked */
 	route->trust = proof_trust_new(
 		&(struct proof_trust_settings){
 			.srv = route->srv,

@@ -322,6 +322,24 @@ static bool check_proof_key(const struct server_config *config, FILE *errors)
 	return false;
 }
 
+/* Every gateway would refuse it. */
+static bool check_name(const struct server_config *config, FILE *errors)
+{
+	char srv[AUTH_SRV_CHARS + 1], host[AUTH_SRV_CHARS + 1];
+	uint8_t unused[SHA256_BYTES];
+	BUG_ON(!server_config_srv(config, srv));
+	identity_srv_host(srv, host);
+	if (!tls_spki_hash_of_file(config->certificate, unused) ||
+	    tls_file_is_for(config->certificate, host))
+		return true; /* what cannot be read is told when it is loaded */
+	fprintf(errors,
+		"certificate: is not for %s, the host of provisioning_uri; make one "
+		"that "
+		"has it in its subjectAltName\n",
+		host);
+	return false;
+}
+
 /* The servers of others, by the head of their keys. */
 static const struct {
 	const char *name;
@@ -362,6 +380,7 @@ bool server_config_check(const void *top, FILE *errors)
 {
 	const struct server_config *config = top;
 	bool is_good = check_gateways(config, errors);
+	is_good &= check_name(config, errors);
 	is_good &= check_proof_key(config, errors);
 	is_good &= check_revocation(config, errors);
 	is_good &= check_mail(config, errors);

@@ -229,6 +229,18 @@ static void names_of_servers_have_one_form(void)
 	}
 }
 
+static void a_certificate_has_the_name_without_the_port(void)
+{
+	char host[AUTH_SRV_CHARS + 1];
+
+	identity_srv_host("prov.example.com:8443", host);
+	CU_ASSERT_STRING_EQUAL(host, "prov.example.com");
+	identity_srv_host("192.0.2.1:443", host);
+	CU_ASSERT_STRING_EQUAL(host, "192.0.2.1");
+	identity_srv_host("[2001:db8::1]:443", host);
+	CU_ASSERT_STRING_EQUAL(host, "2001:db8::1");
+}
+
 static void the_longest_name_fits(void)
 {
 	char name[254], text[260], out[AUTH_SRV_CHARS + 1];
@@ -248,4 +260,5 @@ TEST_MAIN("identity", TEST(identifiers_have_one_form),
 	  TEST(every_other_check_digit_is_refused),
 	  TEST(certificates_name_one_identifier),
 	  TEST(names_that_cannot_be_decoded_are_malformed),
+	  TEST(a_certificate_has_the_name_without_the_port),
 	  TEST(names_of_servers_have_one_form), TEST(the_longest_name_fits))

@@ -6,7 +6,7 @@
 
 static struct directory directory;
 static struct pki *pki, *demo_pki;
-static const struct pki_leaf *gateway, *proof;
+static const struct pki_leaf *gateway, *server, *proof;
 
 static void make_files(void)
 {
@@ -15,6 +15,8 @@ static void make_files(void)
 	directory_write(&directory, "plain", "plain", 0644);
 	pki = pki_new("Landnet");
 	gateway = pki_issue(pki, "gateway", &(struct pki_options){ .san = NULL });
+	server = pki_issue(pki, "server",
+			   &(struct pki_options){ .san = "DNS:prov.example.com" });
 	proof = pki_issue(pki, "proof", &(struct pki_options){ .san = NULL });
 	pki_write_crl(pki, 3600);
 }
@@ -37,8 +39,8 @@ static struct config *read_config(const char *more, char **errors)
 		 "trust = \"%3$s\"\ncrl = \"%4$s\"\n"
 		 "grant_key_file = \"%2$s/secret\"\n"
 		 "proof_certificate = \"%5$s\"\nproof_key = \"%2$s/secret\"\n%6$s",
-		 gateway->path, directory.path, pki->ca_path, pki->crl_path,
-		 proof->path, more);
+		 server->path, directory.path, pki->ca_path, pki->crl_path, proof->path,
+		 more);
 	const char *path = directory_write(&directory, "server.conf", text, 0644);
 	struct config *config = config_read(&server_config_spec, path, out);
 	if (config && !server_config_check(config_get(config), out)) {
@@ -182,6 +184,22 @@ static void refuses_what_cannot_work(void)
 	remove_files();
 }
 
+/* The host of URI is written in another case than that of the certificate. */
+static void wants_a_certificate_for_its_own_name(void)
+{
+	char *errors;
+	make_files();
+	server = pki_issue(pki, "other",
+			   &(struct pki_options){ .san = "DNS:other.example.com" });
+	CU_ASSERT_PTR_NULL(read_config(gateway_block(), &errors));
+	CU_ASSERT_STRING_EQUAL(errors,
+			       "certificate: is not for prov.example.com, the host of "
+			       "provisioning_uri; make one that has it in its "
+			       "subjectAltName\n");
+	free(errors);
+	remove_files();
+}
+
 static void wants_anchors_for_billing(void)
 {
 	char text[1024], *errors;
@@ -228,5 +246,5 @@ static void refuses_demonstration_anchors(void)
 }
 
 TEST_MAIN("server_config", TEST(reads_a_whole_file), TEST(reads_provisioning_uris),
-	  TEST(refuses_what_cannot_work), TEST(wants_anchors_for_billing),
-	  TEST(refuses_demonstration_anchors))
+	  TEST(refuses_what_cannot_work), TEST(wants_a_certificate_for_its_own_name),
+	  TEST(wants_anchors_for_billing), TEST(refuses_demonstration_anchors))

@@ -254,6 +254,20 @@ static void refuses_bad_servers(void)
 	world_free(&w);
 }
 
+/* Before anybody connects. */
+static void tells_whom_a_certificate_is_for(void)
+{
+	struct world w = world_new();
+
+	CU_ASSERT_TRUE(tls_file_is_for(w.server->path, "gw.example.com"));
+	CU_ASSERT_TRUE(tls_file_is_for(w.server->path, "127.0.0.1"));
+	CU_ASSERT_FALSE(tls_file_is_for(w.server->path, "gw.example.org"));
+	CU_ASSERT_FALSE(tls_file_is_for(w.server->path, "127.0.0.2"));
+	CU_ASSERT_FALSE(tls_file_is_for(w.named_by_cn->path, "gw.example.com"));
+	CU_ASSERT_FALSE(tls_file_is_for("/nowhere.pem", "gw.example.com"));
+	world_free(&w);
+}
+
 /* A device below n intermediates, which it shows in order. */
 static struct pair shake_below(struct world *w, int n, bool no_crl)
 {
@@ -328,4 +342,5 @@ TEST_MAIN("tls", TEST(connects_with_either_version),
 	  TEST(hashes_what_the_peer_showed), TEST(refuses_bad_clients),
 	  TEST(refuses_a_client_without_certificate), TEST(refuses_bad_servers),
 	  TEST(limits_the_chain), TEST(demands_a_crl_of_an_intermediate_too),
-	  TEST(refuses_a_stale_crl), TEST(names_every_failure))
+	  TEST(refuses_a_stale_crl), TEST(names_every_failure),
+	  TEST(tells_whom_a_certificate_is_for))
