@@ -227,7 +227,9 @@ language plpgsql security definer set search_path = provbox, pg_temp as $$
 declare
 	n notice;
 begin
-	select * into n from notice where id = p_notice and kind = 'access' and sealed_sha256 is null for update;
+	select * into n from notice where id = p_notice and kind = 'access' and sealed_sha256 is null
+		and msisdn is not null -- else its subscriber was erased since
+	for update;
 	if not found then
 		return null;
 	end if;

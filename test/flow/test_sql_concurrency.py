@@ -39,6 +39,9 @@ declare
 begin
 	if tg_table_name = 'notice' then
 		select xmin = me or xmax = me into is_locked from outbox where notice = old.id;
+		if not found then -- one that waits for its text has no work yet
+			is_locked := old.kind = 'access' and old.sealed_sha256 is null;
+		end if;
 	else
 		select xmin = me or xmax = me into is_locked from request where rid = old.request;
 	end if;

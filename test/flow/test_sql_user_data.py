@@ -115,6 +115,14 @@ def test_nothing_more_is_sent(schema):
         "select state from outbox where kind <> 'billing'")} <= {"done", "dropped"}
 
 
+def test_a_notice_that_waited_for_its_text_is_not_sent(schema):
+    schema.import_devices(record())
+    notice = schema.row("operator", "notice_begin", DEV)["notice"]
+    erase(schema)
+    assert schema.value("operator", "notice_seal", notice, b"sealed") is None
+    assert schema.table("select 1 from outbox where notice = %s", notice) == []
+
+
 def test_what_comes_late_brings_nothing_back(schema):
     """A report of what was sent before, an answer, and dead work that is looked for."""
     schema.import_devices(record())
