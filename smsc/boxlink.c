@@ -51,15 +51,23 @@ static void log_down(struct boxlink *link, const char *why)
 	link->is_down_logged = true;
 }
 
+/* What was written is sent first: an acknowledgement spares a repetition. */
+static void drop_conn(struct boxlink *link)
+{
+	if (!link->conn)
+		return;
+	conn_flush(link->conn);
+	conn_free(link->conn);
+	link->conn = NULL;
+}
+
 /* The connection is gone: wait longer each time, but begin anew after a link that
  * lived. */
 static void connect_later(struct boxlink *link)
 {
 	bool was_up = link->state == BOXLINK_UP || link->state == BOXLINK_RESETTING;
 	int64_t lived_ms = loop_now_ms(link->loop) - link->up_since_ms;
-	if (link->conn)
-		conn_free(link->conn);
-	link->conn = NULL;
+	drop_conn(link);
 	if (was_up && lived_ms > link->settings.reconnect_max_ms)
 		link->backoff_ms = RECONNECT_MIN_MS;
 	set_state(link, BOXLINK_WAITING);
@@ -71,11 +79,13 @@ static void connect_later(struct boxlink *link)
 		link->callbacks.on_down(link->callbacks.arg);
 }
 
+/* What is written in one turn is sent at once: a batch of notices, or the
+ * acknowledgements of all the reports that were read or stored together. */
 static bool write_message(struct boxlink *link, const struct box_message *message)
 {
 	if (!box_write(message, conn_tx(link->conn)))
 		return false;
-	conn_flush(link->conn);
+	conn_flush_later(link->conn);
 	return true;
 }
 
@@ -216,8 +226,7 @@ void boxlink_free(struct boxlink *link)
 {
 	timer_cancel(&link->timer);
 	timer_cancel(&link->release);
-	if (link->conn)
-		conn_free(link->conn);
+	drop_conn(link);
 	free(link);
 }
 
@@ -247,8 +256,7 @@ void boxlink_reset(struct boxlink *link, const char *why)
 		return;
 	log_down(link, why);
 	set_state(link, BOXLINK_RESETTING);
-	conn_free(link->conn);
-	link->conn = NULL;
+	drop_conn(link);
 	timer_start(&link->timer, 0);
 }
 

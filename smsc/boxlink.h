@@ -38,7 +38,7 @@ bool boxlink_is_up(const struct boxlink *link);
  */
 uint64_t boxlink_connection(const struct boxlink *link);
 /**
- * Send one message.
+ * Send one message, in one write with what else is sent in this turn of the loop.
  * @return false when the link is down, or box_write() refuses the message
  */
 bool boxlink_send(struct boxlink *link, const struct box_message *message)

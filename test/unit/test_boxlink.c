@@ -275,7 +275,24 @@ static void sends_only_while_up(void)
 	end();
 }
 
+/* Acknowledgements that were not sent would have bearerbox bring its messages again. */
+static void sends_what_was_written_before_it_goes(void)
+{
+	struct box_message ack;
+	begin(60000);
+	received(19);
+	box_init(&ack, BOX_ACK);
+	ack.ack.nack = 0;
+	ack.ack.time = 7;
+	ack.ack.id = SLICE("11111111-2222-3333-4444-555555555555");
+	CU_ASSERT(boxlink_send(link_of_ours, &ack));
+	boxlink_reset(link_of_ours, "test");
+	CU_ASSERT_STRING_EQUAL(received(56), ACK_HEX);
+	end();
+}
+
 TEST_MAIN("boxlink", TEST(says_who_it_is), TEST(beats), TEST(passes_messages),
 	  TEST(holds_and_releases), TEST(connects_again),
 	  TEST(waits_for_a_bearerbox_that_is_away),
-	  TEST(leaves_a_stream_that_makes_no_sense), TEST(sends_only_while_up))
+	  TEST(leaves_a_stream_that_makes_no_sense), TEST(sends_only_while_up),
+	  TEST(sends_what_was_written_before_it_goes))
