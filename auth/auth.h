@@ -182,7 +182,8 @@ enum auth_reason authority_check(const struct authority *authorities, size_t n,
 
 /**
  * Load a private key for TLS: an unencrypted PEM file that belongs to root or this
- * user and that nobody else may read; EC P-256 or P-384, Ed25519, RSA from 2048 bits.
+ * user and that nobody else may read; EC P-256 or P-384, Ed25519, RSA of 2048 to 4096
+ * bits.
  * @return a new reference, or NULL with @p why, which names the file and the remedy
  */
 EVP_PKEY *keys_load(const char *path, char *why, size_t why_size);
