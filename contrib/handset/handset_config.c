@@ -1,6 +1,7 @@
 #include "contrib/handset/handset_config.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #define FIELD(member) offsetof(struct handset_config, member)
 #define HTTPS_PORT    443
@@ -144,3 +145,13 @@ const struct config_spec handset_config_spec = {
 	.sections = sections,
 	.n_sections = 1,
 };
+
+struct config *handset_config_read(void)
+{
+	char *path = realpath(HANDSET_CONFIG_FILE, NULL);
+	struct config *config = config_read(&handset_config_spec,
+					    path ? path : HANDSET_CONFIG_FILE, stderr);
+
+	free(path);
+	return config;
+}

@@ -39,6 +39,12 @@ struct handset_config {
 
 extern const struct config_spec handset_config_spec;
 
+/**
+ * Read HANDSET_CONFIG_FILE of the folder that the process is in.
+ * @return NULL after lines on stderr, which name the whole path; config_free()
+ */
+struct config *handset_config_read(void);
+
 /** Whether a text is a telephone number: + and 3 to 15 digits. */
 bool handset_config_is_number(const char *text);
 /** Name and port of the provisioning server in srv form, from its URI. */

@@ -213,7 +213,7 @@ int load_run(const struct options *options)
 		complain(options->dir, why);
 		return outcome_exit_status(OUTCOME_FAILED);
 	}
-	config = config_read(&handset_config_spec, HANDSET_CONFIG_FILE, stderr);
+	config = handset_config_read();
 	if (!config)
 		return outcome_exit_status(OUTCOME_CONFIG);
 	status = run(options, config_get(config));

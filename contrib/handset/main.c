@@ -132,7 +132,7 @@ static enum outcome use(struct run *run, const struct handset_config *config)
 
 	run->handset = handset_new(run->loop, config, why, sizeof(why));
 	if (!run->handset) {
-		fprintf(stderr, "handset: %s\n", why);
+		complain(run->options->dir, why);
 		return OUTCOME_CONFIG;
 	}
 	run->handset->on_change = on_change;
@@ -184,7 +184,7 @@ static int do_command(enum command command, const struct options *options)
 		fprintf(stderr, "handset: %s: %s; see --dir\n", options->dir, why);
 		return outcome_exit_status(OUTCOME_FAILED);
 	}
-	config = config_read(&handset_config_spec, HANDSET_CONFIG_FILE, stderr);
+	config = handset_config_read();
 	if (!config && access(HANDSET_CONFIG_FILE, F_OK) != 0)
 		complain(options->dir, "is no handset; make one with handset init");
 	if (!config)

@@ -47,7 +47,8 @@ WRONG = [
     ("provctl -c open.conf status", 78, "open.conf:1: the string is not closed on its line"),
     ("provctl --dsn hots=/x status", 78, 'provctl: the DSN cannot be parsed: invalid connection'
      ' option "hots"; mend dsn of the configuration, or --dsn'),
-    ("provctl --dsn host=/nowhere status", 69, 'No such file or directory\nprovctl: the DSN was'
+    ("provctl --dsn host=/nowhere status", 69, "No such file or directory\nprovctl: is PostgreSQL"
+     " running, and is host= the folder of its socket? see pg_lsclusters\nprovctl: the DSN was"
      ' "host=/nowhere"; name another in the configuration (-c FILE) or with --dsn'),
     ("provctl db init --sql-dir nowhere", 1, "provctl: nowhere/roles.sql: No such file or"
      " directory\nprovctl: name the folder of the migrations with --sql-dir"),
@@ -66,6 +67,8 @@ WRONG = [
     ("handset run --dir nowhere", 1, "handset: nowhere: No such file or directory; see --dir"),
     ("handset status --dir .", 78,
      "handset: .: is no handset; make one with handset init"),
+    ("handset run --dir phone", 78,
+     "/phone/handset.conf:1: unknown key `colour`, see the keys with --help-config"),
     (NEW.replace(DEV, "42"), 2, "handset: 42: is no canonical equipment identifier such as"
                                 " urn:gsma:imei:35209900-176148-0"),
     (NEW.replace("+447700900123", "0"), 2,
@@ -119,6 +122,8 @@ def folder(tmp_path_factory):
             "columns.csv": "dev,colour\n", "devices.csv": "dev\n", "letter.txt": "4711",
             "manifest.json": "{\n"}.items():
         (made / name).write_text(text)
+    (made / "phone").mkdir()
+    (made / "phone" / "handset.conf").write_text('colour = "red"\n')
     pki.write_secret(made / "smpp.password", b"secret\n")
     pki.write_secret(made / "long.password", b"much too long\n")
     return made

@@ -118,7 +118,8 @@ def test_a_handset_is_made_as_its_page_says(folder):
     for line in settings.splitlines():
         name, value = line.split(" = ")
         assert re.search(rf"^{name} = .*{re.escape(value.strip(chr(34)))}\"$", made, re.M), made
-    for arguments, said in (run, "device.crt is missing: have an authority sign device.csr"), (status, ""):
+    for arguments, said in (run, "handset: phone: device.crt is missing: have an authority"
+                                " sign device.csr"), (status, ""):
         done = subprocess.run([paths.program("handset"), *arguments[1:]], cwd=folder, text=True,
                               stdin=subprocess.DEVNULL, capture_output=True, timeout=20)
         assert done.returncode != 2 and said in done.stderr, done
