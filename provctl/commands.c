@@ -5,10 +5,12 @@
 
 /* clang-format off */
 const struct command commands[] = {
-	{ ROW("db init"), .run = db_init, .options = OPTION(SQL_DIR),
+	{ ROW("db init"), .run = db_init, .is_administrators = true,
+	  .options = OPTION(SQL_DIR),
 	  .help = "make roles, database and schema (needs an administrator's DSN)",
 	  .example = "provctl db init --dsn 'host=/run/postgresql dbname=provbox user=postgres'" },
-	{ ROW("db upgrade"), .run = db_upgrade, .options = OPTION(SQL_DIR),
+	{ ROW("db upgrade"), .run = db_upgrade, .is_administrators = true,
+	  .options = OPTION(SQL_DIR),
 	  .help = "apply the migrations that are missing (the same)",
 	  .example = "provctl db upgrade" },
 	{ ROW("db status"), .run = db_status, .options = OPTION(WATCH) | OPTION(SQL_DIR),

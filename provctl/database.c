@@ -7,6 +7,7 @@
 #define KEYWORDS_MAX 64
 #define PARAMS_MAX   8
 #define CONNECT_S    "10"
+#define OPERATOR     "provbox_operator"
 
 /* SQLSTATE, or its class, and what it means here. */
 static const struct {
@@ -45,6 +46,66 @@ static enum result complain_of(PGconn *db, const PGresult *answer)
 	}
 	complain("%s", text ? text : state);
 	return RESULT_FAILED;
+}
+
+/* What a connection fails by, in PostgreSQL's English, and what to do about it. */
+static const struct trouble {
+	const char *said;
+	bool is_who; /* who connects is not let in as whom the DSN names */
+	const char *advice;
+} troubles[] = {
+	{ "Peer authentication failed", true,
+	  "pg_ident.conf has to map your system user to this role (doc/database.md); "
+	  "or "
+	  "type this as a user that is mapped" },
+	{ "no pg_hba.conf entry", true,
+	  "pg_hba.conf has to let this role in from here (doc/database.md), then "
+	  "systemctl reload postgresql" },
+	{ "password", true,
+	  "name a file with the password, mode 0600, in the DSN: passfile=/path; its "
+	  "lines are host:port:database:role:password" },
+	{ "role \"", true, "this role is not there: provctl db init makes ours" },
+	{ "database \"", false,
+	  "this database is not there: provctl db init makes it" },
+	{ "No such file or directory", false,
+	  "is PostgreSQL running, and is host= the folder of its socket? see "
+	  "pg_lsclusters" },
+	{ "Connection refused", false,
+	  "is PostgreSQL running, and are host and port right? see pg_lsclusters" },
+	{ "timeout expired", false,
+	  "are host and port right, and does no firewall hold it up?" },
+};
+
+static void advise(const struct context *ctx, const struct trouble *trouble)
+{
+	if (trouble->is_who && ctx->command && ctx->command->is_administrators)
+		complain("this is for an administrator of PostgreSQL, on Debian: "
+			 "runuser "
+			 "-u postgres -- provctl %s --dsn 'host=/run/postgresql "
+			 "dbname=provbox user=postgres'",
+			 ctx->command->words);
+	else if (trouble->is_who && strcmp(PQuser(ctx->db), OPERATOR) != 0)
+		complain("provctl works as the role " OPERATOR ": put user=" OPERATOR
+			 " into the DSN");
+	else
+		complain("%s", trouble->advice);
+}
+
+static enum result complain_of_connection(const struct context *ctx, const char *dsn)
+{
+	const char *why = PQerrorMessage(ctx->db);
+
+	complain("%.*s", (int)strcspn(why, "\n"), why);
+	for (size_t i = 0; i < sizeof(troubles) / sizeof(troubles[0]); i++) {
+		if (!strstr(why, troubles[i].said))
+			continue;
+		advise(ctx, &troubles[i]);
+		break;
+	}
+	complain("the DSN was \"%s\"; name another in the configuration (-c FILE) or "
+		 "with --dsn",
+		 dsn);
+	return RESULT_UNAVAILABLE;
 }
 
 /* Does who wrote the DSN say how long? Else we do: who hangs is not waited for. */
@@ -101,14 +162,8 @@ enum result database_open(struct context *ctx, const char *dsn, const char *data
 	}
 	ctx->db = PQconnectdbParams(names, values, 0);
 	PQconninfoFree(options);
-	if (PQstatus(ctx->db) != CONNECTION_OK) {
-		complain_of(ctx->db, NULL);
-		complain("the DSN was \"%s\"; name another in the configuration (-c "
-			 "FILE) "
-			 "or with --dsn",
-			 dsn);
-		return RESULT_UNAVAILABLE;
-	}
+	if (PQstatus(ctx->db) != CONNECTION_OK)
+		return complain_of_connection(ctx, dsn);
 	/* Without the interval the server would go on, and commit, after a Ctrl-C. */
 	return database_run(ctx, "set timezone = 'UTC'; set datestyle = 'ISO';"
 				 " set client_encoding = 'UTF8';"

@@ -67,7 +67,8 @@ struct command {
 	const char *help;
 	const char *example; /* a whole command line, which a test runs */
 	size_t min_words, max_words;
-	unsigned int options; /* bits of OPTION(), besides those that all take */
+	unsigned int options;   /* bits of OPTION(), besides those that all take */
+	bool is_administrators; /* needs an administrator of PostgreSQL */
 	bool is_filter;    /* the query's only parameter is the filter of the options */
 	bool is_silent;    /* the query has no rows to print */
 	const char *query; /* its parameters are the words; NULL: see run */

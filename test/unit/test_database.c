@@ -132,6 +132,8 @@ static const struct {
 	{ "nonsense", RESULT_CONFIG, "" },
 	{ "host=/nonexistent dbname=x", RESULT_UNAVAILABLE,
 	  "the DSN was \"host=/nonexistent dbname=x\"" },
+	{ "host=/nonexistent dbname=x", RESULT_UNAVAILABLE, "is PostgreSQL running" },
+	{ "host=127.0.0.1 port=1", RESULT_UNAVAILABLE, "are host and port right" },
 };
 
 static void says_which_dsn_does_not_lead_anywhere(void)
@@ -147,6 +149,63 @@ static void says_which_dsn_does_not_lead_anywhere(void)
 	database_close(&ctx);
 }
 
+/* What the operator is told who opens @p database as @p user for a command. */
+static const char *told(const char *database, const char *user, bool is_administrators)
+{
+	const struct command command = { .words = "db upgrade",
+					 .is_administrators = is_administrators };
+	char dsn[512];
+
+	snprintf(dsn, sizeof(dsn), "host=%s dbname=%s user=%s", cluster.folder,
+		 database, user);
+	ctx.command = &command;
+	complaints_clear();
+	CU_ASSERT_EQUAL(database_open(&ctx, dsn, NULL), RESULT_UNAVAILABLE);
+	ctx.command = NULL;
+	return complaints;
+}
+
+/* From now on only who is the superuser in the system, too, or says it, is let in. */
+static void demand_peers(void)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/data/pg_hba.conf", cluster.folder);
+	FILE *file = fopen(path, "w");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+	CU_ASSERT_FATAL(fputs("local all postgres trust\nlocal all all peer\n", file) >=
+			0);
+	fclose(file);
+	CU_ASSERT_EQUAL(database_open(&ctx, cluster.dsn, NULL), RESULT_OK);
+	CU_ASSERT_EQUAL(database_run(&ctx, "select pg_reload_conf()"), RESULT_OK);
+	/* When it is known that there is no such role, the rules are still the old. */
+	for (int i = 0; i < 500; i++) {
+		if (!strstr(told("postgres", "provbox_operator", false),
+			    "does not exist"))
+			break;
+		usleep(10000);
+	}
+}
+
+static void says_how_to_be_let_in(void)
+{
+	static const char upgrade[] =
+		"runuser -u postgres -- provctl db upgrade --dsn 'host=";
+
+	CU_ASSERT_PTR_NOT_NULL(strstr(told("nowhere", "postgres", false),
+				      "this database is not there: provctl db init"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(told("postgres", "provbox_operator", false),
+				      "this role is not there: provctl db init"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(told("postgres", "somebody", true), upgrade));
+	demand_peers();
+	CU_ASSERT_PTR_NOT_NULL(strstr(told("postgres", "provbox_operator", false),
+				      "pg_ident.conf has to map your system user"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(told("postgres", "somebody", false),
+				      "put user=provbox_operator into the DSN"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(told("postgres", "somebody", true), upgrade));
+	database_close(&ctx);
+}
+
 int main(void)
 {
 	static const struct test_case cases[] = {
@@ -155,6 +214,7 @@ int main(void)
 		TEST(an_error_tells_the_exit_code),
 		TEST(a_server_that_goes_is_unavailable),
 		TEST(says_which_dsn_does_not_lead_anywhere),
+		TEST(says_how_to_be_let_in),
 	};
 	int status = TEST_SKIPPED;
 
