@@ -69,14 +69,15 @@ static int ask(struct doctor *doctor, const struct doctor_daemon *daemon,
 	if (error == ENOENT) /* sbin is not in everybody's PATH */
 		error = spawn(installed, argv, fds[1], &pid);
 	close(fds[1]);
-	if (error == 0) {
+	if (error == 0)
 		*output = doctor_read_all(doctor->ctx->arena, fds[0]);
+	close(fds[0]); /* whoever says more than is heard does not wait for us */
+	if (error == 0) {
 		if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
 			status = -1;
 		else
 			status = WEXITSTATUS(status);
 	}
-	close(fds[0]);
 	return status;
 }
 

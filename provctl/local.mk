@@ -43,9 +43,12 @@ check_PROGRAMS += \
 	test/unit/test_database \
 	test/unit/test_devices \
 	test/unit/test_doctor \
+	test/unit/test_doctor_daemon \
 	test/unit/test_grid \
 	test/unit/test_manifest \
 	test/unit/test_migrate \
+	test/unit/test_plain \
+	test/unit/test_provctl_file \
 	test/unit/test_rows \
 	test/unit/test_who
 test_unit_test_csv_SOURCES = test/unit/test_csv.c provctl/csv.c provctl/csv.h
@@ -59,12 +62,17 @@ test_unit_test_devices_SOURCES = test/unit/test_devices.c provctl/devices.c \
 	provctl/devices.h provctl/csv.c provctl/csv.h provctl/cutter.c provctl/cutter.h
 test_unit_test_doctor_SOURCES = test/unit/test_doctor.c provctl/doctor.h \
 	provctl/doctor_text.c
+test_unit_test_doctor_daemon_SOURCES = test/unit/test_doctor_daemon.c \
+	provctl/doctor.h provctl/doctor_daemon.c
 test_unit_test_grid_SOURCES = test/unit/test_grid.c provctl/grid.c provctl/grid.h \
 	provctl/paint.c provctl/paint.h provctl/plain.c provctl/plain.h
 test_unit_test_manifest_SOURCES = test/unit/test_manifest.c provctl/manifest.c \
 	provctl/manifest.h provctl/file.c provctl/file.h
 test_unit_test_migrate_SOURCES = test/unit/test_migrate.c provctl/migrate.c \
 	provctl/migrate.h provctl/database.c provctl/database.h provctl/file.c \
+	provctl/file.h
+test_unit_test_plain_SOURCES = test/unit/test_plain.c provctl/plain.c provctl/plain.h
+test_unit_test_provctl_file_SOURCES = test/unit/test_provctl_file.c provctl/file.c \
 	provctl/file.h
 test_unit_test_who_SOURCES = test/unit/test_who.c provctl/who.c provctl/who.h
 test_unit_test_rows_SOURCES = test/unit/test_rows.c provctl/rows.c provctl/rows.h
