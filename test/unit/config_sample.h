@@ -5,11 +5,8 @@
 #ifndef TEST_UNIT_CONFIG_SAMPLE_H
 #define TEST_UNIT_CONFIG_SAMPLE_H
 
-#include <stdlib.h>
-#include <sys/stat.h>
-
 #include "base/config.h"
-#include "test/unit/test.h"
+#include "test/unit/directory.h"
 
 struct block {
 	char *title;
@@ -132,22 +129,8 @@ static const struct config_section sections[] = {
 };
 static const struct config_spec spec = { "test", sections, 2 };
 
-static char directory[] = "/tmp/test_config_XXXXXX";
-static char path[64], *errors;
-
-static inline const char *file_write(const char *name, const char *text, mode_t mode)
-{
-	static char file_path[64];
-
-	snprintf(file_path, sizeof(file_path), "%s/%s", directory, name);
-	unlink(file_path); /* the old one may not be writable */
-	FILE *file = fopen(file_path, "w");
-	CU_ASSERT_PTR_NOT_NULL_FATAL(file);
-	fputs(text, file);
-	fclose(file);
-	chmod(file_path, mode);
-	return file_path;
-}
+static struct directory directory;
+static char path[sizeof(directory.file)], *errors;
 
 static inline struct config *config_of_file(const struct config_spec *of,
 					    const char *name)
@@ -168,15 +151,16 @@ static inline struct config *config_of(const char *text)
 	char all[4096];
 
 	snprintf(all, sizeof(all), "file = plain key = \"secret\"\n%s", text);
-	file_write("plain", "x", 0644);
-	file_write("secret", "x", 0600);
-	snprintf(path, sizeof(path), "%s", file_write("test.conf", all, 0644));
+	directory_write(&directory, "plain", "x", 0644);
+	directory_write(&directory, "secret", "x", 0600);
+	snprintf(path, sizeof(path), "%s",
+		 directory_write(&directory, "test.conf", all, 0644));
 	return config_of_file(&spec, path);
 }
 
 static inline void expect_error(const char *text, unsigned line, const char *what)
 {
-	char head[128];
+	char head[sizeof(path) + 16];
 	struct config *config = config_of(text);
 
 	CU_ASSERT_PTR_NULL(config);
@@ -193,19 +177,12 @@ static inline void expect_error(const char *text, unsigned line, const char *wha
 
 static inline void makes_its_directory(void)
 {
-	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(directory));
+	directory_open(&directory);
 }
 
 static inline void leaves_nothing_behind(void)
 {
-	static const char *const names[] = { "plain", "secret", "test.conf",
-					     "dump.conf", "empty.conf" };
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		snprintf(path, sizeof(path), "%s/%s", directory, names[i]);
-		unlink(path);
-	}
-	CU_ASSERT_EQUAL(rmdir(directory), 0);
+	directory_close(&directory);
 	free(errors);
 }
 

@@ -33,8 +33,10 @@ static inline const char *directory_file(struct directory *directory, const char
 static inline const char *directory_write(struct directory *directory, const char *name,
 					  const char *text, mode_t mode)
 {
-	FILE *file = fopen(directory_file(directory, name), "w");
+	FILE *file;
 
+	remove(directory_file(directory, name)); /* it may not be writable */
+	file = fopen(directory->file, "w");
 	CU_ASSERT_PTR_NOT_NULL_FATAL(file);
 	CU_ASSERT_FATAL(fputs(text, file) >= 0 && fclose(file) == 0);
 	CU_ASSERT_FATAL(chmod(directory->file, mode) == 0);

@@ -53,7 +53,7 @@ static void check_full(const struct config *config)
 	CU_ASSERT_TRUE(top->is_on);
 	CU_ASSERT_EQUAL(top->wait_ms, 250);
 	CU_ASSERT_EQUAL(top->size_bytes, 10485760);
-	snprintf(expected, sizeof(expected), "%s/plain", directory);
+	snprintf(expected, sizeof(expected), "%s/plain", directory.path);
 	CU_ASSERT_STRING_EQUAL(top->file, expected);
 	CU_ASSERT_STRING_EQUAL(top->maybe, expected);
 	expect_list(&top->peers, "[http://x/y][it's][{}]");
@@ -95,7 +95,8 @@ static void what_is_dumped_reads_the_same(void)
 		config_free(config);
 
 		/* From another place: paths in it are absolute. */
-		config = config_of_file(&spec, file_write("dump.conf", dump, 0644));
+		config = config_of_file(
+			&spec, directory_write(&directory, "dump.conf", dump, 0644));
 		CU_ASSERT_PTR_NOT_NULL_FATAL(config);
 		if (i == 0)
 			check_full(config);
@@ -207,7 +208,7 @@ static void reports_all_errors_at_once(void)
 		{ 8, "`address` is missing" },
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		char expected[128];
+		char expected[sizeof(path) + 128];
 		snprintf(expected, sizeof(expected), "%s:%u: %s", path, rows[i].line,
 			 rows[i].what);
 		CU_ASSERT_PTR_NOT_NULL(strstr(errors, expected));
@@ -227,7 +228,8 @@ static void asks_for_required_keys_and_blocks(void)
 	struct config_spec other = { "test", asking, 2 };
 
 	asking[1].min_count = 1;
-	CU_ASSERT_PTR_NULL(config_of_file(&other, file_write("empty.conf", "", 0644)));
+	CU_ASSERT_PTR_NULL(config_of_file(
+		&other, directory_write(&directory, "empty.conf", "", 0644)));
 	CU_ASSERT_PTR_NOT_NULL(
 		strstr(errors, "empty.conf: `file` is missing: A file."));
 	CU_ASSERT_PTR_NOT_NULL(strstr(errors, "empty.conf: `key` is missing"));

@@ -9,15 +9,16 @@ static void refuses_secrets_that_others_can_read(void)
 	static const mode_t bad[] = { 0640, 0604, 0620, 0601, 0666 };
 	const char *text = "file = plain key = secret";
 
-	file_write("plain", "x", 0644);
-	snprintf(path, sizeof(path), "%s", file_write("test.conf", text, 0644));
+	directory_write(&directory, "plain", "x", 0644);
+	snprintf(path, sizeof(path), "%s",
+		 directory_write(&directory, "test.conf", text, 0644));
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		file_write("secret", "x", bad[i]);
+		directory_write(&directory, "secret", "x", bad[i]);
 		CU_ASSERT_PTR_NULL(config_of_file(&spec, path));
 		CU_ASSERT_PTR_NOT_NULL(strstr(errors, "test.conf:1: `key` "));
 		CU_ASSERT_PTR_NOT_NULL(strstr(errors, "others may read or write it"));
 	}
-	file_write("secret", "x", 0400);
+	directory_write(&directory, "secret", "x", 0400);
 	struct config *config = config_of_file(&spec, path);
 	CU_ASSERT_PTR_NOT_NULL(config);
 	config_free(config);
@@ -47,7 +48,9 @@ static void refuses_secrets_of_somebody_else(void)
 
 	if (geteuid() != 0)
 		return;
-	CU_ASSERT_EQUAL(chown(file_write("secret", "x", 0600), SOMEBODY, 0), 0);
+	CU_ASSERT_EQUAL(
+		chown(directory_write(&directory, "secret", "x", 0600), SOMEBODY, 0),
+		0);
 	CU_ASSERT_FALSE(are_files_kept());
 	CU_ASSERT_PTR_NOT_NULL(strstr(errors, "key: "));
 	CU_ASSERT_PTR_NOT_NULL(strstr(errors, "belongs to another user (uid 65533)"));
@@ -57,20 +60,20 @@ static void refuses_secrets_of_somebody_else(void)
 	CU_ASSERT_TRUE(are_files_kept());
 	secret_trust((uid_t)-1);
 	CU_ASSERT_FALSE(are_files_kept());
-	unlink(file_write("secret", "x", 0600));
+	unlink(directory_write(&directory, "secret", "x", 0600));
 }
 
 static void refuses_what_is_no_file(void)
 {
-	CU_ASSERT_PTR_NULL(config_of_file(&spec, directory));
+	CU_ASSERT_PTR_NULL(config_of_file(&spec, directory.path));
 	CU_ASSERT_PTR_NOT_NULL(strstr(errors, "is no regular file"));
 	CU_ASSERT_PTR_NULL(config_of_file(&spec, "/nonexistent/test.conf"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(errors, "/nonexistent/test.conf: No such file"));
-	snprintf(path, sizeof(path), "%s/fifo", directory);
+	snprintf(path, sizeof(path), "%s", directory_file(&directory, "fifo"));
 	CU_ASSERT_EQUAL(mkfifo(path, 0600), 0);
 	CU_ASSERT_PTR_NULL(config_of_file(&spec, path)); /* and does not hang */
 	expect_error("maybe = fifo", 2, "fifo is no regular file");
-	snprintf(path, sizeof(path), "%s/fifo", directory);
+	snprintf(path, sizeof(path), "%s", directory_file(&directory, "fifo"));
 	unlink(path);
 }
 
