@@ -18,6 +18,7 @@ from harness.provctl import Provctl
 from harness.schema import Schema
 
 LOG_LINES = 40
+SHARED_MODEL = os.environ.get("PROVBOX_MODEL")  # harness/model.py
 
 
 def pytest_configure(config):
@@ -27,7 +28,7 @@ def pytest_configure(config):
         folder = config.workerinput["model"]
     else:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        folder = config.model_folder = tempfile.mkdtemp(
+        folder = config.model_folder = SHARED_MODEL or tempfile.mkdtemp(
             prefix="provbox-model-", dir=paths.memory_directory())
         pathlib.Path(folder).chmod(0o755)
     postgres.Cluster.model = Model(folder)
@@ -40,7 +41,7 @@ def pytest_configure_node(node):
 
 
 def pytest_unconfigure(config):
-    if not hasattr(config, "workerinput"):
+    if not hasattr(config, "workerinput") and not SHARED_MODEL:
         shutil.rmtree(config.model_folder)
 
 

@@ -62,13 +62,12 @@ class Cluster:
         self.data = self.directory / "data"
         self.server = None
         self.templates = {}
-        self.databases = 0
+        self.databases = 0  # so many were made; each is named by its number
         self.administration = Database(self, "postgres")
         if OS_USER:
             shutil.chown(self.directory, OS_USER, OS_USER)
         if self.model:
-            self.templates = self.model.copy_to(self.data)
-            self.databases = len(self.templates)  # which are named by their numbers
+            self.databases, self.templates = self.model.copy_to(self.data)
         else:
             self._make()
         self._initialise()
