@@ -217,8 +217,11 @@ static void wants_anchors_for_billing(void)
 }
 
 /* F62: anchors that were made for a demonstration open nothing else. */
+/* F62: in each of the places that hold anchors. */
 static void refuses_demonstration_anchors(void)
 {
+	static const char *const keys[] = { "billing_trust", "mail_trust", "hook_trust",
+					    "verification_trust", "fetch_trust" };
 	char text[1024], *errors;
 	make_files();
 	demo_pki = pki_new("Demo");
@@ -228,18 +231,26 @@ static void refuses_demonstration_anchors(void)
 	CU_ASSERT_FATAL(X509_sign(demo_pki->ca, demo_pki->key, EVP_sha256()) > 0);
 	pki_write_cert(demo_pki->ca_path, demo_pki->ca);
 
-	snprintf(text, sizeof(text), "%sbilling_trust = \"%s\"\n", gateway_block(),
-		 demo_pki->ca_path);
-	CU_ASSERT_PTR_NULL(read_config(text, &errors));
-	CU_ASSERT_PTR_NOT_NULL(strstr(errors, "demo = yes"));
-	free(errors);
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		snprintf(text, sizeof(text), "%s%s = \"%s\"\n", gateway_block(),
+			 keys[i], demo_pki->ca_path);
+		CU_ASSERT_PTR_NULL(read_config(text, &errors));
+		CU_ASSERT_PTR_NOT_NULL(strstr(errors, keys[i]));
+		CU_ASSERT_PTR_NOT_NULL(strstr(errors, "demo = yes"));
+		free(errors);
 
-	snprintf(text, sizeof(text), "%sbilling_trust = \"%s\"\ndemo = yes\n",
-		 gateway_block(), demo_pki->ca_path);
-	struct config *config = read_config(text, &errors);
-	CU_ASSERT_PTR_NOT_NULL(config);
-	CU_ASSERT_STRING_EQUAL(errors, "");
-	config_free(config);
+		snprintf(text, sizeof(text), "%s%s = \"%s\"\ndemo = yes\n",
+			 gateway_block(), keys[i], demo_pki->ca_path);
+		struct config *config = read_config(text, &errors);
+		CU_ASSERT_PTR_NOT_NULL(config);
+		CU_ASSERT_STRING_EQUAL(errors, "");
+		config_free(config);
+		free(errors);
+	}
+	/* One behind those that gateways are known by. */
+	pki_write_cert(pki->ca_path, demo_pki->ca);
+	CU_ASSERT_PTR_NULL(read_config(gateway_block(), &errors));
+	CU_ASSERT_PTR_NOT_NULL(strstr(errors, "demo = yes"));
 	free(errors);
 	pki_free(demo_pki);
 	remove_files();

@@ -232,6 +232,7 @@ static void refuses_another_intermediate(void)
 	struct pki_leaf *expired = pki_issue(w.pki, "intermediate", &twin);
 	X509 *const certs[] = { w.device->cert, expired->cert };
 	X509 *const more[] = { w.device->cert, w.ca->cert, expired->cert };
+	X509 *const beyond[] = { w.device->cert, w.ca->cert, w.pki->ca, expired->cert };
 	X509 *const none[] = { w.device->cert };
 
 	expect_miss(&w, TLS_FAILURE_NONE);
@@ -239,6 +240,9 @@ static void refuses_another_intermediate(void)
 	CU_ASSERT_EQUAL(show(&w, none, 1, w.device->key, NULL), TLS_FAILURE_UNKNOWN_CA);
 	/* What is shown beside the chain makes no entries. */
 	CU_ASSERT_EQUAL(show(&w, more, 3, w.device->key, NULL), TLS_FAILURE_NONE);
+	CU_ASSERT_EQUAL(w.hits, 0);
+	CU_ASSERT_EQUAL(w.entries, 1);
+	CU_ASSERT_EQUAL(show(&w, beyond, 4, w.device->key, NULL), TLS_FAILURE_NONE);
 	CU_ASSERT_EQUAL(w.hits, 0);
 	CU_ASSERT_EQUAL(w.entries, 1);
 	expect_hit(&w);
