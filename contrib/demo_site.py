@@ -20,6 +20,7 @@ import time
 SOURCE = pathlib.Path(os.environ["PROVBOX_SRCDIR"])
 sys.path[:0] = [str(SOURCE / "test" / "flow"), str(SOURCE / "test" / "peers")]
 
+import demo_trouble  # noqa: E402
 from demo_story import Story, heading, say, show_result, show_site, step  # noqa: E402
 from harness import paths, postgres, process, wait  # noqa: E402
 from harness.site import Site  # noqa: E402
@@ -157,12 +158,6 @@ PARTS = {
     "smsc": ("provbox-smsc", ""),
     "gateway": ("provbox-gateway", ""),
 }
-FIXES = {
-    "database": "see that PostgreSQL 15 is installed (contrib/install-packages) and that"
-                " /dev/shm or /tmp has room",
-    "bearerbox": "see that Debian's kannel is installed (contrib/install-packages)",
-    "handset": "the last state above says how far it came",
-}
 
 
 class Demo:
@@ -173,46 +168,53 @@ class Demo:
         self.cluster = None
         self.site = None
 
-    def attempt(self, part, what, action):
+    def attempt(self, what, action):
         """One step; on failure say what to look at."""
         try:
             return action()
         except (AssertionError, OSError, subprocess.SubprocessError) as error:
             say(f"\ncontrib/demo: {what} failed:\n{error}")
-            if self.site:
-                self.show_complaints()
-            fix = FIXES.get(part, "see the end of the log above")
-            say(f"\nWhat to do: {fix}; then type contrib/demo again.")
-            raise SystemExit(1) from None
+            complaints = self.show_complaints() if self.site else []
+            self.give_up(demo_trouble.advice("\n".join([repr(error), str(error), *complaints])))
+
+    @staticmethod
+    def give_up(advice):
+        say(f"\nWhat to do: {advice}. Then type contrib/demo again.")
+        raise SystemExit(1)
 
     def show_complaints(self):
         """What the logs of all parts complain of, and where they are kept."""
-        for name, text in self.site.logs().items():
-            for text_line in text.splitlines():
-                if " WARN " in text_line or " ERROR " in text_line:
-                    say(f"{name}: {text_line}")
+        complaints = [f"{name}: {text_line}" for name, text in self.site.logs().items()
+                      for text_line in text.splitlines()
+                      if " WARN " in text_line or " ERROR " in text_line]
+        for complaint in complaints:
+            say(complaint)
         failed = pathlib.Path(self.build) / "failed"
         shutil.rmtree(failed, ignore_errors=True)
         kept = self.site.keep()
         shutil.move(kept, failed)
         kept.parent.rmdir()
         say(f"All logs and configurations are in {failed}.")
+        return complaints
 
     def bring_up(self):
+        missing = demo_trouble.missing()
+        if missing:
+            self.give_up(missing)
         heading("A site of its own starts on loopback")
-        self.cluster = self.attempt("database", "PostgreSQL", postgres.Cluster)
+        self.cluster = self.attempt("PostgreSQL", postgres.Cluster)
         step("PostgreSQL", f"pid {self.cluster.server.pid}", "a cluster of its own")
         site = self.site = DemoSite(self.cluster)
         for part, (who, words) in PARTS.items():
-            self.attempt(part, who, lambda part=part: site.start(part))
+            self.attempt(who, lambda part=part: site.start(part))
             running = getattr(getattr(site, part), "process", None)
             step(who, f"pid {running.pid}" if running else "", words)
-        self.attempt("bearerbox", "the SMPP link", site.bearerbox.wait_online)
+        self.attempt("the SMPP link", site.bearerbox.wait_online)
         step("bearerbox", "", "is bound to the message centre by SMPP")
-        self.attempt("handset", "the new handset", site.make_handset)
+        self.attempt("the new handset", site.make_handset)
         step("handset", "", f"factory-new, {DEV}")
-        rid = self.attempt("handset", "provisioning", site.provision)
-        self.attempt("handset", "asking the handset", lambda: show_result(site))
+        rid = self.attempt("provisioning", site.provision)
+        self.attempt("asking the handset", lambda: show_result(site))
         show_site(site, self.build, rid)
 
     def take_down(self):

@@ -10,6 +10,9 @@ import sys
 import pytest
 from harness import paths
 
+sys.path.append(str(paths.SOURCE / "contrib"))
+import demo_trouble  # noqa: E402
+
 
 class Demo:
     """contrib/demo_site.py on the programs of this build, which `replaced` may hide."""
@@ -82,12 +85,33 @@ def test_the_demo_provisions_offers_commands_and_ends(demo):
 
 
 def test_a_step_that_fails_shows_its_log_and_what_to_do(tmp_path):
-    demo = Demo(tmp_path, **{"provbox-gateway": "#!/bin/sh\necho no luck today\nexit 3\n"})
+    demo = Demo(tmp_path, **{"provbox-gateway": "#!/bin/sh\necho no luck today: Address already in use\n"
+                             "exit 3\n"})
     started = demo.start()
     assert started.returncode == 1
     assert "provbox-gateway failed" in started.stdout
-    assert "no luck today" in started.stdout and "What to do: " in started.stdout
+    assert "no luck today" in started.stdout
+    assert "What to do: another program has taken one of its ports" in started.stdout
     assert "Traceback" not in started.stdout + started.stderr
     kept = tmp_path / "failed"
     assert "no luck" in (kept / "provbox-gateway.log").read_text()
     assert demo.stop().stdout == "No demo is running.\n"
+
+
+@pytest.mark.parametrize("said, advice", [
+    ("initdb: error: could not write: No space left on device", "a disk is full"),
+    ("bind: Address already in use", "another program has taken one of its ports"),
+    ("[Errno 13] Permission denied: 'build.log'", "a file belongs to somebody else"),
+    ("[Errno 2] No such file or directory: '/usr/sbin/bearerbox'", "a program is missing"),
+    ("provctl: error while loading shared libraries: libpq.so.5", "a library is missing"),
+    ("provbox-server is not installed", "a program is missing"),
+    ("gateway: waited 10.0 s in vain for port 1", "too busy"),
+    ("no luck today", "read the last lines above")])
+def test_what_to_do_is_told_by_what_was_said(said, advice):
+    assert advice in demo_trouble.advice(f"first\n{said}\nlast")
+
+
+def test_nothing_begins_without_postgresql(monkeypatch):
+    assert demo_trouble.missing() is None
+    monkeypatch.setattr(paths, "POSTGRES", None)
+    assert "contrib/install-packages" in demo_trouble.missing()
