@@ -3,12 +3,13 @@
 import contextlib
 import datetime
 import json
+import re
 import threading
 
 import psycopg2
 import pytest
-from harness import wait
-from harness.schema import DEV, NUMBER, device, feature, manifest
+from harness import paths, wait
+from harness.schema import CRED, DEV, GATEWAY, NUMBER, device, feature, manifest
 
 DEVICES = [f"urn:gsma:imei:35209900-30000{n}-0" for n in range(2)]
 
@@ -61,6 +62,29 @@ def waiting(schema, function, *parameters):
     yield results
     thread.join()
     assert len(results) == 1
+
+
+def test_short_statements_wait_for_nobody(schema):
+    """They follow each other on one connection: one that waits would hold the others up."""
+    request, pinned = schema.offered(), DEVICES[0]
+    (made,) = schema.import_devices(device(pinned, cred=CRED.hex()))
+    assert made["outcome"] == "added"
+    asked = (DEV, schema.epoch(), "provision")
+    calls = {"authentication_read": (pinned, CRED, "certificate", GATEWAY, b"s" * 16),
+             "device_read": asked, "request_read": (*asked, request, None),
+             "terms_read": (*asked, request)}
+    rows = (paths.SOURCE / "provisioning" / "statement.c").read_text().split("[STATEMENT_")
+    short = {re.search('"(\\w+)"', row)[1] for row in rows if ".is_short = true" in row}
+    assert short == set(calls)
+    tables = schema.table("select string_agg(oid::regclass::text, ', ') as names from pg_class"
+                          " where relkind = 'r' and relnamespace = 'provbox'::regnamespace")
+    writer = Transaction(schema.database)
+    writer.run(f"lock table {tables[0]['names']} in exclusive mode")
+    schema.database.query("set lock_timeout = '3 s'", role="provbox_server")
+    for name, parameters in calls.items():
+        row = schema.row("server", name, *parameters)
+        assert row.get("outcome") == "grant" or row.get("status") == 200, (name, row)
+    writer.commit()
 
 
 def test_a_report_locks_the_request_before_its_offer(schema):
