@@ -49,7 +49,30 @@ static enum result database_make(struct context *ctx, const char *name)
 	return database_run(ctx, sql);
 }
 
-static enum result upgrade(struct context *ctx)
+/* Make the roles and what they are set to, as far as that is not there. */
+static enum result roles_make(struct context *ctx, struct slice roles)
+{
+	enum result result = database_run(ctx, roles.p);
+
+	if (result != RESULT_OK)
+		complain(
+			"%s/roles.sql: was not applied; connect as a superuser or with "
+			"CREATEROLE",
+			ctx->sql_dir);
+	return result;
+}
+
+static bool roles_read(struct context *ctx, struct slice *roles)
+{
+	const char *path = arena_printf(ctx->arena, "%s/roles.sql", ctx->sql_dir);
+
+	if (path && file_read(ctx->arena, path, roles))
+		return true;
+	complain("name the folder of the migrations with --sql-dir");
+	return false;
+}
+
+static enum result upgrade(struct context *ctx, struct slice roles)
 {
 	struct migrations migrations;
 	const char *unused;
@@ -62,6 +85,8 @@ static enum result upgrade(struct context *ctx)
 		result = database_value(
 			ctx, "select pg_advisory_lock(hashtext('provbox.upgrade'))",
 			NULL, 0, &unused);
+	if (result == RESULT_OK)
+		result = roles_make(ctx, roles);
 	if (result == RESULT_OK)
 		result = migrate_compare(ctx, &migrations);
 	if (result == RESULT_OK)
@@ -81,27 +106,24 @@ static enum result upgrade(struct context *ctx)
 
 enum result db_upgrade(struct context *ctx)
 {
-	return upgrade(ctx);
+	struct slice roles;
+
+	return roles_read(ctx, &roles) ? upgrade(ctx, roles) : RESULT_FAILED;
 }
 
 enum result db_init(struct context *ctx)
 {
-	const char *path = arena_printf(ctx->arena, "%s/roles.sql", ctx->sql_dir);
 	const char *name = database_name(ctx);
 	struct slice roles;
 
-	if (!path || !name)
+	if (!name || !roles_read(ctx, &roles))
 		return RESULT_FAILED;
-	if (!file_read(ctx->arena, path, &roles)) {
-		complain("name the folder of the migrations with --sql-dir");
-		return RESULT_FAILED;
-	}
 	enum result result = database_open(ctx, ctx->admin_dsn, MAINTENANCE_DATABASE);
 	if (result == RESULT_OK)
-		result = database_run(ctx, roles.p);
+		result = roles_make(ctx, roles); /* the database will belong to one */
 	if (result == RESULT_OK)
 		result = database_make(ctx, name);
-	return result == RESULT_OK ? upgrade(ctx) : result;
+	return result == RESULT_OK ? upgrade(ctx, roles) : result;
 }
 
 /* ---- Status ---- */

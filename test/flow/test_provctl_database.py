@@ -47,6 +47,26 @@ def test_init_makes_everything_and_may_run_again(admin, cluster):
     assert owner == "provbox_owner"
 
 
+def settings(cluster, role):
+    (row,) = cluster.administration.query(f"select rolconfig from pg_roles where rolname = '{role}'")
+    return set(row["rolconfig"])
+
+
+def test_an_upgrade_brings_what_roles_are_set_to(admin, cluster):
+    admin.run("db", "init")
+    made = settings(cluster, "provbox_smsc")
+    assert "plan_cache_mode=force_generic_plan" in made
+    try:
+        # As an earlier version made it, but for what its administrator wants otherwise.
+        cluster.execute("alter role provbox_smsc reset all")
+        cluster.execute("alter role provbox_smsc set jit = on")
+        admin.run("db", "upgrade")
+        assert settings(cluster, "provbox_smsc") == made - {"jit=off"} | {"jit=on"}
+    finally:
+        cluster.execute("alter role provbox_smsc set jit = off")
+    assert settings(cluster, "provbox_smsc") == made
+
+
 def test_upgrade_applies_what_is_missing_in_order(admin, migrations):
     files = sorted(SQL.glob("[0-9]*.sql"))
     admin.sql_dir = migrations(3)
