@@ -1,8 +1,15 @@
 #include "base/check.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/admin.h"
+#include "base/files.h"
 #include "base/process.h"
 #include "base/secret.h"
 
@@ -84,7 +91,64 @@ static void tell_expiries(const struct supervisor_spec *spec, const void *config
 			    time_now_ms() / 1000, plan.warning_ms);
 }
 
-bool check_loads(const struct supervisor_spec *spec, const struct config *config)
+static void tell_if_hidden(const char *path, const char *user)
+{
+	char hint[1024];
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	int error = errno;
+
+	if (fd >= 0) {
+		close(fd);
+		return;
+	}
+	if (stat(path, &st) == 0)
+		snprintf(hint, sizeof(hint),
+			 "systemd starts it as %s; type: chown %s %s", user, user,
+			 path);
+	else
+		snprintf(hint, sizeof(hint),
+			 "systemd starts it as %s, which may not enter the folder",
+			 user);
+	log_warn("file_hidden", log_str("file", path), log_str("why", strerror(error)),
+		 log_str("hint", hint));
+}
+
+static _Noreturn void look_as(const struct process_user *user,
+			      const struct config *config, const char *path)
+{
+	const struct files *files = config_files(config);
+
+	if (initgroups(user->name, user->gid) != 0 ||
+	    setresgid(user->gid, user->gid, user->gid) != 0 ||
+	    setresuid(user->uid, user->uid, user->uid) != 0) {
+		log_warn("files_unseen", log_str("why", strerror(errno)));
+		_exit(1);
+	}
+	tell_if_hidden(path, user->name);
+	for (size_t i = 0; i < files_count(files); i++)
+		tell_if_hidden(files_name(files, i), user->name);
+	_exit(0);
+}
+
+/* Started as root, a daemon reads its files before it becomes its user. A unit of
+ * systemd starts it as that user: it has to be able to read them itself. */
+static void tell_hidden(const struct config *config, const char *path)
+{
+	const struct supervisor_config *own = config_get(config);
+	struct process_user user;
+
+	if (!process_user_find(own->user, &user) || !user.is_switched)
+		return;
+	pid_t pid = fork();
+	if (pid == 0)
+		look_as(&user, config, path);
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
+bool check_loads(const struct supervisor_spec *spec, const struct config *config,
+		 const char *path)
 {
 	static void **loaded; /* known until the end: it is not lost memory */
 	bool is_good = true;
@@ -101,5 +165,6 @@ bool check_loads(const struct supervisor_spec *spec, const struct config *config
 	}
 	config_use(NULL);
 	tell_expiries(spec, config_get(config));
+	tell_hidden(config, path);
 	return is_good;
 }

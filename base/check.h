@@ -17,8 +17,13 @@
  */
 struct config *check_read(const struct supervisor_spec *spec, const char *path,
 			  FILE *errors);
-/** Whether every role can load what it needs; the others are logged, and what expires.
- * Nothing of it is used: for a process that ends after it. */
-bool check_loads(const struct supervisor_spec *spec, const struct config *config);
+/**
+ * Whether every role can load what it needs. The others are logged, and so is what
+ * expires, and what we read as root and the daemon's own user could not.
+ * Nothing of it is used: for a process that ends after it.
+ * @param path  of the configuration
+ */
+bool check_loads(const struct supervisor_spec *spec, const struct config *config,
+		 const char *path);
 
 #endif

@@ -123,6 +123,11 @@ int files_descriptor(const struct files *files, size_t index)
 	return files->items[index].fd;
 }
 
+const char *files_name(const struct files *files, size_t index)
+{
+	return files->items[index].path;
+}
+
 uid_t files_owner(const struct files *files, const char *path)
 {
 	const struct kept *kept = find(files, path);

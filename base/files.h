@@ -30,6 +30,8 @@ bool files_keep(struct files *files, const char *path)
 size_t files_count(const struct files *files);
 int files_descriptor(const struct files *files, size_t index);
 
+/** The path of the copy at @p index; borrowed. */
+const char *files_name(const struct files *files, size_t index);
 /** Whose the file of a copy is. Where we may not give files away, ours. */
 uid_t files_owner(const struct files *files, const char *path);
 

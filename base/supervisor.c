@@ -51,7 +51,7 @@ static int with_config(const struct daemon_parts *parts, enum command_mode mode)
 	if (mode == COMMAND_DUMP) {
 		config_dump(config, stdout);
 		exit_code = 0;
-	} else if (check_loads(parts->spec, config)) {
+	} else if (check_loads(parts->spec, config, parts->path)) {
 		printf("%s: ok\n", parts->path);
 		exit_code = 0;
 	}

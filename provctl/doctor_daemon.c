@@ -120,6 +120,8 @@ static void check(struct doctor *doctor, struct doctor_daemon *daemon)
 			     "cannot be run; is it installed?", "put it into PATH");
 		return;
 	}
+	find(doctor, daemon, output, "ev=file_hidden ", VERDICT_WARN,
+	     "give it the file, as the hint says, or its unit does not start");
 	size_t n_ends = find(doctor, daemon, output, "ev=expired ", VERDICT_FAIL,
 			     "replace the file, then SIGHUP to the daemon") +
 			find(doctor, daemon, output, "ev=expiring ", VERDICT_WARN,
@@ -134,7 +136,8 @@ static void check(struct doctor *doctor, struct doctor_daemon *daemon)
 		return;
 	}
 	while (slice_next(&output, '\n', &line))
-		if (line.n > 0 && !memmem(line.p, line.n, "ev=expir", 8))
+		if (line.n > 0 && !memmem(line.p, line.n, "ev=expir", 8) &&
+		    !memmem(line.p, line.n, "ev=file_hidden", 14))
 			doctor_found(doctor, daemon->program, VERDICT_FAIL,
 				     arena_string(arena, line), again);
 }

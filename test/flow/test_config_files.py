@@ -1,7 +1,9 @@
 """Files that a configuration names, when they are not what they should be: the daemon
 says which, with -t and when it starts, and ends with 78."""
 
+import os
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -50,6 +52,28 @@ def test_a_key_of_another_certificate(configured):
     configured.server.config["key"] = p.server_landnet.key_path
     configured.server.config["proof_key"] = p.server_landnet.key_path
     refused(configured, configured.server, p.proof_leaf.path, "proof_key")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root reads what another may not")
+def test_what_its_unit_could_not_read(configured):
+    """-t as root says ok, for root may start it; systemd starts it as `user`."""
+    p, config = configured.pki, configured.server.config
+    config["user"] = "nobody"
+    os.chmod(configured.directory, 0o755)
+    hidden = p.server_landnet.key_path, p.proof_leaf.key_path, config["grant_key_file"]
+    status, said = ended(configured, configured.server, "-t")
+    assert status == 0 and said.startswith(f"{configured.directory}/broken.conf: ok\n")
+    assert said.count("ev=file_hidden") == len(hidden), said
+    for path in hidden:
+        assert f"chown nobody {path}" in said
+        shutil.chown(path, "nobody")
+    status, said = ended(configured, configured.server, "-t")
+    assert (status, said) == (0, f"{configured.directory}/broken.conf: ok\n")
+
+    os.chmod(configured.directory, 0o700)
+    _, said = ended(configured, configured.server, "-t")
+    assert f"file={configured.directory}/broken.conf" in said
+    assert "nobody, which may not enter the folder" in said
 
 
 def test_a_proof_root_without_a_certificate(configured):
