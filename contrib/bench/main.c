@@ -2,6 +2,7 @@
  * bench: the parts of `make bench`, started by contrib/bench/run. See
  * doc/performance.md.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -78,6 +79,7 @@ int main(int argc, char **argv)
 {
 	struct settings settings = { .target = "/v1/device" };
 
+	signal(SIGPIPE, SIG_IGN); /* who has gone is told by EPIPE */
 	log_open("bench", LOG_LEVEL_WARN);
 	for (size_t i = 0; argc > 1 && i < sizeof(parts) / sizeof(parts[0]); i++) {
 		if (strcmp(argv[1], parts[i].name) != 0)
