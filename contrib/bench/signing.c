@@ -1,85 +1,64 @@
 /*
- * What it costs that a worker has no key: CPU of full handshakes in memory, the
- * server's key in the keys child, as the gateway has it, beside the same with the key
- * at hand, which is nowhere in the product. In turn, a block of each.
+ * What it costs that a worker has no key: one worker, a server at two ports, that lets
+ * every device in and answers 1 KB. At one its key is in a keys child, as the gateway's
+ * is; at the other it is at hand, which is nowhere in the product. Load comes to each
+ * in turn (keys.py).
  */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/wait.h>
-#include <time.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "auth/auth.h"
+#include "base/exchange.h"
 #include "base/hatch.h"
 #include "base/log.h"
-#include "contrib/bench/devices.h"
 #include "contrib/bench/part.h"
 
-#define TIMEOUT_MS 5000
-#define BLOCK      50 /* handshakes of one kind in a row */
-#define ROUNDS     4  /* of both sides of a handshake */
-#define NS_OF_S    1000000000LL
-#define NS_OF_US   1000.0
+#define ANSWER_BYTES 1024
+#define TIMEOUT_MS   5000
 
-/* One kind of server; its worker is this process. */
-struct kind {
-	struct tls_context *tls;
-	pid_t child; /* 0: none */
-	int64_t worker_ns, child_ns;
+/* The server at one port. */
+struct server {
+	struct loop *loop;
+	struct link_settings links;
 };
 
-static int64_t clock_ns(clockid_t clock)
+static void on_exchange(struct exchange *exchange, enum exchange_event event, void *arg)
 {
-	struct timespec now;
-
-	BUG_ON(clock_gettime(clock, &now) != 0);
-	return now.tv_sec * NS_OF_S + now.tv_nsec;
+	(void)exchange, (void)event, (void)arg;
 }
 
-static int64_t child_clock_ns(pid_t child)
+static void on_link(struct link *link, enum link_event event, struct exchange *exchange,
+		    void *arg)
 {
-	clockid_t clock;
+	static const char answer[ANSWER_BYTES] = "a";
 
-	if (child == 0)
-		return 0;
-	BUG_ON(clock_getcpuclockid(child, &clock) != 0);
-	return clock_ns(clock);
-}
-
-static void shake_hands(SSL_CTX *client_context, struct tls_context *server_context,
-			const struct device_certificate *device)
-{
-	SSL *client = SSL_new(client_context), *server = tls_new(server_context, NULL);
-	BIO *up = BIO_new(BIO_s_mem()), *down = BIO_new(BIO_s_mem());
-
-	BUG_ON(!client || !server || !up || !down ||
-	       BIO_up_ref(up) + BIO_up_ref(down) != 2 || !device_use(device, client));
-	SSL_set_bio(client, down, up);
-	SSL_set_bio(server, up, down);
-	SSL_set_connect_state(client);
-	SSL_set_accept_state(server);
-	for (int i = 0; i < ROUNDS && !SSL_is_init_finished(server); i++) {
-		(void)SSL_do_handshake(client);
-		(void)SSL_do_handshake(server);
+	(void)arg;
+	if (event == LINK_REQUEST) {
+		exchange_on(exchange, on_exchange, NULL);
+		exchange_reply(exchange, 200, NULL, 0,
+			       slice_make(answer, sizeof(answer)));
+	} else if (event == LINK_CLOSED) {
+		link_free(link);
 	}
-	BUG_ON(tls_check_peer(server) != TLS_FAILURE_NONE);
-	SSL_free(client);
-	SSL_free(server);
 }
 
-static void shake_block(struct kind *kind, SSL_CTX *client,
-			const struct device_certificate *device)
+static void on_accept(struct listener *listener, int fd, void *arg)
 {
-	kind->worker_ns -= clock_ns(CLOCK_PROCESS_CPUTIME_ID);
-	kind->child_ns -= child_clock_ns(kind->child);
-	for (int i = 0; i < BLOCK; i++)
-		shake_hands(client, kind->tls, device);
-	kind->worker_ns += clock_ns(CLOCK_PROCESS_CPUTIME_ID);
-	kind->child_ns += child_clock_ns(kind->child);
+	struct server *server = arg;
+
+	(void)listener;
+	BUG_ON(!link_accept(server->loop, fd, &server->links, on_link, NULL));
 }
 
-static struct tls_context *server_new(const struct settings *settings, EVP_PKEY *key)
+static void on_term(void *arg)
+{
+	loop_stop(arg);
+}
+
+static struct tls_context *tls_of(const struct settings *settings, EVP_PKEY *key)
 {
 	char why[256] = "no key";
 	struct tls_context *tls =
@@ -88,8 +67,9 @@ static struct tls_context *server_new(const struct settings *settings, EVP_PKEY 
 						      .chain_path = settings->chain,
 						      .key = key,
 						      .trust_path = settings->trust,
-						      .no_crl = true,
-						      .n_remembered = 1 },
+						      .crl_path = settings->crl,
+						      .n_remembered =
+							      settings->devices },
 			      why, sizeof(why))
 		    : NULL;
 
@@ -101,7 +81,20 @@ static struct tls_context *server_new(const struct settings *settings, EVP_PKEY 
 	return tls;
 }
 
-static pid_t keys_child(const struct settings *settings, int hatch)
+static bool serve(struct server *server, struct loop *loop, uint64_t port,
+		  struct tls_context *tls)
+{
+	int fd = part_listen(port);
+
+	server->loop = loop;
+	server->links.conn.tls = tls;
+	if (fd < 0)
+		return false;
+	listener_new(loop, fd, on_accept, server);
+	return true;
+}
+
+static void start_keys_child(const struct settings *settings, int hatch)
 {
 	const struct keyring_key key = { settings->chain, settings->key, TLS_SERVER,
 					 false, "signing" };
@@ -111,52 +104,35 @@ static pid_t keys_child(const struct settings *settings, int hatch)
 
 	BUG_ON(child < 0);
 	if (child > 0)
-		return child;
+		return;
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* the worker needs no farewell */
 	struct keyring *keyring = keyring_load(&key, 1, &name, why, sizeof(why));
 	BUG_ON(!keyring);
 	hatch_serve(&hatch, 1, keyring_answer, keyring);
-	keyring_free(keyring);
 	_exit(EXIT_SUCCESS);
 }
 
 int signing_run(const struct settings *settings)
 {
+	static struct server child, here; /* what is open ends with the process */
+	struct loop *loop;
 	char why[256] = "";
-	struct kind child = { 0 }, here = { 0 };
-	struct devices devices;
 	int hatch = hatch_make();
 
-	BUG_ON(hatch < 0 ||
-	       !devices_make(&devices, 1, settings->issuer, settings->issuer_key));
-	child.child = keys_child(settings, hatch);
+	BUG_ON(hatch < 0);
+	start_keys_child(settings, hatch);
 	struct signer *signer = signer_new(TIMEOUT_MS);
 	signer_open(signer, hatch);
-	close(hatch);
-	child.tls = server_new(settings,
-			       signer_key(signer, settings->chain, why, sizeof(why)));
-	here.tls = server_new(settings, keys_load(settings->key, why, sizeof(why)));
-	SSL_CTX *client = SSL_CTX_new(TLS_client_method());
-	BUG_ON(!client || SSL_CTX_set1_groups_list(client, "X25519") != 1);
-	shake_block(&child, client, devices.items);
-	shake_block(&here, client, devices.items);
-	child.worker_ns = child.child_ns = here.worker_ns = 0;
-	uint64_t n = (settings->count + BLOCK - 1) / BLOCK;
-	for (uint64_t i = 0; i < n; i++) {
-		shake_block(&child, client, devices.items);
-		shake_block(&here, client, devices.items);
-	}
-	double done = (double)n * BLOCK * NS_OF_US;
-	printf("{\"worker_us\": %.2f, \"child_us\": %.2f, \"here_us\": %.2f}\n",
-	       (double)child.worker_ns / done, (double)child.child_ns / done,
-	       (double)here.worker_ns / done);
-	tls_context_free(child.tls);
-	tls_context_free(here.tls);
-	SSL_CTX_free(client);
-	kill(child.child, SIGTERM);
-	waitpid(child.child, NULL, 0);
-	signer_free(signer);
-	X509_free(devices.items[0].certificate);
-	EVP_PKEY_free(devices.items[0].key);
-	free(devices.items);
+	loop = loop_new();
+	if (!serve(&child, loop, settings->port,
+		   tls_of(settings,
+			  signer_key(signer, settings->chain, why, sizeof(why)))) ||
+	    !serve(&here, loop, settings->port_at_hand,
+		   tls_of(settings, keys_load(settings->key, why, sizeof(why)))))
+		return EXIT_FAILURE;
+	loop_on_signal(loop, SIGTERM, on_term, loop);
+	puts("ready");
+	fflush(stdout);
+	loop_run(loop);
 	return EXIT_SUCCESS;
 }

@@ -47,6 +47,16 @@ def check_cpu(rows, printed):
                 assert one["units"] == pytest.approx(one["cpu_us"] / one["unit_us"], rel=0.01)
 
 
+def check_keys(found, printed):
+    assert set(found) == {"16", "1"}
+    for [one] in found.values():
+        assert one["worker_us"] > 0 and one["here_us"] > 0 and one["session_us"] > 0
+        assert one["child_us"] > 0  # it has signed
+        assert one["price_us"] == pytest.approx(
+            one["worker_us"] + one["child_us"] - one["here_us"])
+    assert "### The keys child, CPU" in printed
+
+
 def check_held(found, printed):
     assert "Memory of an idle session, 100 held" in printed or "only root may look" in printed
     assert {"provbox", "haproxy"} <= set(found)
@@ -114,6 +124,7 @@ def test_smoke(tmp_path):
     found = json.loads(result.read_text())
     check_waits(found["smoke"]["slow"]["kinds"], done.stdout)
     check_cpu(found["smoke"]["peers"], done.stdout)
+    check_keys(found["smoke"]["keys"], done.stdout)
     check_held(found["smoke"]["held"], done.stdout)
     check_notices(found["smoke"]["notices"], done.stdout)
     check_step(found["smoke"]["step"], done.stdout)
