@@ -6,17 +6,42 @@
 #include <openssl/rand.h>
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "base/slice.h"
 
 #define NAME "provbox-tls"
 
-/* By the first of its names. */
-static const struct slice key_types[] = { SLICE("EC"), SLICE("RSA"), SLICE("ED25519") };
-#define N_KEY_TYPES  (sizeof(key_types) / sizeof(key_types[0]))
-#define MAX_DECODERS (4 * N_KEY_TYPES) /* one of each, as far as is known */
+#define MAX_NAMES 6
+#define MAX_FOUND (2 * MAX_NAMES) /* one of each name, as far as is known */
+
+/* What is handed on of an operation, each by the first of its names: what tls.c offers,
+ * and what the certificates of a chain may be signed with. Of operations that are not
+ * here, everything. */
+static struct kept {
+	int operation;
+	struct slice names[MAX_NAMES];
+	OSSL_ALGORITHM found[MAX_FOUND + 1]; /* ends with one without names */
+} kept[] = {
+	{ .operation = OSSL_OP_CIPHER,
+	  .names = { SLICE("AES-128-GCM"), SLICE("AES-256-GCM"),
+		     SLICE("ChaCha20-Poly1305") } },
+	/* SHA-1: of a certificate, to compare it. */
+	{ .operation = OSSL_OP_DIGEST,
+	  .names = { SLICE("SHA1"), SLICE("SHA2-224"), SLICE("SHA2-256"),
+		     SLICE("SHA2-384"), SLICE("SHA2-512") } },
+	{ .operation = OSSL_OP_MAC, .names = { SLICE("HMAC") } },
+	{ .operation = OSSL_OP_KDF,
+	  .names = { SLICE("TLS13-KDF"), SLICE("TLS1-PRF") } },
+	/* RSA-PSS, Ed448: an anchor may have signed with one. */
+	{ .operation = OSSL_OP_KEYMGMT,
+	  .names = { SLICE("EC"), SLICE("RSA"), SLICE("ED25519"), SLICE("X25519"),
+		     SLICE("RSA-PSS"), SLICE("ED448") } },
+	{ .operation = OSSL_OP_DECODER,
+	  .names = { SLICE("EC"), SLICE("RSA"), SLICE("ED25519") } },
+};
+#define N_KEPT (sizeof(kept) / sizeof(kept[0]))
 
 static OSSL_PROVIDER *whole; /* the default provider, which does all the work */
-static OSSL_ALGORITHM decoders[MAX_DECODERS + 1];
 
 static bool is_of_public_keys(const char *properties)
 {
@@ -24,16 +49,40 @@ static bool is_of_public_keys(const char *properties)
 	       strstr(properties, "structure=SubjectPublicKeyInfo");
 }
 
-static bool is_decoder_kept(const OSSL_ALGORITHM *decoder)
+static bool is_kept(const struct kept *row, const OSSL_ALGORITHM *algorithm)
 {
-	struct slice names = slice_of(decoder->algorithm_names), name;
+	struct slice names = slice_of(algorithm->algorithm_names), name;
 
 	if (!slice_next(&names, ':', &name))
 		return false;
-	for (size_t i = 0; i < N_KEY_TYPES; i++)
-		if (slice_eq_nocase(name, key_types[i]))
-			return is_of_public_keys(decoder->property_definition);
+	for (size_t i = 0; i < MAX_NAMES && row->names[i].n > 0; i++)
+		if (slice_eq_nocase(name, row->names[i]))
+			return row->operation != OSSL_OP_DECODER ||
+			       is_of_public_keys(algorithm->property_definition);
 	return false;
+}
+
+static struct kept *kept_of(int operation)
+{
+	for (size_t i = 0; i < N_KEPT; i++)
+		if (kept[i].operation == operation)
+			return &kept[i];
+	return NULL;
+}
+
+/* Once, not at each of the three questions of a handshake. */
+static void find(struct kept *row, const OSSL_ALGORITHM *all)
+{
+	size_t n = 0;
+
+	if (row->found[0].algorithm_names)
+		return;
+	for (; all && all->algorithm_names; all++) {
+		if (!is_kept(row, all))
+			continue;
+		BUG_ON(n == MAX_FOUND);
+		row->found[n++] = *all;
+	}
 }
 
 static const OSSL_ALGORITHM *provider_query(void *provider, int operation,
@@ -41,16 +90,13 @@ static const OSSL_ALGORITHM *provider_query(void *provider, int operation,
 {
 	const OSSL_ALGORITHM *all =
 		OSSL_PROVIDER_query_operation(whole, operation, no_cache);
-	size_t n = 0;
+	struct kept *row = kept_of(operation);
 
 	(void)provider;
-	if (operation != OSSL_OP_DECODER)
+	if (!row)
 		return all;
-	for (; all && all->algorithm_names && n < MAX_DECODERS; all++)
-		if (is_decoder_kept(all))
-			decoders[n++] = *all;
-	decoders[n] = (OSSL_ALGORITHM){ 0 };
-	return decoders;
+	find(row, all);
+	return row->found;
 }
 
 /* The groups of TLS are there. */
