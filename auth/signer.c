@@ -9,6 +9,7 @@
 #include "base/files.h"
 #include "base/hatch.h"
 #include "base/log.h"
+#include "base/time.h"
 
 /* Of a keyring that did not answer: how often it is asked again, and how long that may
  * hold up everything else. */

@@ -1,4 +1,5 @@
 #include "auth/auth.h"
+#include "base/time.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>

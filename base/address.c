@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/un.h>
 
-#include "base/conn.h"
+#include "base/slice.h"
 
 static bool parse_unix(struct slice path, struct sockaddr_storage *out, socklen_t *size)
 {
@@ -55,7 +55,7 @@ static bool split(const char *text, struct slice *host, uint64_t *port, bool *is
 	return true;
 }
 
-bool conn_address(const char *text, struct sockaddr_storage *out, socklen_t *size)
+bool address_parse(const char *text, struct sockaddr_storage *out, socklen_t *size)
 {
 	char copy[INET6_ADDRSTRLEN];
 	struct slice host;

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/address.h"
 #include "base/exchange.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -44,7 +45,7 @@ bool admin_is_local(const char *address)
 	const struct sockaddr_in6 *in6 = (const void *)&where;
 	socklen_t size;
 
-	if (!conn_address(address, &where, &size))
+	if (!address_parse(address, &where, &size))
 		return false;
 	switch (where.ss_family) {
 	case AF_UNIX: return true;

@@ -12,6 +12,7 @@
 #include "base/files.h"
 #include "base/process.h"
 #include "base/secret.h"
+#include "base/time.h"
 
 static bool check_admin(const void *config, FILE *errors)
 {

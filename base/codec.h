@@ -1,6 +1,6 @@
 /*
  * Text forms of bytes: hex, base64 (RFC 4648, 4), base64url without padding
- * (RFC 4648, 5), UUIDs (RFC 9562) and RFC 3339 time. Decoders are strict: one
+ * (RFC 4648, 5) and UUIDs (RFC 9562). Decoders are strict: one
  * canonical spelling, everything else is refused. Also SHA-256 and random bytes,
  * which everybody needs.
  */
@@ -52,15 +52,5 @@ void digest_add(struct digest *digest, struct slice bytes);
 void digest_end(struct digest *digest, uint8_t out[SHA256_BYTES]);
 /** Fill with cryptographically strong bytes; aborts when there are none. */
 void random_bytes(void *out, size_t n);
-
-/** Write wall-clock @p unix_ms as 2026-11-21T01:02:03.456Z and a NUL. */
-void time_format(int64_t unix_ms, char out[25]);
-/** Wall clock, milliseconds since 1970. */
-int64_t time_now_ms(void);
-/** Monotonic milliseconds: for waits and limits, which a change of the wall clock must
- * not touch. What has a loop asks that. */
-int64_t time_monotonic_ms(void);
-/** The same in microseconds, to measure how long something took. */
-int64_t time_monotonic_us(void);
 
 #endif

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/address.h"
 #include "base/conn.h"
 #include "base/log.h"
 
@@ -217,7 +218,7 @@ static bool read_address(const struct config_reading *reading, struct slice text
 		return true;
 	if (!store_string(reading, text, field))
 		return false;
-	if (!conn_address(*(char **)field, &address, &size) ||
+	if (!address_parse(*(char **)field, &address, &size) ||
 	    address.ss_family == AF_UNIX)
 		return fail(reading, "is no numeric address, write like "
 				     "127.0.0.1:8443 or [::1]:8443");

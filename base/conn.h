@@ -60,9 +60,6 @@ struct conn *conn_accept(struct loop *loop, int fd,
 struct conn *conn_connect(struct loop *loop, const struct sockaddr *address,
 			  socklen_t address_size, const struct conn_settings *settings,
 			  conn_fn *fn, void *arg);
-/** Parse "ip:port", "[ip6]:port" or "unix:/path" without any look-up. @return false for
- * anything else */
-bool conn_address(const char *text, struct sockaddr_storage *out, socklen_t *size);
 
 /** Received bytes; borrowed, the owner drains it. */
 struct evbuffer *conn_rx(struct conn *conn);

@@ -8,11 +8,11 @@
 #include <unistd.h>
 
 #include "base/check.h"
-#include "base/codec.h"
 #include "base/generation.h"
 #include "base/reload.h"
 #include "base/status.h"
 #include "base/systemd.h"
+#include "base/time.h"
 #include "base/watchdog.h"
 
 /* One supervisor is one process; its children read here what they inherit. */

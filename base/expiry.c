@@ -6,6 +6,7 @@
 
 #include "base/files.h"
 #include "base/log.h"
+#include "base/time.h"
 
 void expiry_add(struct expiry_plan *plan, const char *key, const char *path)
 {

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "base/codec.h"
+#include "base/time.h"
 
 #define KILL_MS         5000 /* after drain_timeout */
 #define ERROR_AT_DEATHS 5

@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "base/beat.h"
-#include "base/codec.h"
 #include "base/log.h"
+#include "base/time.h"
 
 #define REFUSED     (-1)
 #define CACHE_BYTES 64 /* what one side writes the other does not wait for */

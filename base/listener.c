@@ -1,3 +1,4 @@
+#include "base/address.h"
 #include "base/conn.h"
 
 #include <errno.h>
@@ -201,7 +202,7 @@ static int open_at(const char *address, bool is_first)
 	struct sockaddr_storage where;
 	socklen_t size;
 
-	if (!conn_address(address, &where, &size)) {
+	if (!address_parse(address, &where, &size)) {
 		log_error("listen_failed", log_str("address", address),
 			  log_str("why", "not ip:port, [ip6]:port or unix:/path"));
 		return -1;

@@ -62,6 +62,7 @@ base_libbase_a_SOURCES = \
 	base/supervisor.c base/supervisor.h base/supervisor_config.c \
 	base/systemd.c base/systemd.h \
 	base/throttle.c base/throttle.h \
+	base/time.c base/time.h \
 	base/tls.c base/tls.h \
 	base/tls_library.c base/tls_library.h \
 	base/tls_load.c base/tls_load.h \
@@ -116,6 +117,7 @@ check_PROGRAMS += \
 	test/unit/test_supervisor \
 	test/unit/test_systemd \
 	test/unit/test_throttle \
+	test/unit/test_time \
 	test/unit/test_tls \
 	test/unit/test_tls_damage \
 	test/unit/test_tls_library \

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/codec.h"
+#include "base/time.h"
 
 #define VALUE_BYTES 2048
 /* A write of at most PIPE_BUF to a pipe is never mixed with another process's. */

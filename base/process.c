@@ -11,11 +11,11 @@
 #include <unistd.h>
 
 #include "base/beat.h"
-#include "base/codec.h"
 #include "base/hatch.h"
 #include "base/orders.h"
 #include "base/sandbox.h"
 #include "base/secret.h"
+#include "base/time.h"
 
 #define QUICK_MS       5000
 #define BACKOFF_MS     100

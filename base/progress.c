@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "base/codec.h"
+#include "base/time.h"
 
 #define PROGRESS_MS 2000
 

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/systemd.h"
+#include "base/time.h"
 
 /* Source: sd_notify(3), RELOADING=1. */
 static void tell_systemd(void)

@@ -96,7 +96,7 @@ static size_t find_given(const struct sockets *sockets, const char *address,
 	socklen_t size;
 	size_t n = 0, nth = 0;
 
-	if (sockets->n_given == 0 || !conn_address(address, &where, &size))
+	if (sockets->n_given == 0 || !address_parse(address, &where, &size))
 		return 0;
 	for (size_t i = 0; i < sockets->n_given; i++)
 		n += is_same(&sockets->given[i].where, &where);

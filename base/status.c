@@ -4,7 +4,7 @@
 #include <time.h>
 
 #include "base/admin.h"
-#include "base/codec.h"
+#include "base/time.h"
 
 #define DIGEST_SHOWN 8 /* bytes of it */
 

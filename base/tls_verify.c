@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/time.h"
 
 #define CHAIN_DEPTH (TLS_CHAIN_CAS - 1) /* intermediates between leaf and anchor */
 #define PRESENTED   (TLS_CHAIN_CAS + 1) /* certificates of a chain that is remembered */

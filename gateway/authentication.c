@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/time.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/landnet.h"
 

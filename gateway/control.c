@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/address.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "gateway/gateway_metrics.h"
@@ -432,7 +433,7 @@ struct control *control_new(struct loop *loop, const struct control_settings *se
 		stream->control = control;
 		stream->text = addresses->items[i];
 		stream->retry_ms = RETRY_MIN_MS;
-		BUG_ON(!conn_address(stream->text, &stream->address, &stream->size));
+		BUG_ON(!address_parse(stream->text, &stream->address, &stream->size));
 		timer_init(&stream->timer, loop, on_timer, stream);
 		timer_init(&stream->more, loop, on_more, stream);
 		timer_start(&stream->timer, 0);

@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "base/time.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/landnet.h"
 

@@ -1,6 +1,7 @@
 #include "gateway/gateway_config_check.h"
 
 #include "auth/auth.h"
+#include "base/address.h"
 #include "base/conn.h"
 #include "base/http.h"
 #include "base/tls.h"
@@ -39,7 +40,7 @@ static bool is_same_address(const char *a, const char *b)
 	struct sockaddr_storage one, other;
 	socklen_t size;
 
-	BUG_ON(!conn_address(a, &one, &size) || !conn_address(b, &other, &size));
+	BUG_ON(!address_parse(a, &one, &size) || !address_parse(b, &other, &size));
 	return memcmp(&one, &other, sizeof(one)) == 0;
 }
 

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/address.h"
 #include "base/conn.h"
 #include "base/log.h"
 #include "gateway/gateway_metrics.h"
@@ -17,7 +18,7 @@ void targets_open(struct targets *targets, const char *srv,
 
 		target->all = targets;
 		target->text = addresses[i];
-		BUG_ON(!conn_address(target->text, &target->address, &target->size));
+		BUG_ON(!address_parse(target->text, &target->address, &target->size));
 	}
 }
 

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "base/time.h"
 #include "provisioning/server_metrics.h"
 
 /* An answer must never reach another request than its own: both ends count, and write

@@ -1,6 +1,7 @@
 #include "provisioning/authentication.h"
 
 #include "base/log.h"
+#include "base/time.h"
 #include "provisioning/server_metrics.h"
 
 struct authentication {

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/address.h"
 #include "base/conn.h"
 #include "base/log.h"
 
@@ -171,7 +172,7 @@ static void start_connecting(struct boxlink *link)
 		.write_timeout_ms = link->settings.connect_timeout_ms,
 		.rx_limit = 2 * BOX_FRAME_LIMIT,
 	};
-	bool is_address = conn_address(link->settings.address, &address, &size);
+	bool is_address = address_parse(link->settings.address, &address, &size);
 	BUG_ON(!is_address);
 	link->conn = conn_connect(link->loop, (const struct sockaddr *)&address, size,
 				  &settings, on_conn, link);

@@ -9,6 +9,7 @@
 
 #include "base/codec.h"
 #include "base/log.h"
+#include "base/time.h"
 #include "contrib/bench/part.h"
 #include "contrib/bench/waits.h"
 #include "smsc/boxlink.h"

@@ -7,11 +7,12 @@
 #include <stdlib.h>
 
 #include "auth/auth.h"
+#include "base/address.h"
 #include "base/log.h"
 #include "contrib/bench/part.h"
 
-#define EXIT_USAGE    2
-#define ADDRESS_CHARS 32
+#define EXIT_USAGE   2
+#define SERVER_CHARS 32
 
 static const struct part {
 	const char *name;
@@ -29,24 +30,24 @@ bool part_is_told_to_go(void)
 	return getchar() == '\n';
 }
 
-static void write_address(uint64_t port, char out[ADDRESS_CHARS])
+static void write_address(uint64_t port, char out[SERVER_CHARS])
 {
-	snprintf(out, ADDRESS_CHARS, "127.0.0.1:%u", (unsigned)port);
+	snprintf(out, SERVER_CHARS, "127.0.0.1:%u", (unsigned)port);
 }
 
 socklen_t part_address(uint64_t port, struct sockaddr_storage *out)
 {
-	char text[ADDRESS_CHARS];
+	char text[SERVER_CHARS];
 	socklen_t size;
 
 	write_address(port, text);
-	BUG_ON(!conn_address(text, out, &size));
+	BUG_ON(!address_parse(text, out, &size));
 	return size;
 }
 
 int part_listen(uint64_t port)
 {
-	char text[ADDRESS_CHARS];
+	char text[SERVER_CHARS];
 
 	write_address(port, text);
 	return listener_open(text);

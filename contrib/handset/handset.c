@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/time.h"
 #include "contrib/handset/again.h"
 #include "contrib/handset/deliver.h"
 #include "contrib/handset/provision.h"

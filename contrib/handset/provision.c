@@ -1,6 +1,7 @@
 #include "contrib/handset/provision.h"
 
 #include "base/log.h"
+#include "base/time.h"
 #include "contrib/handset/call.h"
 #include "contrib/handset/terms.h"
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/address.h"
 #include "base/codec.h"
 #include "base/conn.h"
 #include "base/json.h"
@@ -171,7 +172,7 @@ static void attach(void *arg)
 	socklen_t size;
 
 	snprintf(text, sizeof(text), "unix:%s", radio->settings.path);
-	if (conn_address(text, &address, &size))
+	if (address_parse(text, &address, &size))
 		radio->conn =
 			conn_connect(radio->loop, (const struct sockaddr *)&address,
 				     size, &settings, on_conn, radio);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/address.h"
 #include "base/log.h"
 #include "contrib/handset/callqueue.h"
 #include "contrib/handset/credentials.h"
@@ -450,8 +451,8 @@ struct session *session_new(struct loop *loop, const struct handset_config *conf
 	timer_init(&session->pump, loop, pump, session);
 	timer_init(&session->closing, loop, finish_closing, session);
 	/* The configuration has checked the form of the address. */
-	BUG_ON(!conn_address(config->gateway, &session->address,
-			     &session->address_size));
+	BUG_ON(!address_parse(config->gateway, &session->address,
+			      &session->address_size));
 	if (credentials_load(config, &session->own, why, why_size))
 		return session;
 	session_free(session);

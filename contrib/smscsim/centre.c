@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/codec.h"
 #include "base/log.h"
+#include "base/time.h"
 #include "contrib/smscsim/mailbox.h"
 #include "contrib/smscsim/radio.h"
 

@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-#include "base/codec.h"
+#include "base/time.h"
 
 #define DATE_SIZE 64
 

@@ -8,6 +8,7 @@
  * Parser: base/codec.c base/network.c base/slice.c
  */
 #include "base/codec.h"
+#include "base/time.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>

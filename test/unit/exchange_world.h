@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "base/address.h"
 #include "base/exchange.h"
 #include "test/unit/pki.h"
 #include "test/unit/test.h"
@@ -346,7 +347,7 @@ static inline struct world *world_new(void)
 	snprintf(world->path, sizeof(world->path), "unix:/tmp/provbox-test-%d.sock",
 		 (int)getpid());
 	CU_ASSERT_FATAL(
-		conn_address(world->path, &world->address, &world->address_size));
+		address_parse(world->path, &world->address, &world->address_size));
 	world->listen_fd = listener_open(world->path);
 	CU_ASSERT_FATAL(world->listen_fd >= 0);
 	return world;

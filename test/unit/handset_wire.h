@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/address.h"
 #include "base/log.h"
 #include "contrib/handset/credentials.h"
 #include "contrib/handset/session.h"
@@ -163,7 +164,7 @@ const char *conn_peer(const struct conn *conn)
 	return "192.0.2.1:8443";
 }
 
-bool conn_address(const char *text, struct sockaddr_storage *out, socklen_t *size)
+bool address_parse(const char *text, struct sockaddr_storage *out, socklen_t *size)
 {
 	(void)text;
 	memset(out, 0, sizeof(*out));

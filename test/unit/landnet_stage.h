@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/time.h"
 #include "provisioning/api.h"
 #include "test/unit/claims.h"
 #include "test/unit/directory.h"

@@ -33,10 +33,10 @@ static void reads_addresses_without_look_up(void)
 	socklen_t size;
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
-		CU_ASSERT(conn_address(good[i], &address, &size));
+		CU_ASSERT(address_parse(good[i], &address, &size));
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		CU_ASSERT_FALSE(conn_address(bad[i], &address, &size));
-	CU_ASSERT(conn_address("[2001:db8::1]:4711", &address, &size));
+		CU_ASSERT_FALSE(address_parse(bad[i], &address, &size));
+	CU_ASSERT(address_parse("[2001:db8::1]:4711", &address, &size));
 	CU_ASSERT_EQUAL(((struct sockaddr_in6 *)&address)->sin6_port, htons(4711));
 }
 

@@ -1,5 +1,6 @@
 #include "base/network.h"
 
+#include "base/address.h"
 #include "base/conn.h"
 #include "test/unit/test.h"
 
@@ -10,7 +11,7 @@ static bool has(const char *network, const char *address)
 	socklen_t size;
 
 	CU_ASSERT_FATAL(network_parse(network, &parsed));
-	CU_ASSERT_FATAL(conn_address(address, &where, &size));
+	CU_ASSERT_FATAL(address_parse(address, &where, &size));
 	return network_has(&parsed, (struct sockaddr *)&where);
 }
 

@@ -1,6 +1,6 @@
 #include "provisioning/poster.h"
 
-#include "base/codec.h"
+#include "base/time.h"
 #include "test/unit/https_peer.h"
 
 #define TYPE "application/cloudevents+json"

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/address.h"
 #include "test/unit/gateway_stage.h"
 
 #define SPREAD_S 20
@@ -115,7 +116,7 @@ static void ask_open(struct stage *stage)
 	stage_open(stage);
 	stage->answer = refuse;
 	ask.spread_s = 1;
-	CU_ASSERT_FATAL(conn_address(stage->address, &address, &size));
+	CU_ASSERT_FATAL(address_parse(stage->address, &address, &size));
 	ask.link = link_connect(stage->loop, (struct sockaddr *)&address, size,
 				&settings, on_link, stage);
 	STAGE_RUN_UNTIL(stage, link_is_ready(ask.link));

@@ -11,6 +11,7 @@
 
 #include "base/child.h"
 #include "base/log.h"
+#include "base/time.h"
 #include "provisioning/server_config.h"
 #include "provisioning/server_metrics.h"
 #include "test/unit/landnet_stage.h"

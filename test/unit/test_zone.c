@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "base/time.h"
 #include "test/unit/proof_site.h"
 
 static struct zone *zone;

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "base/address.h"
 #include "test/unit/testd_daemon.h"
 
 static char directory[] = "/tmp/test_supervisor_XXXXXX";
@@ -167,7 +168,7 @@ static int connect_to(const char *address_text)
 	struct sockaddr_storage address;
 	socklen_t size;
 
-	if (!conn_address(address_text, &address, &size))
+	if (!address_parse(address_text, &address, &size))
 		return -1;
 	int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (connect(fd, (void *)&address, size) == 0)
