@@ -154,7 +154,7 @@ def test_logs_show_the_handsets_own_address(site, behind, leaf):
 def test_health_checks_leave_no_line(site, behind):
     site.start("database", "server", "gateway", "second", "haproxy")
     for gateway in behind.gateways:
-        wait.until(lambda one=gateway: behind.checked(one) >= 5, "health checks")
+        wait.until(lambda one=gateway: behind.checked(one) >= 5, "health checks", 30)
         assert not gateway.events("session_end") and not gateway.events("session_begin")
         failures = [value for name, value in gateway.metrics().items()
                     if name.startswith("provbox_gateway_handshake_failures_total")]

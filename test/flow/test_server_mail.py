@@ -90,7 +90,7 @@ def test_many_mails_arrive_once_each(mailing):
     mailing.start("mail", "server")
     wait.until(lambda: len(mailing.mail.messages) >= 30 and mailing.db.query(
         "select 1 as n from provbox.outbox where kind = 'mail' and state <> 'done'") == [],
-        "all mails", 20)
+        "all mails", 60)
     ids = [message.parsed()["Message-ID"] for message in mailing.mail.messages]
     assert len(ids) == len(set(ids)) == 30
     assert {one.split("/")[1] for one in ids} == requests
