@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -108,6 +109,13 @@ void log_open(const char *program, enum log_level level)
 	sink.gathered.n = 0;
 	sink.is_journal = stderr_is_journal();
 	sink.way = way_of_stderr();
+}
+
+void log_complain(struct slice line)
+{
+	fprintf(stderr, "%s%.*s\n",
+		stderr_is_journal() ? journal_levels[LOG_LEVEL_ERROR] : "", (int)line.n,
+		line.p);
 }
 
 bool log_level_parse(struct slice name, enum log_level *out)

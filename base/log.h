@@ -41,6 +41,9 @@ void log_open(const char *program, enum log_level level);
 bool log_level_parse(struct slice name, enum log_level *out);
 bool log_is_enabled(enum log_level level);
 
+/** Write a line for people, as it is: what a program says that does not even begin. The
+ * journal takes it for an error. */
+void log_complain(struct slice line);
 /** Write one line. Fields with empty text are written as key=- . At most 2 KiB a value.
  */
 void log_write(enum log_level level, const char *event, const struct log_field *fields,

@@ -11,6 +11,7 @@
 #include "base/check.h"
 #include "base/command.h"
 #include "base/daemon.h"
+#include "base/log.h"
 
 /* Whoever starts us with them closed gets no log; what is opened next would be taken
  * for stderr otherwise, and the log written into it. */
@@ -34,9 +35,27 @@ static void raise_limits(void)
 	setrlimit(RLIMIT_NOFILE, &files);
 }
 
+/* The configuration, or NULL when all that is wrong with it has been told. */
+static struct config *read_config(const struct daemon_parts *parts)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *found = open_memstream(&text, &size);
+
+	BUG_ON(!found);
+	struct config *config = check_read(parts->spec, parts->path, found);
+	fclose(found);
+	struct slice rest = slice_make(text, size), line;
+	while (slice_next(&rest, '\n', &line))
+		if (line.n > 0)
+			log_complain(line);
+	free(text);
+	return config;
+}
+
 static int with_config(const struct daemon_parts *parts, enum command_mode mode)
 {
-	struct config *config = check_read(parts->spec, parts->path, stderr);
+	struct config *config = read_config(parts);
 	int exit_code = SUPERVISOR_EXIT_CONFIG;
 
 	if (!config && access(parts->path, F_OK) != 0)

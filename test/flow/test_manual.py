@@ -48,6 +48,14 @@ def test_every_program_and_configuration_has_a_page():
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_man_k_finds_it_and_shows_its_whole_line(path):
+    (described_as,) = re.findall(r"^\.Nd (.*)$", path.read_text(), re.M)
+    name, section = path.stem, path.suffix[1:]
+    line = f"{name} ({section})".ljust(20) + f" - {described_as}"
+    assert "provbox" in line.lower() and len(line) < 80, line
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_mandoc_has_nothing_against_a_page(path):
     done = subprocess.run(["mandoc", "-Tlint", path], text=True, capture_output=True, timeout=20)
     # It looks for other pages where they are installed; where ours lie is looked at below.

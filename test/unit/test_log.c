@@ -193,6 +193,14 @@ static void a_journal_has_the_time_itself_and_is_told_the_level(void)
 	CU_ASSERT(capture_end(fd) > 0);
 	CU_ASSERT_PTR_EQUAL(strstr(captured, "<6>INFO provbox-test["), captured);
 	CU_ASSERT_PTR_NOT_NULL(strstr(captured, "\n<3>ERROR provbox-test["));
+	fd = capture_begin();
+	fstat(STDERR_FILENO, &st);
+	snprintf(name, sizeof(name), "%ju:%ju", (uintmax_t)st.st_dev,
+		 (uintmax_t)st.st_ino);
+	setenv("JOURNAL_STREAM", name, 1);
+	log_complain(SLICE("a.conf:1: no"));
+	CU_ASSERT_EQUAL(capture_end(fd), 1);
+	CU_ASSERT_STRING_EQUAL(captured, "<3>a.conf:1: no\n");
 
 	/* The variable is inherited; this stderr is another. */
 	for (int i = 0; i < 2; i++) {
@@ -207,6 +215,10 @@ static void a_journal_has_the_time_itself_and_is_told_the_level(void)
 		CU_ASSERT_EQUAL(captured[10], 'T');
 	}
 	unsetenv("JOURNAL_STREAM");
+	fd = capture_begin();
+	log_complain(SLICE("a.conf:1: no"));
+	CU_ASSERT_EQUAL(capture_end(fd), 1);
+	CU_ASSERT_STRING_EQUAL(captured, "a.conf:1: no\n");
 	log_open("provbox-test", LOG_LEVEL_INFO);
 }
 

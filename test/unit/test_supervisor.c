@@ -55,10 +55,16 @@ static void checks_a_configuration(void)
 {
 	char expected[160];
 
-	write_config("");
+	write_config("user = root");
 	CU_ASSERT_EQUAL(run_with("-t"), 0);
 	snprintf(expected, sizeof(expected), "%s/testd.conf: ok\n", directory);
 	CU_ASSERT_STRING_EQUAL(output, expected);
+
+	/* Its own user may not enter the directory. */
+	write_config("");
+	CU_ASSERT_EQUAL(run_with("-t"), 0);
+	CU_ASSERT_PTR_NOT_NULL(strstr(output, expected));
+	CU_ASSERT_EQUAL(!strstr(output, "ev=file_hidden"), geteuid() != 0);
 
 	write_config("workers = x\nnosuch = 1");
 	CU_ASSERT_EQUAL(run_with("-t"), 78);
