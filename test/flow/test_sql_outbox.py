@@ -37,6 +37,7 @@ def test_two_workers_never_lease_the_same_row(schema):
     for connection in connections:
         connection.autocommit = False
         cursor = connection.cursor()
+        cursor.execute("set lock_timeout = '5s'")  # nobody waits for the other
         cursor.execute("select id from provbox.outbox_lease('{billing}', 'w', 10, '1 minute')")
         cursors.append(cursor.fetchall())
     assert [len(rows) for rows in cursors] == [1, 0]

@@ -328,6 +328,15 @@ static void trusts_no_byte_before_its_request(void)
 	raw_say(world, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
 	CU_ASSERT_PTR_NULL(world->client);
 	CU_ASSERT_STRING_EQUAL(world->client_reason, "surplus_bytes");
+
+	/* Nor while a request is being made. */
+	raw_server(world);
+	world->client_reason = NULL;
+	world->request = link_request(world->client, on_client_exchange, world);
+	raw_say(world, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+	CU_ASSERT_EQUAL(world->n_heads, 0);
+	CU_ASSERT_EQUAL(world->n_client_failed, 1);
+	CU_ASSERT_STRING_EQUAL(world->failed_reason, "surplus_bytes");
 	world_free(world);
 }
 

@@ -189,6 +189,32 @@ static void leaves_all_files(void)
 	before = NULL;
 }
 
+/* As a process is that was started as its own user: to change it is to be hidden. */
+static void be_visible_to_its_user(void)
+{
+	if ((geteuid() == 0 && setresuid(65534, 65534, 65534) != 0) ||
+	    prctl(PR_SET_DUMPABLE, 1) != 0)
+		abort();
+}
+
+/* 0: its memory is root's. */
+static int find_owner_of_memory(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/mem", &st) == 0 && st.st_uid == 0 ? WORKED : EACCES;
+}
+
+static void hides_its_memory_from_its_user(void)
+{
+	if (is_sanitized)
+		return;
+	before = be_visible_to_its_user;
+	CU_ASSERT_EQUAL(status_of(SANDBOX_SUPERVISE, find_owner_of_memory), 0);
+	before = NULL;
+}
+
 TEST_MAIN("sandbox", TEST(makes_shared_memory), TEST(is_strict_unless_it_reads_files),
 	  TEST(names_the_call), TEST(permits_what_a_role_needs_and_nothing_else),
-	  TEST(understands_one_dialect), TEST(limits_itself), TEST(leaves_all_files))
+	  TEST(understands_one_dialect), TEST(limits_itself), TEST(leaves_all_files),
+	  TEST(hides_its_memory_from_its_user))
