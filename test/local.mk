@@ -36,7 +36,7 @@ lint: $(manual_pages)
 		-q $(srcdir)/test/lint $(srcdir)/test/flow/test_manual.py -k 'lint or mandoc'
 
 # Each patch of test/mutants takes one check out; a test must notice. One of them:
-# make mutants MUTANTS=NAME.
+# make mutants MUTANTS=NAME. What is built for it in mutants.tmp stays for the next time.
 MUTANTS =
 mutants:
 	@$(FLOW_ENV) $(PYTHON) $(srcdir)/test/mutants/run mutants.tmp $(MUTANTS)
