@@ -4,6 +4,7 @@
 #include <openssl/pem.h>
 
 #include "base/files.h"
+#include "base/pem.h"
 #include "base/secret.h"
 
 #define KEY_FILE_BYTES (64 * 1024)
@@ -55,10 +56,12 @@ EVP_PKEY *keys_load(const char *path, char *why, size_t why_size)
 		goto done;
 	key = parse_key(&pem);
 	if (!key) {
-		snprintf(why, why_size,
-			 "%s: no unencrypted private key in PEM form; an encrypted one "
-			 "is opened with: openssl pkey -in FILE -out NEW",
-			 path);
+		const char *mistake = pem_mistake(path, PEM_KEY);
+		snprintf(why, why_size, "%s: no unencrypted private key in PEM form%s",
+			 path,
+			 *mistake ? mistake
+				  : "; an encrypted one is opened with: openssl pkey "
+				    "-in FILE -out NEW");
 	} else if (!is_accepted(key)) {
 		snprintf(why, why_size,
 			 "%s: the key, %s of %d bits, is none of EC P-256, EC P-384, "

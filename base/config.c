@@ -143,6 +143,15 @@ static void read_all(struct reader *reader)
 
 /* ---- The file ---- */
 
+/* The byte order mark that some editors put at the front says nothing here. */
+static void blank_mark(char *text)
+{
+	static const char mark[] = "\xef\xbb\xbf";
+
+	if (strncmp(text, mark, strlen(mark)) == 0)
+		memset(text, ' ', strlen(mark));
+}
+
 /* The whole file and a NUL, to be freed. libconfuse would exit(2) on a directory. */
 static char *load(struct config_errors *errors)
 {
@@ -166,12 +175,13 @@ static char *load(struct config_errors *errors)
 		n += (size_t)got;
 	if (got == 0 && n <= FILE_BYTES && !memchr(text, '\0', n)) {
 		text[n] = '\0';
+		blank_mark(text);
 		goto end;
 	}
 	config_errors_add(errors, 0, "%s",
 			  got < 0          ? strerror(errno)
 			  : n > FILE_BYTES ? "is larger than 256 KiB"
-					   : "holds a NUL byte");
+					   : "holds a NUL byte; save it as UTF-8");
 	free(text);
 	text = NULL;
 end:
@@ -298,8 +308,10 @@ static bool keep(const struct config *config, const struct config_key *key,
 	uid_t owner = files_owner(config->files, path);
 	if (key->type != CONFIG_SECRET || secret_may_own(owner))
 		return true;
-	fprintf(errors, "%s: %s belongs to another user (uid %u)\n", key->name, path,
-		(unsigned)owner);
+	fprintf(errors,
+		"%s: %s belongs to another user (uid %u); chown it to the user that "
+		"the daemon runs as, or to root\n",
+		key->name, path, (unsigned)owner);
 	return false;
 }
 

@@ -10,6 +10,7 @@
 #include "base/address.h"
 #include "base/conn.h"
 #include "base/log.h"
+#include "base/pem.h"
 
 struct unit {
 	const char *name;
@@ -165,11 +166,11 @@ static bool is_left_out(const struct config_reading *reading, struct slice text)
 static bool check_secret(const struct config_reading *reading, const char *path,
 			 const struct stat *st)
 {
-	if (st->st_mode & 077)
-		return fail(reading,
-			    "%s has mode %04o, others may read or write it; chmod 600",
-			    path, (unsigned)st->st_mode & 07777);
-	return true;
+	if (!(st->st_mode & 077))
+		return true;
+	const char *mistake = pem_mistake(path, PEM_KEY);
+	return fail(reading, "%s has mode %04o, others may read or write it%s", path,
+		    (unsigned)st->st_mode & 07777, *mistake ? mistake : "; chmod 600");
 }
 
 static bool read_file(const struct config_reading *reading, struct slice text,

@@ -45,6 +45,8 @@ static bool take_lines(struct keyfile *file, struct slice text, const char *path
 	struct slice line;
 
 	for (unsigned number = 1; slice_next(&text, '\n', &line); number++) {
+		if (line.n > 0 && line.p[line.n - 1] == '\r')
+			line.n--;
 		line = slice_trim(line);
 		if (line.n == 0 || line.p[0] == '#')
 			continue;

@@ -44,6 +44,7 @@ base_libbase_a_SOURCES = \
 	base/metrics.c base/metrics.h \
 	base/network.c base/network.h \
 	base/orders.c base/orders.h \
+	base/pem.c base/pem.h \
 	base/process.c base/process.h \
 	base/progress.c base/progress.h \
 	base/proxy.c base/proxy.h \
@@ -103,6 +104,7 @@ check_PROGRAMS += \
 	test/unit/test_loop \
 	test/unit/test_metrics \
 	test/unit/test_network \
+	test/unit/test_pem \
 	test/unit/test_process \
 	test/unit/test_proxy \
 	test/unit/test_reload \

@@ -389,3 +389,14 @@ bool tls_file_is_for(const char *path, const char *name)
 	ERR_clear_error();
 	return is_for;
 }
+
+bool tls_file_serves(const char *path, enum tls_role role)
+{
+	X509 *leaf = leaf_of_file(path);
+	uint32_t usage = role == TLS_SERVER ? XKU_SSL_SERVER : XKU_SSL_CLIENT;
+	bool serves = leaf && (X509_get_extension_flags(leaf) & EXFLAG_XKUSAGE) &&
+		      (X509_get_extended_key_usage(leaf) & usage);
+
+	X509_free(leaf);
+	return serves;
+}

@@ -128,6 +128,10 @@ bool tls_spki_hash_of_file(const char *path, uint8_t out[SHA256_BYTES])
  */
 bool tls_file_is_for(const char *path, const char *name)
 	__attribute__((warn_unused_result));
+/** Whether a peer of tls_new() takes the first certificate of a PEM file from who has
+ * that role: by its extended key usage. False, too, when there is none to read. */
+bool tls_file_serves(const char *path, enum tls_role role)
+	__attribute__((warn_unused_result));
 /** Our own leaf certificate; borrowed. */
 const X509 *tls_context_leaf(const struct tls_context *context);
 

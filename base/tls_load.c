@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/files.h"
+#include "base/pem.h"
 
 /* Where a failure is told. */
 struct why {
@@ -150,7 +151,8 @@ bool tls_load_trust(SSL_CTX *ssl_ctx, const struct tls_settings *settings, bool 
 		return false;
 	n_certs = add_all(store, cas, settings->trust_path, why);
 	if (n_certs == 0)
-		because(why, "%s: holds no certificate", settings->trust_path);
+		because(why, "%s: holds no certificate%s", settings->trust_path,
+			pem_mistake(settings->trust_path, PEM_CERTIFICATE));
 	else if (n_certs > 0)
 		is_loaded = settings->no_crl || load_crls(store, cas, settings, why);
 	if (is_crl)
@@ -167,7 +169,8 @@ bool tls_load_identity(SSL_CTX *ssl_ctx, const struct tls_settings *settings,
 	ERR_clear_error();
 	if (SSL_CTX_use_certificate_chain_file(ssl_ctx,
 					       files_path(settings->chain_path)) != 1) {
-		because(why, "%s: %s", settings->chain_path, ssl_reason());
+		because(why, "%s: %s%s", settings->chain_path, ssl_reason(),
+			pem_mistake(settings->chain_path, PEM_CERTIFICATE));
 		return false;
 	}
 	if (settings->is_refused_expired &&

@@ -4,6 +4,7 @@
 #include "base/address.h"
 #include "base/conn.h"
 #include "base/http.h"
+#include "base/pem.h"
 #include "base/tls.h"
 #include "gateway/authorities.h"
 
@@ -14,7 +15,8 @@ static bool read_key_hash(const char *key, const char *certificate,
 {
 	if (tls_spki_hash_of_file(certificate, out))
 		return true;
-	fprintf(errors, "%s: %s holds no PEM certificate\n", key, certificate);
+	fprintf(errors, "%s: %s holds no PEM certificate%s\n", key, certificate,
+		pem_mistake(certificate, PEM_CERTIFICATE));
 	return false;
 }
 
@@ -33,6 +35,30 @@ static bool check_legs(const struct gateway_config *config, FILE *errors)
 	fprintf(errors, "landnet_key: is the key of the airnet leg, too; "
 			"make a key of its own for each leg\n");
 	return false;
+}
+
+static bool check_use(const char *key, const char *certificate, enum tls_role role,
+		      FILE *errors)
+{
+	uint8_t unused[SHA256_BYTES];
+
+	if (tls_file_serves(certificate, role) ||
+	    !tls_spki_hash_of_file(certificate, unused)) /* check_legs() says so */
+		return true;
+	fprintf(errors, "%s: %s is not issued for %s (extended key usage)\n", key,
+		certificate, role == TLS_SERVER ? "serverAuth" : "clientAuth");
+	return false;
+}
+
+/* Every peer would refuse what is for the other side. */
+static bool check_uses(const struct gateway_config *config, FILE *errors)
+{
+	bool is_good = check_use("airnet_certificate", config->airnet_certificate,
+				 TLS_SERVER, errors);
+
+	return check_use("landnet_certificate", config->landnet_certificate, TLS_CLIENT,
+			 errors) &&
+	       is_good;
 }
 
 static bool is_same_address(const char *a, const char *b)
@@ -185,7 +211,9 @@ static bool check_route(const struct route_config *route, FILE *errors)
 	if (!identity_srv(slice_of(route->title), 443, srv) ||
 	    strcmp(srv, route->title)) {
 		fprintf(errors,
-			"route \"%s\": is not a lower-case host:port with its port\n",
+			"route \"%s\": is not a lower-case host:port with its port; "
+			"write it as prov.example.com:8443, of the server's "
+			"provisioning_uri\n",
 			route->title);
 		is_good = false;
 	}
@@ -208,6 +236,7 @@ bool gateway_config_check(const void *top, FILE *errors)
 	bool is_good = check_listeners(config, errors);
 
 	is_good &= check_legs(config, errors);
+	is_good &= check_uses(config, errors);
 	is_good &= check_demo(config, errors);
 	is_good &= authorities_check(config, errors);
 	is_good &= check_revocation("airnet", config->airnet_trust, config->airnet_crl,

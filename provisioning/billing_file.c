@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/config.h"
 #include "base/log.h"
 
 /* What a disk may take; the lease is a little longer. */
@@ -130,8 +131,11 @@ static bool file_load(const struct server_config *config, void **secrets)
 		return true;
 	int folder = open(config->billing_folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (folder < 0) {
-		log_error("config", log_str("key", "billing_folder"),
-			  log_str("why", strerror(errno)));
+		char why[512];
+		snprintf(why, sizeof(why),
+			 "%s: %s; make it, and let the user of the daemon write there",
+			 config->billing_folder, strerror(errno));
+		config_log_error("billing_folder", why);
 		return false;
 	}
 	close(folder);

@@ -1,6 +1,7 @@
 #include "provisioning/server_config.h"
 
 #include "base/dsn.h"
+#include "base/pem.h"
 #include "base/tls.h"
 #include "provisioning/mail_text.h"
 
@@ -297,13 +298,17 @@ static bool check_gateways(const struct server_config *config, FILE *errors)
 		const struct gateway_section *g = &gateways[i];
 		uint8_t hash[SHA256_BYTES];
 		const char *problem = NULL;
+		const char *mistake = "";
 		if (!g->certificate == !*g->pin)
 			problem = "give either certificate or pin";
 		else if (!server_config_gateway(g, hash))
 			problem = *g->pin ? "pin is not base64url of 32 bytes"
 					  : "certificate is no PEM certificate";
+		if (problem && !*g->pin && g->certificate)
+			mistake = pem_mistake(g->certificate, PEM_CERTIFICATE);
 		if (problem)
-			fprintf(errors, "gateway \"%s\": %s\n", g->title, problem);
+			fprintf(errors, "gateway \"%s\": %s%s\n", g->title, problem,
+				mistake);
 		is_good &= !problem && check_devices(g, errors);
 	}
 	return is_good;
@@ -329,9 +334,14 @@ static bool check_name(const struct server_config *config, FILE *errors)
 	uint8_t unused[SHA256_BYTES];
 	BUG_ON(!server_config_srv(config, srv));
 	identity_srv_host(srv, host);
-	if (!tls_spki_hash_of_file(config->certificate, unused) ||
-	    tls_file_is_for(config->certificate, host))
+	if (!tls_spki_hash_of_file(config->certificate, unused))
 		return true; /* what cannot be read is told when it is loaded */
+	bool serves = tls_file_serves(config->certificate, TLS_SERVER);
+	if (!serves)
+		fprintf(errors, "certificate: is not issued for serverAuth (extended "
+				"key usage); every gateway would refuse it\n");
+	if (tls_file_is_for(config->certificate, host))
+		return serves;
 	fprintf(errors,
 		"certificate: is not for %s, the host of provisioning_uri; make one "
 		"that "

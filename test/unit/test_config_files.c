@@ -18,8 +18,25 @@ static void refuses_secrets_that_others_can_read(void)
 		CU_ASSERT_PTR_NOT_NULL(strstr(errors, "test.conf:1: `key` "));
 		CU_ASSERT_PTR_NOT_NULL(strstr(errors, "others may read or write it"));
 	}
+	directory_write(&directory, "secret", "-----BEGIN CERTIFICATE-----", 0644);
+	CU_ASSERT_PTR_NULL(config_of_file(&spec, path));
+	CU_ASSERT_PTR_NOT_NULL(strstr(errors, "are key and certificate swapped?"));
+	unlink(directory_write(&directory, "secret", "", 0600));
 	directory_write(&directory, "secret", "x", 0400);
 	struct config *config = config_of_file(&spec, path);
+	CU_ASSERT_PTR_NOT_NULL(config);
+	config_free(config);
+}
+
+/* As some editors leave it. */
+static void takes_a_byte_order_mark_and_line_ends_of_others(void)
+{
+	const char *text = "\xef\xbb\xbf# front\r\nfile = plain\r\nkey = secret\r\n";
+
+	directory_write(&directory, "plain", "x", 0644);
+	directory_write(&directory, "secret", "x", 0600);
+	struct config *config = config_of_file(
+		&spec, directory_write(&directory, "test.conf", text, 0644));
 	CU_ASSERT_PTR_NOT_NULL(config);
 	config_free(config);
 }
@@ -53,7 +70,8 @@ static void refuses_secrets_of_somebody_else(void)
 		0);
 	CU_ASSERT_FALSE(are_files_kept());
 	CU_ASSERT_PTR_NOT_NULL(strstr(errors, "key: "));
-	CU_ASSERT_PTR_NOT_NULL(strstr(errors, "belongs to another user (uid 65533)"));
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(errors, "belongs to another user (uid 65533); chown"));
 	secret_trust(ANOTHER);
 	CU_ASSERT_FALSE(are_files_kept());
 	secret_trust(SOMEBODY);
@@ -79,5 +97,6 @@ static void refuses_what_is_no_file(void)
 
 TEST_MAIN("config_files", TEST(makes_its_directory),
 	  TEST(refuses_secrets_that_others_can_read),
+	  TEST(takes_a_byte_order_mark_and_line_ends_of_others),
 	  TEST(refuses_secrets_of_somebody_else), TEST(refuses_what_is_no_file),
 	  TEST(leaves_nothing_behind))

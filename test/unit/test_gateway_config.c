@@ -13,10 +13,12 @@ static void make_files(void)
 {
 	directory_open(&directory);
 	directory_write(&directory, "secret", "secret", 0600);
+	directory_write(&directory, "key", "-----BEGIN PRIVATE KEY-----\n", 0600);
 	airnet = pki_new("Airnet");
 	landnet = pki_new("Landnet");
-	front = pki_issue(airnet, "front", &(struct pki_options){ .san = NULL });
-	back = pki_issue(landnet, "back", &(struct pki_options){ .san = NULL });
+	front = pki_issue(airnet, "front",
+			  &(struct pki_options){ .eku = "serverAuth" });
+	back = pki_issue(landnet, "back", &(struct pki_options){ .eku = "clientAuth" });
 	pki_write_crl(airnet, 3600);
 	pki_write_crl(landnet, 3600);
 }
@@ -166,7 +168,7 @@ static void refuses_what_cannot_work(void)
 		{ { .route = ROUTE("Prov.Example.com:1", ADDRESS PINS) },
 		  "lower-case" },
 		{ { .route = ROUTE("prov.example.com", ADDRESS PINS) },
-		  "with its port" },
+		  "with its port; write it as prov.example.com:8443" },
 		{ { .route = ROUTE("a:1", ADDRESS PINS "care = {\"/v1\"}") },
 		  "would let handsets use /v1/authentication" },
 		{ { .route = ROUTE("a:1", ADDRESS PINS
@@ -177,6 +179,8 @@ static void refuses_what_cannot_work(void)
 		{ { .route = ROUTE("a:1", ADDRESS PINS "care = {\"v1\"}") },
 		  "v1 is no path prefix" },
 		{ { .landnet_certificate = "secret" }, "landnet_certificate: " },
+		{ { .landnet_certificate = "key" },
+		  "it holds a private key: are key and certificate swapped?" },
 		{ { .more = "colour = red\n" }, "unknown key `colour`" },
 		{ { .more = "airnet_crl_stale = ignore\n" },
 		  "`airnet_crl_stale` is neither refuse nor warn" },
@@ -200,6 +204,25 @@ static void refuses_one_key_for_both_legs(void)
 	make_files();
 	expect_error(&(struct change){ .landnet_certificate = front->path },
 		     "a key of its own for each leg");
+	remove_files();
+}
+
+/* What is for the other side, or for none, every peer would refuse. */
+static void wants_certificates_for_their_side(void)
+{
+	const struct pki_leaf *good;
+
+	make_files();
+	good = back;
+	back = pki_issue(landnet, "server",
+			 &(struct pki_options){ .eku = "serverAuth" });
+	expect_error(&(struct change){ 0 }, "is not issued for clientAuth");
+	back = pki_issue(landnet, "none", &(struct pki_options){ .san = NULL });
+	expect_error(&(struct change){ 0 }, "is not issued for clientAuth");
+	back = good;
+	front = pki_issue(airnet, "client",
+			  &(struct pki_options){ .eku = "clientAuth" });
+	expect_error(&(struct change){ 0 }, "is not issued for serverAuth");
 	remove_files();
 }
 
@@ -302,4 +325,5 @@ static void names_what_ends(void)
 
 TEST_MAIN("gateway_config", TEST(checks_authorities), TEST(names_what_ends),
 	  TEST(reads_a_whole_file), TEST(refuses_what_cannot_work),
-	  TEST(refuses_one_key_for_both_legs), TEST(refuses_demonstration_anchors))
+	  TEST(refuses_one_key_for_both_legs), TEST(wants_certificates_for_their_side),
+	  TEST(refuses_demonstration_anchors))

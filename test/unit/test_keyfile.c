@@ -34,6 +34,7 @@ static void reads_one_key_or_two(void)
 		{ "# made 2026-11-21\n\n" LINE_A, 1 },
 		{ "  " KID_A " " BYTES "\t\n", 1 },
 		{ KID_A " " BYTES, 1 },
+		{ KID_A " " BYTES "\r\n\r\n" KID_B " " BYTES "\r\n", 2 },
 	};
 	uint8_t kid[KEYFILE_KID_BYTES], bytes[KEYFILE_KEY_BYTES];
 	CU_ASSERT_FATAL(hex_decode(SLICE(KID_A), kid, sizeof(kid)));

@@ -73,6 +73,20 @@ static void weak_odd_or_slow_keys_do_not_load(void)
 	directory_close(&directory);
 }
 
+static void a_certificate_is_told_from_a_key(void)
+{
+	directory_open(&directory);
+	CU_ASSERT_PTR_NULL(
+		keys_load(directory_write(&directory, "key.pem",
+					  "-----BEGIN CERTIFICATE-----\n", 0600),
+			  why, sizeof(why)));
+	CU_ASSERT_PTR_NOT_NULL(strstr(why, "are key and certificate swapped?"));
+	CU_ASSERT_PTR_NULL(keys_load(directory_write(&directory, "key.pem", "x", 0600),
+				     why, sizeof(why)));
+	CU_ASSERT_PTR_NOT_NULL(strstr(why, "openssl pkey -in FILE"));
+	directory_close(&directory);
+}
+
 static void a_key_that_others_can_read_is_refused_with_the_remedy(void)
 {
 	static const mode_t modes[] = { 0640, 0604, 0620, 0602, 0610, 0601, 0660 };
@@ -239,6 +253,7 @@ static void a_demonstration_anchor_is_found(void)
 }
 
 TEST_MAIN("keys", TEST(accepted_keys_load), TEST(weak_odd_or_slow_keys_do_not_load),
+	  TEST(a_certificate_is_told_from_a_key),
 	  TEST(a_key_that_others_can_read_is_refused_with_the_remedy),
 	  TEST(what_is_no_regular_file_is_refused_at_once),
 	  TEST(another_users_key_is_refused), TEST(texts_that_are_no_key_are_refused),

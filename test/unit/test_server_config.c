@@ -16,7 +16,8 @@ static void make_files(void)
 	pki = pki_new("Landnet");
 	gateway = pki_issue(pki, "gateway", &(struct pki_options){ .san = NULL });
 	server = pki_issue(pki, "server",
-			   &(struct pki_options){ .san = "DNS:prov.example.com" });
+			   &(struct pki_options){ .san = "DNS:prov.example.com",
+						  .eku = "serverAuth" });
 	proof = pki_issue(pki, "proof", &(struct pki_options){ .san = NULL });
 	pki_write_crl(pki, 3600);
 }
@@ -190,12 +191,27 @@ static void wants_a_certificate_for_its_own_name(void)
 	char *errors;
 	make_files();
 	server = pki_issue(pki, "other",
-			   &(struct pki_options){ .san = "DNS:other.example.com" });
+			   &(struct pki_options){ .san = "DNS:other.example.com",
+						  .eku = "serverAuth" });
 	CU_ASSERT_PTR_NULL(read_config(gateway_block(), &errors));
 	CU_ASSERT_STRING_EQUAL(errors,
 			       "certificate: is not for prov.example.com, the host of "
 			       "provisioning_uri; make one that has it in its "
 			       "subjectAltName\n");
+	free(errors);
+	remove_files();
+}
+
+static void wants_a_certificate_for_its_side(void)
+{
+	char *errors;
+
+	make_files();
+	server = pki_issue(pki, "client",
+			   &(struct pki_options){ .san = "DNS:prov.example.com",
+						  .eku = "clientAuth" });
+	CU_ASSERT_PTR_NULL(read_config(gateway_block(), &errors));
+	CU_ASSERT_PTR_NOT_NULL(strstr(errors, "is not issued for serverAuth"));
 	free(errors);
 	remove_files();
 }
@@ -258,4 +274,5 @@ static void refuses_demonstration_anchors(void)
 
 TEST_MAIN("server_config", TEST(reads_a_whole_file), TEST(reads_provisioning_uris),
 	  TEST(refuses_what_cannot_work), TEST(wants_a_certificate_for_its_own_name),
-	  TEST(wants_anchors_for_billing), TEST(refuses_demonstration_anchors))
+	  TEST(wants_a_certificate_for_its_side), TEST(wants_anchors_for_billing),
+	  TEST(refuses_demonstration_anchors))
