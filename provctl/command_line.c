@@ -323,6 +323,21 @@ static bool check_devs(const struct context *ctx)
 	return (!is_dev || check_dev(ctx->words[0])) && (!option || check_dev(option));
 }
 
+/* A version of the catalogue, where the command takes one. */
+static bool check_version(const struct context *ctx)
+{
+	const char *arguments = ctx->command->arguments;
+	uint64_t version;
+
+	if (!arguments || strcmp(arguments, "[VERSION]") != 0 || ctx->n_words == 0 ||
+	    slice_to_u64(slice_of(ctx->words[0]), INT32_MAX, &version))
+		return true;
+	complain("no version of the catalogue: %s; it is a number of provctl catalogue "
+		 "list",
+		 ctx->words[0]);
+	return false;
+}
+
 static void complain_of_words(const struct context *ctx)
 {
 	const struct command *command = ctx->command;
@@ -340,7 +355,9 @@ enum result command_line_read(struct context *ctx, int argc, char **argv)
 	size_t n = 0;
 
 	for (int i = 1, taken; i < argc; i += taken) {
-		bool is_option = argv[i][0] == '-' && argv[i][1] != '\0';
+		/* A number below zero is a wrong value, and no option. */
+		bool is_option = argv[i][0] == '-' && argv[i][1] != '\0' &&
+				 !(argv[i][1] >= '0' && argv[i][1] <= '9');
 		taken = is_option ? option_take(ctx, argv + i, argc - i) : 1;
 		if (taken == 0)
 			return RESULT_USAGE;
@@ -369,7 +386,7 @@ enum result command_line_read(struct context *ctx, int argc, char **argv)
 		complain_of_words(ctx);
 		return RESULT_USAGE;
 	}
-	return check_devs(ctx) ? RESULT_OK : RESULT_USAGE;
+	return check_devs(ctx) && check_version(ctx) ? RESULT_OK : RESULT_USAGE;
 }
 
 /* ---- Filter ---- */

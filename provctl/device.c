@@ -9,7 +9,7 @@
 
 static enum result no_such_device(const struct context *ctx)
 {
-	complain("no such device: %s", ctx->words[0]);
+	complain("no such device: %s; provctl device import adds it", ctx->words[0]);
 	return RESULT_FAILED;
 }
 

@@ -207,6 +207,9 @@ bool manifest_open(struct arena *arena, const char *path, struct manifest *out)
 		path = arena_printf(arena, "%s/manifest.json", path);
 	if (!path || !file_read(arena, path, &text))
 		return false;
+	/* As some editors leave it. */
+	if (slice_starts(text, SLICE("\xef\xbb\xbf")))
+		text = slice_make(text.p + 3, text.n - 3);
 	json_t *root = json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, &error);
 	bool is_good = root && json_unpack_ex(root, &error, 0, MANIFEST_SHAPE,
 					      "default_language", &default_language,

@@ -130,7 +130,7 @@ static bool is_id(struct context *ctx)
 
 static enum result no_such_notice(const struct context *ctx)
 {
-	complain("no such notice: %s", ctx->words[0]);
+	complain("no such notice: %s; see provctl notice list", ctx->words[0]);
 	return RESULT_FAILED;
 }
 

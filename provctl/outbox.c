@@ -23,7 +23,9 @@ static enum result change(struct context *ctx, const char *query)
 	if (result != RESULT_OK)
 		return result;
 	if (!answer) {
-		complain("no such row of the outbox: %s", ctx->words[0]);
+		complain("no such row of the outbox: %s; see provctl outbox list "
+			 "--state dead",
+			 ctx->words[0]);
 		return RESULT_FAILED;
 	}
 	if (strcmp(answer, "changed") != 0) {

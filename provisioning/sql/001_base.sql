@@ -133,7 +133,7 @@ declare
 begin
 	select * into s from setting where key = p_key for update;
 	if not found then
-		raise 'no such setting: %', p_key using errcode = '22023';
+		raise 'no such setting: %; see provctl setting list', p_key using errcode = '22023';
 	end if;
 	begin
 		is_good := case s.kind
@@ -146,6 +146,7 @@ begin
 	if is_good is not true then
 		raise 'bad value for % (%: %): %', p_key, s.kind, s.meaning
 			|| case when s.kind = 'interval' and s.shape <> '' then ', at least ' || s.shape else '' end, p_value
+			|| case when s.kind = 'interval' then '; write like 90 seconds, 2 hours or 7 days' else '' end
 			using errcode = '22023';
 	end if;
 	update setting set value = p_value where key = p_key;

@@ -309,7 +309,7 @@ begin
 	end if;
 	update policy set outcome = p_outcome where subject = p_subject and reason = p_reason;
 	if not found then
-		raise 'no such policy: % %', p_subject, p_reason using errcode = '22023';
+		raise 'no such policy: % %; see provctl policy list', p_subject, p_reason using errcode = '22023';
 	end if;
 end
 $$;

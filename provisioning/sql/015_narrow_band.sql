@@ -25,7 +25,7 @@ create function setting_check_zone() returns trigger
 language plpgsql set search_path = provbox, pg_temp as $$
 begin
 	if not exists (select from pg_timezone_names where name = new.value) then
-		raise 'no such time zone: %', new.value using errcode = '22023';
+		raise 'no such time zone: %; write like Europe/London', new.value using errcode = '22023';
 	end if;
 	return new;
 end

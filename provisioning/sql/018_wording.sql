@@ -181,7 +181,7 @@ declare
 	english text := (select text from template where kind = p_kind and language = 'en');
 begin
 	if english is null then
-		raise 'no such wording: %; see "wording list"', left(p_kind, 40) using errcode = '22023';
+		raise 'no such wording: %; see provctl wording list', left(p_kind, 40) using errcode = '22023';
 	elsif p_language !~ '^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$' then
 		raise 'not a language tag: %', left(p_language, 40) using errcode = '22023';
 	elsif length(p_text) not between 1 and 300 or p_text ~ '[\u0001-\u0009\u000b-\u001f\u007f-\u009f]' then
@@ -212,7 +212,7 @@ declare
 begin
 	select * into known from answer_word where word = new_word;
 	if known.answer <> p_answer then
-		raise '% is % in %', new_word, known.answer, known.language using errcode = '22023';
+		raise '% is there, as % in %; a word means one thing', new_word, known.answer, known.language using errcode = '22023';
 	elsif new_word !~ '^[^0-9\s.,;:!"'']{1,40}$' or new_word ~ '[\u0001-\u001f\u007f-\u009f]' then
 		raise 'one word, without digits and punctuation: %', left(p_word, 40) using errcode = '22023';
 	elsif p_answer not in ('accept', 'decline', 'stop', 'start') then

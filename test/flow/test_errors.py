@@ -31,6 +31,8 @@ WRONG = [
     ("provctl outbox drop 42", 2, "provctl: a row is dropped for a reason: --reason TEXT"),
     ("provctl request list --limit many", 2,
      "provctl: --limit is not a number up to 1000000: many"),
+    ("provctl catalogue show latest", 2, "provctl: no version of the catalogue: latest; it is a"
+                                         " number of provctl catalogue list"),
     ("provctl request list --dev", 2, "provctl: --dev needs a value: --dev DEV"),
     ("provctl status --dev x", 2,
      "provctl: status takes no --dev; see provctl status --help"),

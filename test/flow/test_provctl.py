@@ -54,7 +54,7 @@ def test_an_operator_adds_a_language(provctl, schema):
     provctl.run("word", "put", "Si", "es", "accept")
     assert {"word": "si", "language": "es", "answer": "accept"} in provctl.json("word", "list")
     _, complaint = provctl.run("word", "put", "no", "es", "accept", status=1)
-    assert "no is decline in en" in complaint
+    assert "no is there, as decline in en" in complaint
     assert [(row["language"], row["is_default"], row["text"]) for row in
             provctl.json("catalogue", "terms")] == [
                 (language, language == "en", TERMS[language]) for language in ("el", "en")]
@@ -207,6 +207,11 @@ def test_settings_reasons_and_policy(provctl):
     settings = {row["key"]: row["value"] for row in provctl.json("setting", "list")}
     assert settings["terms_lifetime"] == "2 seconds"
     assert "bad value" in provctl.run("setting", "put", "terms_lifetime", "soon", status=1)[1]
+    assert "soon; write like 90 seconds, 2 hours or 7 days" in provctl.run(
+        "setting", "put", "status_interval", "soon", status=1)[1]
+    assert "at least 5 seconds): 0" in provctl.run("setting", "put", "link_failover", "0", status=1)[1]
+    assert "bad value" in provctl.run("setting", "put", "open_requests", "-1", status=1)[1]
+    assert "see provctl setting list" in provctl.run("setting", "put", "terms", "1 day", status=1)[1]
     assert "as 21:00-07:30" in provctl.run("setting", "put", "quiet_hours", "25:99", status=1)[1]
     assert "--limit is not a number" in provctl.run("device", "show", DEV, "--limit", "x",
                                                     status=2)[1]
@@ -218,7 +223,7 @@ def test_settings_reasons_and_policy(provctl):
                                                  status=1)[1]
     assert "no such policy" in provctl.run("policy", "put", "nothing", "limited", status=1)[1]
     assert provctl.json("reason", "user_mismatch")[0]["advice"]
-    assert "no such reason: nonsense" in provctl.run("reason", "nonsense", status=1)[1]
+    assert "provctl reason has no such code: nonsense" in provctl.run("reason", "nonsense", status=1)[1]
     assert "no such" in provctl.run("reason", "nonsense", "--json", status=1)[1]
     assert "no such version" in provctl.run("catalogue", "show", "77", status=1)[1]
 

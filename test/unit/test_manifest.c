@@ -127,6 +127,14 @@ static void takes_terms_but_for_the_last_line_end(void)
 	close_it();
 }
 
+/* As some editors leave it. */
+static void takes_a_byte_order_mark(void)
+{
+	CU_ASSERT_TRUE_FATAL(open_text("\xef\xbb\xbf" HEAD "\"features\": [], " TERMS));
+	CU_ASSERT_STRING_EQUAL(text_at(manifest.json, "default_language"), "en");
+	close_it();
+}
+
 static void finds_the_manifest_of_a_folder(void)
 {
 	open_feature("");
@@ -207,6 +215,6 @@ static void refuses_too_many_features(void)
 
 TEST_MAIN("manifest", TEST(prepare), TEST(takes_the_digest_of_every_content),
 	  TEST(takes_what_lies_elsewhere_at_its_word),
-	  TEST(takes_terms_but_for_the_last_line_end),
+	  TEST(takes_terms_but_for_the_last_line_end), TEST(takes_a_byte_order_mark),
 	  TEST(finds_the_manifest_of_a_folder), TEST(refuses_what_is_wrong),
 	  TEST(refuses_too_many_features), TEST(clean_up))
