@@ -11,6 +11,7 @@
 
 #include "base/address.h"
 #include "base/exchange.h"
+#include "base/listener.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/status_page.h"

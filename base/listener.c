@@ -1,5 +1,4 @@
-#include "base/address.h"
-#include "base/conn.h"
+#include "base/listener.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -8,6 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/address.h"
 #include "base/log.h"
 
 #define BACKLOG         4096

@@ -38,7 +38,7 @@ base_libbase_a_SOURCES = \
 	base/keyfile.c base/keyfile.h \
 	base/linger.c base/linger.h \
 	base/link.c base/link_read.c base/link_wait.c \
-	base/listener.c \
+	base/listener.c base/listener.h \
 	base/log.c base/log.h \
 	base/loop.c base/loop.h \
 	base/metrics.c base/metrics.h \

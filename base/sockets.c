@@ -11,7 +11,7 @@
 #include "base/address.h"
 #include "base/admin.h"
 #include "base/codec.h"
-#include "base/conn.h"
+#include "base/listener.h"
 #include "base/log.h"
 
 struct socket_row {

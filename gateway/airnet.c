@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include "base/linger.h"
+#include "base/listener.h"
 #include "base/log.h"
 #include "gateway/authorities.h"
 #include "gateway/gateway_metrics.h"

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/listener.h"
 #include "base/log.h"
 #include "base/schema.h"
 #include "provisioning/api.h"

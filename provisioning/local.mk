@@ -85,7 +85,8 @@ test_fuzz_fuzz_request_LDADD = $(AUTH_LIBS)
 test_fuzz_fuzz_request_SOURCES = test/fuzz/fuzz_request.c \
 	provisioning/device_api.c provisioning/device_api.h
 
-EXTRA_DIST += test/unit/https_peer.h test/unit/landnet_stage.h test/unit/schema.h
+EXTRA_DIST += test/unit/api_played.h test/unit/https_peer.h \
+	test/unit/landnet_stage.h test/unit/schema.h
 
 nobase_dist_pkgdata_DATA += \
 	provisioning/sql/roles.sql \

@@ -8,6 +8,7 @@
 
 #include "auth/auth.h"
 #include "base/address.h"
+#include "base/listener.h"
 #include "base/log.h"
 #include "contrib/bench/part.h"
 

@@ -7,7 +7,8 @@
 #ifndef CONTRIB_BENCH_PART_H
 #define CONTRIB_BENCH_PART_H
 
-#include "base/conn.h"
+#include "base/listener.h"
+#include "base/tls.h"
 #include "contrib/bench/settings.h"
 
 /** Devices that open sessions and ask: the load of a measurement. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/conn.h"
+#include "base/listener.h"
 #include "base/log.h"
 #include "contrib/bench/part.h"
 

@@ -13,6 +13,7 @@
 #include "auth/auth.h"
 #include "base/exchange.h"
 #include "base/hatch.h"
+#include "base/listener.h"
 #include "base/log.h"
 #include "contrib/bench/part.h"
 

@@ -12,9 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/conn.h"
 #include "base/describe.h"
 #include "base/help.h"
+#include "base/listener.h"
 #include "base/log.h"
 #include "contrib/smscsim/centre.h"
 #include "contrib/smscsim/radio.h"

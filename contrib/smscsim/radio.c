@@ -8,6 +8,7 @@
 #include "base/codec.h"
 #include "base/conn.h"
 #include "base/json.h"
+#include "base/listener.h"
 #include "base/log.h"
 #include "contrib/smscsim/centre.h"
 

@@ -6,6 +6,7 @@
 #ifndef TEST_UNIT_AIRNET_STAGE_H
 #define TEST_UNIT_AIRNET_STAGE_H
 
+#include "base/listener.h"
 #include "gateway/session.h"
 #include "test/unit/gateway_stage.h"
 #include "test/unit/pki.h"

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "base/conn.h"
+#include "base/listener.h"
 #include "test/unit/pki.h"
 #include "test/unit/test.h"
 

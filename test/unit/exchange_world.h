@@ -13,6 +13,7 @@
 
 #include "base/address.h"
 #include "base/exchange.h"
+#include "base/listener.h"
 #include "test/unit/pki.h"
 #include "test/unit/test.h"
 

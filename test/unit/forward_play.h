@@ -6,6 +6,7 @@
 #ifndef TEST_UNIT_FORWARD_PLAY_H
 #define TEST_UNIT_FORWARD_PLAY_H
 
+#include "base/listener.h"
 #include "gateway/forward.h"
 #include "test/unit/gateway_stage.h"
 

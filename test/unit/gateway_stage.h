@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/exchange.h"
+#include "base/listener.h"
 #include "base/log.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/route.h"

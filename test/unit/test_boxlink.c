@@ -10,6 +10,7 @@
 
 #include "base/codec.h"
 #include "base/conn.h"
+#include "base/listener.h"
 #include "base/log.h"
 #include "test/unit/test.h"
 

@@ -1,4 +1,5 @@
 #include "base/conn.h"
+#include "base/listener.h"
 
 #include "test/unit/conn_world.h"
 

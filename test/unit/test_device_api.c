@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "test/unit/api_played.h"
 #include "test/unit/test.h"
 
 #define ID     "4d9f4e6a-2b7c-4c1e-9f30-0a1b2c3d4e5f"
@@ -20,10 +21,6 @@
 #define REST "\"catalogue\":7,\"items\":[\"a\"]"
 #define GOOD "{" USER "," ACCOUNTING "," DEVICE "," REST "}"
 
-static struct arena *arena;
-static struct api_call call;
-static struct db_param params[DB_PARAMS_MAX];
-static size_t n_params;
 static int n_refused;
 static struct {
 	unsigned status;
@@ -34,18 +31,6 @@ static struct {
 static struct api_row row;
 
 /* ---- Played ---- */
-
-struct arena *api_arena(struct api_call *its_call)
-{
-	(void)its_call;
-	return arena;
-}
-
-void *api_alloc(struct api_call *its_call, size_t n)
-{
-	(void)its_call;
-	return arena_alloc(arena, n);
-}
 
 void api_refuse(struct api_call *its_call, enum api_refusal refusal, const char *detail)
 {

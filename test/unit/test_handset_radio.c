@@ -8,6 +8,7 @@
 
 #include "base/codec.h"
 #include "base/conn.h"
+#include "base/listener.h"
 #include "test/unit/directory.h"
 
 #define TIMEOUT_MS 10000

@@ -1,4 +1,4 @@
-#include "base/conn.h"
+#include "base/listener.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>

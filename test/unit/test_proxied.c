@@ -9,7 +9,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
-#include "base/conn.h"
+#include "base/listener.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/session.h"
 #include "test/unit/test.h"

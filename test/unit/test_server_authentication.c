@@ -14,16 +14,13 @@
 #include "base/time.h"
 #include "provisioning/server_config.h"
 #include "provisioning/server_metrics.h"
+#include "test/unit/api_played.h"
 #include "test/unit/landnet_stage.h"
 
 #define PROOF "header.claims.signature"
 
 static struct stage stage;
 static struct server_config config;
-static struct arena *arena;
-static struct api_call call;
-static struct db_param params[DB_PARAMS_MAX];
-static size_t n_params;
 
 /* What became of the call. */
 static struct {
@@ -33,18 +30,6 @@ static struct {
 } heard;
 
 /* ---- Played ---- */
-
-struct arena *api_arena(struct api_call *its_call)
-{
-	(void)its_call;
-	return arena;
-}
-
-void *api_alloc(struct api_call *its_call, size_t n)
-{
-	(void)its_call;
-	return arena_alloc(arena, n);
-}
 
 void api_refuse(struct api_call *its_call, enum api_refusal refusal, const char *detail)
 {

@@ -7,7 +7,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
-#include "base/conn.h"
+#include "base/listener.h"
 #include "test/unit/caught.h"
 #include "test/unit/directory.h"
 

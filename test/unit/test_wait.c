@@ -6,14 +6,11 @@
 
 #include "provisioning/device_api.h"
 #include "provisioning/header.h"
+#include "test/unit/api_played.h"
 #include "test/unit/test.h"
 
-static struct arena *arena;
 static struct landnet landnet;
 static struct peer peer;
-static struct api_call call;
-static struct db_param params[DB_PARAMS_MAX];
-static size_t n_params;
 static const char *tag, *prefer;
 static struct api_row row;
 static struct {
@@ -22,18 +19,6 @@ static struct {
 } reply;
 
 /* ---- Played ---- */
-
-struct arena *api_arena(struct api_call *its_call)
-{
-	(void)its_call;
-	return arena;
-}
-
-void *api_alloc(struct api_call *its_call, size_t n)
-{
-	(void)its_call;
-	return arena_alloc(arena, n);
-}
 
 struct slice api_field(const struct api_call *its_call, const char *name)
 {

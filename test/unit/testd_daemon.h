@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 
 #include "base/child.h"
-#include "base/conn.h"
+#include "base/listener.h"
 #include "base/supervisor.h"
 #include "test/unit/test.h"
 
