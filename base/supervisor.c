@@ -60,9 +60,9 @@ static int with_config(const struct daemon_parts *parts, enum command_mode mode)
 
 	if (!config && access(parts->path, F_OK) != 0)
 		fprintf(stderr,
-			"%s: name the configuration with -c FILE; its keys: "
-			"--help-config\n",
-			parts->spec->program);
+			"%s: make it, man %s.conf has an example, or name another with "
+			"-c FILE; its keys: --help-config\n",
+			parts->spec->program, parts->spec->program);
 	if (!config)
 		return exit_code;
 	if (mode == COMMAND_RUN)

@@ -99,7 +99,8 @@ for daemon in ("provbox-gateway", "provbox-server", "provbox-smsc"):
         (f"{daemon} -c", 2, f"option requires an argument -- 'c'\n{daemon}: see --help"),
         (f"{daemon} now", 2, f"{daemon}: unexpected argument `now`, see --help"),
         (f"{daemon} -c nowhere.conf", 78, "nowhere.conf: No such file or directory\n"
-         f"{daemon}: name the configuration with -c FILE; its keys: --help-config"),
+         f"{daemon}: make it, man {daemon}.conf has an example, or name another with -c FILE;"
+         " its keys: --help-config"),
         (f"{daemon} -c unknown.conf -t", 78,
          "unknown.conf:2: unknown key `colour`, see the keys with --help-config"),
         (f"{daemon} -c open.conf -t", 78, "open.conf:1: the string is not closed on its line"),
