@@ -104,7 +104,7 @@ create table event (
 	sid bytea check (length(sid) = 16)
 );
 create index event_request on event (request, id) where request is not null;
-create index event_dev on event (dev, id);
+create index event_dev on event (dev, id) where request is null; -- the others are found by their requests
 create index event_nobody on event (id) where dev is null and request is null;
 create unique index event_sid on event (sid, kind) where sid is not null;
 
@@ -146,7 +146,7 @@ $$;
 create function authentication_event(p_dev text, p_sid bytea, p_kind text, p_reason text, p_detail jsonb) returns void
 language plpgsql set search_path = provbox, pg_temp as $$
 begin
-	if (select count(*) from event where dev = p_dev and kind = p_kind
+	if (select count(*) from event where dev = p_dev and request is null and kind = p_kind
 			and at > clock_timestamp() - interval '1 hour') >= setting_int('authentication_events_per_hour') then
 		return;
 	end if;
@@ -223,7 +223,7 @@ language sql stable set search_path = provbox, pg_temp as $$
 		where l.dev = p_device.dev and credential_is_live(l) group by l.cred
 		union all
 		select c ->> 'cred', c ->> 'seen' from jsonb_array_elements(case p_device.reason when 'device_clone' then (
-			select detail -> 'credentials' from event where dev = p_device.dev and kind = 'clone'
+			select detail -> 'credentials' from event where dev = p_device.dev and request is null and kind = 'clone'
 			order by id desc limit 1) end) c) s
 $$;
 

@@ -20,7 +20,7 @@ create table outbox (
 	reason text references reason,
 	created timestamptz not null default clock_timestamp(),
 	changed timestamptz not null default clock_timestamp()
-);
+) with (fillfactor = 60); -- a lease and an end change each: room for that beside it
 create index outbox_due on outbox (kind, due_at) where state = 'due';
 create index outbox_dead on outbox (kind) where state = 'dead';
 create index outbox_given_up on outbox (changed) where kind = 'sms' and state in ('dead', 'dropped');

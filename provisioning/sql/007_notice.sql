@@ -54,7 +54,7 @@ alter table outbox add foreign key (notice) references notice;
 
 -- One attempt at one part. The uuid is the id of the box message and comes back in acknowledgement and reports.
 create table notice_part (
-	notice bigint not null references notice,
+	notice bigint not null, -- smsc_parts() takes it from the notice, and none is ever deleted
 	part int not null check (part between 1 and 20),
 	attempt int not null,
 	uuid uuid not null unique,

@@ -109,8 +109,8 @@ begin
 				and created > clock_timestamp() - interval '1 hour' order by created desc limit messages), messages);
 		end if;
 	end if;
-	if problem is not null and not exists (select from event where dev = p_device.dev and kind = 'request_refused'
-			and reason = problem and at > clock_timestamp() - interval '1 hour') then
+	if problem is not null and not exists (select from event where dev = p_device.dev and request is null
+			and kind = 'request_refused' and reason = problem and at > clock_timestamp() - interval '1 hour') then
 		perform event_put(p_device.dev, null, 'request_refused', 'server', problem, jsonb_build_object('wait_s', wait_s));
 	end if;
 	return case when problem is not null then api_refusal(429, problem, wait_s) end;

@@ -134,7 +134,8 @@ returns table (at timestamptz, actor text, event text, request uuid, item text, 
 	reason text, detail jsonb)
 language sql stable security definer set search_path = provbox, pg_temp as $$
 	select x.at, x.actor, x.kind, r.id, x.item, x.from_state, x.to_state, x.reason, x.detail
-	from (select * from event where dev = p_dev order by id desc limit p_limit) x
+	from (select * from event where dev = p_dev and request is null
+		or request = any (array(select rid from request where dev = p_dev)) order by id desc limit p_limit) x
 	left join request r on r.rid = x.request
 	order by x.id
 $$;
@@ -195,8 +196,8 @@ begin
 	perform event_put(p_dev, null, 'credential_trusted', 'operator', 'operator_decision',
 		jsonb_build_object('cred', p_cred));
 	if d.reason = 'device_clone' then
-		perform standing_move(p_dev, (select from_state from event where dev = p_dev and kind = 'standing'
-			order by id desc limit 1), null, 'operator', 'operator_decision', null);
+		perform standing_move(p_dev, (select from_state from event where dev = p_dev and request is null
+			and kind = 'standing' order by id desc limit 1), null, 'operator', 'operator_decision', null);
 	end if;
 	return true;
 end

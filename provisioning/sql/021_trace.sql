@@ -41,7 +41,7 @@ begin
 			coalesce(e.item, 'notice ' || (e.detail ->> 'notice'), 'session ' || sid_text(e.sid),
 				case when e.request is null or e.kind = 'standing' then 'device' else 'request' end),
 			e.from_state, e.to_state, e.reason, e.detail - 'notice'
-		from event e where e.dev = p_dev
+		from event e where e.dev = p_dev and e.request is null or e.request = any (s.rids)
 		union all
 		select 'session ' || sid_text(l.sid), 0, l.seen, 'gateway', 'credential_live', null, 'session ' || sid_text(l.sid),
 			null, null, null, jsonb_build_object('cred', hex(l.cred), 'gw', hex(l.gw))

@@ -103,7 +103,8 @@ begin
 				union all select jsonb_array_elements(payload -> ''events'') from outbox where kind = ''file'') b
 			where event ->> ''subject'' in (select id::text from request where rid = any (($1).rids))', s),
 		'events', user_rows('select at, request as rid, item, kind, actor, from_state, to_state, reason, detail,
-			sid_text(sid) as session from event where dev = any (($1).devs) order by id', s));
+			sid_text(sid) as session from event where dev = any (($1).devs) and request is null or request = any (($1).rids)
+			order by id', s));
 end
 $$;
 
@@ -220,7 +221,8 @@ $$;
 create function user_erase_events(p_scope user_scope) returns void
 language plpgsql set search_path = provbox, pg_temp as $$
 begin
-	update event set detail = detail_kept(detail) where dev = any (p_scope.devs) or request = any (p_scope.offers);
+	update event set detail = detail_kept(detail)
+	where dev = any (p_scope.devs) and request is null or request = any (p_scope.rids || p_scope.offers);
 	update event set detail = detail_kept(detail) where dev is null and request is null
 		and ((detail ->> 'notice')::bigint = any (p_scope.notices) or detail ->> 'message' = any (p_scope.messages));
 end

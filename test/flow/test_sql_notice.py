@@ -2,6 +2,7 @@
 
 import uuid
 
+import psycopg2
 import pytest
 from harness.schema import NUMBER, SHORT_CODE
 
@@ -107,6 +108,16 @@ def test_what_comes_at_once_counts_as_one_after_the_other(schema, told):
         ("notice", "delivered", "stat:DELIVRD")]
     assert schema.table("select ack is not null as it, answer from notice_part where uuid = %s",
                         part) == [{"it": True, "answer": "stat:DELIVRD"}]
+
+
+def test_a_message_stays_as_long_as_its_parts(schema):
+    """Not even the owner of the tables takes one away: its row in the outbox holds it."""
+    schema.offered()
+    schema.send_all()
+    with pytest.raises(psycopg2.errors.ForeignKeyViolation):
+        schema.table("delete from notice")
+    with pytest.raises(psycopg2.errors.NotNullViolation):
+        schema.table("update notice_part set notice = null")
 
 
 def test_what_nobody_knows_changes_nothing(schema):
