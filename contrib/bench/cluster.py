@@ -15,7 +15,7 @@ unix_socket_permissions = 0777
 max_connections = 100
 shared_buffers = 512MB
 max_wal_size = 1GB
-wal_compression = on
+wal_compression = lz4
 timezone = 'UTC'
 log_timezone = 'UTC'
 """
