@@ -69,7 +69,8 @@ def test_every_reason_has_a_row():
     found = set(words())
     assert len(found) > 150
     missing = {(file, word) for file, word in found if word not in rows()}
-    assert missing == set(), "a row of provisioning/sql/002_reasons.sql is missing"
+    assert missing == set(), \
+        "each wants a row of provisioning/sql/002_reasons.sql, then contrib/pages/reasons >doc/reasons.md"
 
 
 def test_whatever_is_logged_as_reason_is_known_here():
