@@ -194,7 +194,7 @@ def test_every_change_is_billed_with_the_move_that_made_it(schema):
 def test_the_terms_go_to_the_number_of_the_record_unchanged(schema):
     for language, answer in (("en", "Reply YES {0} or NO {0}"),
                              ("el-GR", "Απαντήστε ΝΑΙ {0} ή ΟΧΙ {0}")):
-        request = schema.offered("compass", language=language)
+        request = schema.offered("compass", language=language, number="+447700900999")
         (notice,) = schema.table("select n.* from notice n join request r on r.rid = n.request"
                                  " where r.id = %s", request)
         terms = TERMS[language[:2]]
