@@ -282,6 +282,28 @@ static void says_where_it_cannot_listen(void)
 	close(fd);
 }
 
+/* What does not end with its supervisor is killed, so that nothing is left of a test
+ * that failed. */
+static void kill_supervisor(void)
+{
+	static const char *const titles[] = { "testd: echo 0", "testd: echo 1",
+					      "testd: oracle 0", "testd: admin 0" };
+	pid_t pids[4];
+	bool has_ended = false;
+
+	for (size_t i = 0; i < 4; i++)
+		pids[i] = find_process(titles[i]);
+	kill(daemon_pid, SIGKILL);
+	/* The end of output comes when the last process has closed it. */
+	for (int i = 0; i < 200 && !has_ended; i++)
+		has_ended = !read_output(50);
+	CU_ASSERT_TRUE(has_ended);
+	for (size_t i = 0; i < 4; i++)
+		if (!has_ended && pids[i] != 0)
+			kill(pids[i], SIGKILL);
+	CU_ASSERT_EQUAL(wait_end(), -SIGKILL);
+}
+
 static void a_living_admin_socket_is_not_taken_over(void)
 {
 	char more[128], *argv[] = { "testd", "-c", NULL, NULL };
@@ -297,10 +319,9 @@ static void a_living_admin_socket_is_not_taken_over(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(ask_admin("/livez"), "200"));
 
 	/* After kill -9 the file is stale, and replaced. */
-	kill(first, SIGKILL);
 	daemon_pid = first;
 	output_fd = first_fd;
-	CU_ASSERT_EQUAL(wait_end(), -SIGKILL);
+	kill_supervisor();
 	spawn(argv);
 	CU_ASSERT_TRUE(wait_output("ev=ready", 1));
 	CU_ASSERT_PTR_NOT_NULL(strstr(ask_admin("/livez"), "200"));
@@ -311,9 +332,7 @@ static void nothing_outlives_the_supervisor(void)
 {
 	start("");
 	CU_ASSERT_TRUE_FATAL(wait_output("ev=ready", 1));
-	kill(daemon_pid, SIGKILL);
-	/* The end of output comes when the last process has closed it. */
-	CU_ASSERT_EQUAL(wait_end(), -SIGKILL);
+	kill_supervisor();
 }
 
 static void kills_what_does_not_end(void)
@@ -392,8 +411,7 @@ static void processes_give_up_the_rights_of_root(void)
 		CU_ASSERT_EQUAL(st.st_uid, 0); /* not dumpable: not even its own user */
 #endif
 	}
-	kill(daemon_pid, SIGKILL); /* the change of user has not undone the promise */
-	CU_ASSERT_EQUAL(wait_end(), -SIGKILL);
+	kill_supervisor(); /* the change of user has not undone the promise */
 	start("user = nosuchuser");
 	CU_ASSERT_EQUAL(wait_end(), 78);
 	start("user = root");
