@@ -112,24 +112,40 @@ static bool sync_parent(const char *path)
 	       storage_sync(parent);
 }
 
-bool storage_write(const char *path, struct slice bytes, mode_t mode)
+/* Returns the file that was written beside @p path, open, or -1. */
+static int write_beside(const char *path, struct slice bytes, mode_t mode,
+			char beside[STORAGE_PATH_BYTES])
 {
-	char beside[STORAGE_PATH_BYTES];
 	int fd;
 
 	if (!storage_path(beside, "%s.new", path))
-		return false;
+		return -1;
 	if (unlink(beside) != 0 && errno != ENOENT)
-		return false;
+		return -1;
 	fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-	if (fd < 0)
-		return false;
-	if (!write_all(fd, bytes)) {
-		close(fd);
-		unlink(beside);
-		return false;
-	}
-	return sync_fd(fd) && rename(beside, path) == 0 && sync_parent(path);
+	if (fd < 0 || write_all(fd, bytes))
+		return fd;
+	int saved = errno;
+	close(fd);
+	unlink(beside);
+	errno = saved;
+	return -1;
+}
+
+bool storage_write(const char *path, struct slice bytes, mode_t mode)
+{
+	char beside[STORAGE_PATH_BYTES];
+	int fd = write_beside(path, bytes, mode, beside);
+
+	return fd >= 0 && sync_fd(fd) && rename(beside, path) == 0 && sync_parent(path);
+}
+
+bool storage_put(const char *path, struct slice bytes, mode_t mode)
+{
+	char beside[STORAGE_PATH_BYTES];
+	int fd = write_beside(path, bytes, mode, beside);
+
+	return fd >= 0 && close(fd) == 0 && rename(beside, path) == 0;
 }
 
 struct slice storage_read(const char *path, size_t limit)

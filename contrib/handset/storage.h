@@ -37,6 +37,10 @@ bool storage_look(const char *directory, char *why, size_t why_size);
  */
 bool storage_write(const char *path, struct slice bytes, mode_t mode)
 	__attribute__((warn_unused_result));
+/** The same without forcing anything to disk: after a power cut the file may be torn,
+ * after a crash or on a full disk it is not. @return false with errno */
+bool storage_put(const char *path, struct slice bytes, mode_t mode)
+	__attribute__((warn_unused_result));
 /**
  * Read a whole file of at most @p limit bytes.
  *

@@ -5,6 +5,7 @@ import signal
 import subprocess
 
 import pytest
+from cryptography import x509
 from harness import paths, wait
 from harness.fleet import Fleet
 from harness.schema import MODULE, TERMS, digest, feature, manifest
@@ -124,3 +125,21 @@ def test_what_cannot_be_a_load_is_said(site):
         done = subprocess.run([paths.program("handset"), "load", "--dir", fleet.directory, *words],
                               capture_output=True, text=True, timeout=60)
         assert done.returncode != 0 and said in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_a_fleet_that_was_broken_off_is_made_whole(site, is_killed):
+    """Within a certificate: by a file that may not grow, or by the signal that says so."""
+    site.start("database")
+    fleet = Fleet(site, 1)
+    argv = fleet.argv("fleet", *fleet.words(), "--count", 2)
+    done = subprocess.run(["prlimit", "--fsize=600", *argv], capture_output=True, text=True,
+                          timeout=60, restore_signals=is_killed)
+    if is_killed:
+        assert done.returncode == -signal.SIGXFSZ
+    else:
+        assert done.returncode == 1
+        assert "devices/000002.crt: File too large" in done.stderr
+    fleet.run("fleet", *fleet.words(), "--count", 2)
+    made = (fleet.directory / "devices" / "000002.crt").read_bytes()
+    x509.load_pem_x509_certificate(made)
