@@ -58,6 +58,7 @@ base_libbase_a_SOURCES = \
 	base/secret.c base/secret.h \
 	base/slice.c base/slice.h \
 	base/sockets.c base/sockets.h \
+	base/standard.c base/standard.h \
 	base/status.c base/status.h \
 	base/status_page.c base/status_page.h \
 	base/supervisor.c base/supervisor.h base/supervisor_config.c \
@@ -115,6 +116,7 @@ check_PROGRAMS += \
 	test/unit/test_seats \
 	test/unit/test_slice \
 	test/unit/test_sockets \
+	test/unit/test_standard \
 	test/unit/test_status_page \
 	test/unit/test_supervisor \
 	test/unit/test_systemd \

@@ -1,7 +1,6 @@
 #include "base/supervisor.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,17 +11,7 @@
 #include "base/command.h"
 #include "base/daemon.h"
 #include "base/log.h"
-
-/* Whoever starts us with them closed gets no log; what is opened next would be taken
- * for stderr otherwise, and the log written into it. */
-static bool open_standard_files(void)
-{
-	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
-		    open("/dev/null", O_RDWR) != fd)
-			return false;
-	return true;
-}
+#include "base/standard.h"
 
 /* The soft limit is low for the sake of select(2), which nobody here calls. */
 static void raise_limits(void)
@@ -102,6 +91,37 @@ static size_t take_title_bytes(int argc, char **argv)
 	return (size_t)(end - argv[0]);
 }
 
+/* Print what was asked for. */
+static int print(const struct daemon_parts *parts, enum command_mode mode)
+{
+	const struct supervisor_spec *spec = parts->spec;
+
+	switch (mode) {
+	case COMMAND_CHECK:
+	case COMMAND_DUMP: return with_config(parts, mode);
+	case COMMAND_HELP: command_help(spec, stdout); return 0;
+	case COMMAND_DESCRIBE: command_describe(spec, stdout); return 0;
+	case COMMAND_HELP_CONFIG: config_help(spec->config, stdout); return 0;
+	case COMMAND_VERSION:
+		printf("%s %s\n", spec->program, PACKAGE_VERSION);
+		return 0;
+	case COMMAND_RUN:
+	case COMMAND_WRONG: break;
+	}
+	return SUPERVISOR_EXIT_USAGE;
+}
+
+static int answer(const struct daemon_parts *parts, enum command_mode mode)
+{
+	int exit_code = print(parts, mode);
+
+	if (standard_flush())
+		return exit_code;
+	fprintf(stderr, "%s: standard output cannot be written: %s\n",
+		parts->spec->program, strerror(errno));
+	return SUPERVISOR_EXIT_FAILED;
+}
+
 int supervisor_main(const struct supervisor_spec *spec, int argc, char **argv)
 {
 	struct daemon_parts parts = {
@@ -110,23 +130,12 @@ int supervisor_main(const struct supervisor_spec *spec, int argc, char **argv)
 		.title_size = take_title_bytes(argc, argv),
 	};
 
-	if (!open_standard_files())
+	if (!standard_open())
 		return SUPERVISOR_EXIT_FAILED;
 	signal(SIGPIPE, SIG_IGN);
 	raise_limits();
 	struct command command = command_parse(spec, argc, argv);
 	parts.path = command.config_path;
-	switch (command.mode) {
-	case COMMAND_RUN:
-	case COMMAND_CHECK:
-	case COMMAND_DUMP: return with_config(&parts, command.mode);
-	case COMMAND_HELP: command_help(spec, stdout); return 0;
-	case COMMAND_DESCRIBE: command_describe(spec, stdout); return 0;
-	case COMMAND_HELP_CONFIG: config_help(spec->config, stdout); return 0;
-	case COMMAND_VERSION:
-		printf("%s %s\n", spec->program, PACKAGE_VERSION);
-		return 0;
-	case COMMAND_WRONG: break;
-	}
-	return SUPERVISOR_EXIT_USAGE;
+	return command.mode == COMMAND_RUN ? with_config(&parts, COMMAND_RUN)
+					   : answer(&parts, command.mode);
 }

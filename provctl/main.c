@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <libpq-fe.h>
 #include <locale.h>
 #include <stdarg.h>
@@ -8,6 +9,7 @@
 #include "base/config.h"
 #include "base/describe.h"
 #include "base/log.h"
+#include "base/standard.h"
 #include "provctl/command_line.h"
 #include "provctl/database.h"
 #include "provctl/grid.h"
@@ -172,6 +174,8 @@ int main(int argc, char **argv)
 	struct context ctx = { .arena = arena_new(MEMORY_LIMIT) };
 	struct config *config = NULL;
 
+	if (!standard_open())
+		return (int)RESULT_FAILED;
 	setlocale(LC_CTYPE,
 		  "C.UTF-8"); /* for widths; what is printed is UTF-8 anyway */
 	paint_open();
@@ -182,8 +186,8 @@ int main(int argc, char **argv)
 			result = ctx.options[OPTION_WATCH] ? watch(&ctx, run)
 							   : run(&ctx);
 	}
-	if (fflush(stdout) != 0) {
-		complain("stdout cannot be written");
+	if (!standard_flush()) {
+		complain("standard output cannot be written: %s", strerror(errno));
 		result = RESULT_FAILED;
 	}
 	database_close(&ctx);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/standard.h"
 #include "contrib/handset/complain.h"
 #include "contrib/handset/factory.h"
 #include "contrib/handset/load.h"
@@ -199,21 +200,32 @@ static int do_command(enum command command, const struct options *options)
 	return status;
 }
 
+static int run_command(enum command command, const struct options *options)
+{
+	switch (command) {
+	case COMMAND_INIT: return factory_make(options);
+	case COMMAND_FLEET: return load_fleet_make(options);
+	case COMMAND_LOAD: return load_run(options);
+	default: return do_command(command, options);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static struct options options;
 	enum command command;
 
+	if (!standard_open())
+		return outcome_exit_status(OUTCOME_FAILED);
 	signal(SIGPIPE, SIG_IGN);
 	umask(077);
 	if (!options_read(argc, argv, &command, &options))
 		return outcome_exit_status(OUTCOME_USAGE);
 	/* A load counts its failures; a line for each would hide the sums. */
 	log_open("handset", command == COMMAND_LOAD ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO);
-	switch (command) {
-	case COMMAND_INIT: return factory_make(&options);
-	case COMMAND_FLEET: return load_fleet_make(&options);
-	case COMMAND_LOAD: return load_run(&options);
-	default: return do_command(command, &options);
-	}
+	int status = run_command(command, &options);
+	if (standard_flush())
+		return status;
+	complain("standard output", strerror(errno));
+	return outcome_exit_status(OUTCOME_FAILED);
 }

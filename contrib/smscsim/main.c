@@ -16,6 +16,7 @@
 #include "base/help.h"
 #include "base/listener.h"
 #include "base/log.h"
+#include "base/standard.h"
 #include "contrib/smscsim/centre.h"
 #include "contrib/smscsim/radio.h"
 
@@ -294,6 +295,8 @@ int main(int argc, char **argv)
 	};
 	char password[PASSWORD_MAX + 1];
 	enum log_level level;
+	if (!standard_open())
+		return EXIT_FAILURE;
 	int status = parse_options(argc, argv, &options);
 	if (status >= 0)
 		return status;

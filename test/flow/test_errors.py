@@ -142,3 +142,16 @@ def test_an_error_says_what_where_why_and_what_to_do(folder, line, status, said)
     assert said in done.stderr, done.stderr
     assert "Sanitizer" not in done.stderr
     assert not (folder / "new").exists()
+
+
+@pytest.mark.parametrize("line", [
+    "provctl --help", "provbox-gateway --help-config",
+    "provbox-server --help", "provbox-smsc --version"])
+def test_output_for_which_there_is_no_room_is_an_error(folder, line):
+    program, *arguments = shlex.split(line)
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([paths.program(program), *arguments], cwd=folder, text=True,
+                              timeout=20, stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 1
+    assert done.stderr == (f"{program}: standard output cannot be written: "
+                           "No space left on device\n")

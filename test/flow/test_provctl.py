@@ -1,10 +1,11 @@
 """The operator's command line, on a database of its own."""
 
 import datetime
+import subprocess
 
 import pytest
 from harness.postgres import SQL
-from harness.provctl import RFC3339, Provctl
+from harness.provctl import PROVCTL, RFC3339, Provctl
 from harness.schema import (CRED, DEV, DEV2, GATEWAY, NUMBER, TERMS, Schema, device, digest)
 
 COMMANDS = ["db init", "db upgrade", "db status", "device import", "device show", "device block",
@@ -19,6 +20,13 @@ COMMANDS = ["db init", "db upgrade", "db status", "device import", "device show"
 @pytest.fixture
 def schema(database):
     return Schema(database)
+
+
+def test_who_closes_its_standard_files_closes_nothing_else(provctl):
+    """What is printed would be written to PostgreSQL otherwise."""
+    done = subprocess.run(["sh", "-c", 'exec "$@" <&- >&-', "sh", PROVCTL, "request", "list",
+                           f"--dsn={provctl.dsn}"], stderr=subprocess.PIPE, text=True, timeout=20)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 # Requests
