@@ -1,114 +1,65 @@
 """What it costs a new session that the key is in a process of its own."""
 
-import time
-import types
-
 import cpu
 import parts
 import proxies
-from harness import process, wait
+from harness import paths
 from report import note, say, spread, table
 
 BAR = 0.05
-RUNS = 5
-IN_FLIGHT = 16, 1  # sessions at a time
-BLOCK = 100  # sessions with the key at one place in a row
-BLOCKS = 10
-SETTLE_S = 0.01  # in which the last ones end
-SESSIONS = {"mode": "new", "devices": BLOCK, "warm": BLOCK}
+RUNS = 20
+COUNT = 500  # sessions with the key at one place in a run
+IN_FLIGHT = 16
 SMOKE = 1, 10
 UNITS = 100
 
-
-class Server:
-    """One worker whose key is in a keys child at one port, and at hand at the other."""
-
-    def __init__(self, site, connections, block):
-        self.block = block
-        p = site.pki
-        ports = {"child": wait.free_port(), "here": wait.free_port()}
-        self.part = parts.Part(
-            "signing", core=parts.PROXY_CORE, port=ports["child"],
-            port_at_hand=ports["here"], chain=p.gateway_airnet.path,
-            key=p.gateway_airnet.key_path, trust=p.device.path, crl=p.device.crl_path,
-            devices=2 * BLOCK)
-        self.pid = self.part.process.pid
-        [self.child_pid] = process.descendants(self.pid)
-        self.loads = {
-            place: parts.Part("load", **site.client(types.SimpleNamespace(port=port)),
-                              **SESSIONS, count=block, connections=connections)
-            for place, port in ports.items()}
-
-    def measure(self, place):
-        """CPU seconds of worker and child for one block."""
-        began = parts.own_cpu_s(self.pid), parts.own_cpu_s(self.child_pid)
-        found = self.loads[place].ask("")
-        assert found["failures"] == 0, found["first_failure"]
-        time.sleep(SETTLE_S)
-        return (parts.own_cpu_s(self.pid) - began[0],
-                parts.own_cpu_s(self.child_pid) - began[1])
-
-    def stop(self):
-        for part in [*self.loads.values(), self.part]:
-            part.stop()
+AT_HAND = "gateway-at-hand"
+paths.BESIDE_SOURCES[AT_HAND] = f"contrib/bench/{AT_HAND}"
 
 
-def measure_server(site, connections, shrink):
-    """Microseconds of a session: the worker with the key in the child, the child, and the
-    worker with the key at hand."""
-    server = Server(site, connections, BLOCK // shrink)
-    worker_s = child_s = here_s = 0
-    try:
-        for _ in range(BLOCKS):
-            worker, child = server.measure("child")
-            here, _ = server.measure("here")
-            worker_s, child_s, here_s = worker_s + worker, child_s + child, here_s + here
-    finally:
-        server.stop()
-    us = 1e6 / (BLOCKS * server.block)
-    return {"worker_us": worker_s * us, "child_us": child_s * us, "here_us": here_s * us}
+class AtHand(proxies.Provbox):
+    """The gateway, but that its worker reads its keys (signer_at_hand.c)."""
+
+    def __init__(self, site):
+        super().__init__(site)
+        self.daemon.program = AT_HAND
 
 
-def measure(site, connections, shrink):
-    with parts.alone() as is_alone:
-        found = measure_server(site, connections, shrink)
-        rows = cpu.measure(site, proxies.Provbox(site),
-                           {**SESSIONS, "count": BLOCKS * BLOCK // shrink,
-                            "connections": connections}, (cpu.NEW_SEEN,), UNITS // shrink)
-    price_us = found["worker_us"] + found["child_us"] - found["here_us"]
-    session_us = rows[cpu.NEW_SEEN]["cpu_us"]
-    return {**found, "price_us": price_us, "session_us": session_us,
-            "share": price_us / session_us, "alone": is_alone}
+def measure(site, make, shrink):
+    """Microseconds of a session, and of its keys child where it has one."""
+    settings = {"mode": "new", "devices": COUNT // shrink, "warm": COUNT // shrink,
+                "count": COUNT // shrink, "connections": IN_FLIGHT}
+    rows = cpu.measure(site, make(site), settings, (cpu.NEW_SEEN,), UNITS // shrink)
+    assert rows[cpu.NEW_SEEN]["failures"] == 0
+    return rows[cpu.NEW_SEEN]["cpu_us"]
 
 
 def bench(site, runs=RUNS, shrink=1):
-    results = {}
-    with site.upstream():
+    results = []
+    with site.upstream(), parts.alone() as is_alone:
         for run in range(runs):
-            for connections in IN_FLIGHT:
-                say(f"run {run + 1} of {runs}: the keys child, {connections} at a time")
-                results.setdefault(connections, []).append(
-                    measure(site, connections, shrink))
-    show(results)
+            say(f"run {run + 1} of {runs}: the keys child")
+            # Which of the two comes first changes with each run.
+            makers = [proxies.Provbox, AtHand][::-1 if run % 2 else 1]
+            found = {make: measure(site, make, shrink) for make in makers}
+            session_us, here_us = found[proxies.Provbox], found[AtHand]
+            results.append({"session_us": session_us, "here_us": here_us,
+                            "price_us": session_us - here_us,
+                            "share": (session_us - here_us) / session_us})
+    show(results, is_alone)
     return results
 
 
-ROWS = (("key in the child: worker, us", "worker_us", ".0f"),
-        ("the same: keys child, us", "child_us", ".1f"),
-        ("key at hand: worker, us", "here_us", ".0f"),
+ROWS = (("new session, key in the keys child, us", "session_us", ".0f"),
+        ("new session, key at hand, us", "here_us", ".0f"),
         ("price, us", "price_us", ".1f"),
-        ("new session of the gateway, us", "session_us", ".0f"),
         ("price of a new session", "share", ".3f"))
 
 
-def show(results):
-    head = [""]
-    for connections in results:
-        head += [f"{connections} at a time", "spread"]
-    table("The keys child, CPU", head, [
-        [name, *(cell for found in results.values()
-                 for cell in spread([one[key] for one in found], form))]
-        for name, key, form in ROWS])
-    is_alone = all(one["alone"] for found in results.values() for one in found)
-    note(f"Bar: at most {BAR} of a new session whose chain was seen before, under load; "
+def show(results, is_alone):
+    table(f"The keys child, CPU, {IN_FLIGHT} sessions at a time",
+          ["", "median", "spread"],
+          [[name, *spread([one[key] for one in results], form)]
+           for name, key, form in ROWS])
+    note(f"Bar: at most {BAR} of a new session whose chain was seen before; "
          + ("with" if is_alone else "without") + " real-time priority.")

@@ -11,7 +11,6 @@ contrib_bench_bench_SOURCES = \
 	contrib/bench/part.h \
 	contrib/bench/pulse.c contrib/bench/pulse.h \
 	contrib/bench/settings.c contrib/bench/settings.h \
-	contrib/bench/signing.c \
 	contrib/bench/slow.c \
 	contrib/bench/step.c \
 	contrib/bench/ticks.c contrib/bench/ticks.h \
@@ -21,6 +20,12 @@ contrib_bench_bench_SOURCES = \
 	contrib/handset/device_certificate.c contrib/handset/device_certificate.h \
 	smsc/box.c smsc/box.h smsc/boxlink.c smsc/boxlink.h
 contrib_bench_bench_LDADD = $(AUTH_LIBS)
+
+# A gateway whose workers read their keys themselves, for the bench alone.
+noinst_PROGRAMS += contrib/bench/gateway-at-hand
+contrib_bench_gateway_at_hand_SOURCES = contrib/bench/signer_at_hand.c \
+	$(provbox_gateway_SOURCES)
+contrib_bench_gateway_at_hand_LDADD = $(AUTH_LIBS)
 
 BENCH =
 .PHONY: bench

@@ -21,7 +21,7 @@ static const struct part {
 } parts[] = {
 	{ "load", load_run },         { "held", held_run }, { "slow", slow_run },
 	{ "upstream", upstream_run }, { "unit", unit_run }, { "echo", echo_run },
-	{ "box", box_run },           { "step", step_run }, { "signing", signing_run },
+	{ "box", box_run },           { "step", step_run },
 };
 
 bool part_is_told_to_go(void)
@@ -90,8 +90,7 @@ int main(int argc, char **argv)
 			       ? parts[i].run(&settings)
 			       : EXIT_USAGE;
 	}
-	fprintf(stderr,
-		"usage: bench load|held|slow|upstream|unit|signing|echo|box|step "
-		"name=value...\n");
+	fprintf(stderr, "usage: bench load|held|slow|upstream|unit|echo|box|step "
+			"name=value...\n");
 	return EXIT_USAGE;
 }

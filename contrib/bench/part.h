@@ -21,8 +21,6 @@ int slow_run(const struct settings *settings);
 int upstream_run(const struct settings *settings);
 /** CPU microseconds of one mutual TLS 1.3 handshake in memory, both sides together. */
 int unit_run(const struct settings *settings);
-/** A worker's server at two ports, its key in a keys child and at hand. */
-int signing_run(const struct settings *settings);
 /** A gateway's side of the landnet leg: steps of the server, some at a time. */
 int step_run(const struct settings *settings);
 /** A bare box that fills bearerbox: what a link could reach that costs nothing. */

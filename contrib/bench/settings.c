@@ -17,12 +17,11 @@ static const struct setting {
 	{                                                        \
 #member, true, offsetof(struct settings, member) \
 	}
-	TEXT(mode),           TEXT(name),       TEXT(srv),           TEXT(target),
-	TEXT(trust),          TEXT(crl),        TEXT(chain),         TEXT(key),
-	TEXT(issuer),         TEXT(issuer_key), NUMBER(port),        NUMBER(devices),
-	NUMBER(warm),         NUMBER(count),    NUMBER(connections), NUMBER(rate),
-	NUMBER(asks),         NUMBER(seconds),  NUMBER(echo),        NUMBER(window),
-	NUMBER(port_at_hand),
+	TEXT(mode),   TEXT(name),       TEXT(srv),           TEXT(target),
+	TEXT(trust),  TEXT(crl),        TEXT(chain),         TEXT(key),
+	TEXT(issuer), TEXT(issuer_key), NUMBER(port),        NUMBER(devices),
+	NUMBER(warm), NUMBER(count),    NUMBER(connections), NUMBER(rate),
+	NUMBER(asks), NUMBER(seconds),  NUMBER(echo),        NUMBER(window),
 };
 
 static bool set(struct settings *settings, struct slice name, const char *value)

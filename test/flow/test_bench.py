@@ -48,12 +48,9 @@ def check_cpu(rows, printed):
 
 
 def check_keys(found, printed):
-    assert set(found) == {"16", "1"}
-    for [one] in found.values():
-        assert one["worker_us"] > 0 and one["here_us"] > 0 and one["session_us"] > 0
-        assert one["child_us"] > 0  # it has signed
-        assert one["price_us"] == pytest.approx(
-            one["worker_us"] + one["child_us"] - one["here_us"])
+    [one] = found
+    assert one["session_us"] > 0 and one["here_us"] > 0
+    assert one["price_us"] == pytest.approx(one["session_us"] - one["here_us"])
     assert "### The keys child, CPU" in printed
 
 
