@@ -107,6 +107,7 @@ check_PROGRAMS += \
 	test/unit/test_network \
 	test/unit/test_pem \
 	test/unit/test_process \
+	test/unit/test_progress \
 	test/unit/test_proxy \
 	test/unit/test_reload \
 	test/unit/test_roster \

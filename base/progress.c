@@ -9,13 +9,13 @@
 
 void progress_begin(struct progress *progress, const char *what, uint64_t total)
 {
-	int64_t now = time_now_ms();
+	int64_t now = time_monotonic_ms();
 	*progress = (struct progress){ now, now, what, total };
 }
 
 void progress_tell(struct progress *progress, uint64_t done)
 {
-	int64_t now = time_now_ms();
+	int64_t now = time_monotonic_ms();
 	if (now - progress->told_ms < PROGRESS_MS)
 		return;
 	progress->told_ms = now;
