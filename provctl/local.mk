@@ -78,3 +78,7 @@ test_unit_test_who_SOURCES = test/unit/test_who.c provctl/who.c provctl/who.h
 test_unit_test_rows_SOURCES = test/unit/test_rows.c provctl/rows.c provctl/rows.h
 
 EXTRA_DIST += test/unit/caught.h test/unit/operator.h
+
+fuzz_targets += test/fuzz/fuzz_devices
+test_fuzz_fuzz_devices_SOURCES = test/fuzz/fuzz_devices.c provctl/csv.c provctl/csv.h \
+	provctl/cutter.c provctl/cutter.h
