@@ -135,3 +135,10 @@ def test_names_are_told():
     assert done.returncode == 2
     assert "there are slow peers keys held notices step growth provisioning smoke" in done.stderr
     assert "make bench BENCH='slow'" in run("help").stdout
+
+
+def test_it_is_make_that_starts_it():
+    done = subprocess.run([paths.SOURCE / "contrib" / "bench" / "run", "held"], env={},
+                          capture_output=True, text=True, timeout=TIMEOUT_S)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "make bench BENCH='help'" in done.stderr and "Traceback" not in done.stderr
