@@ -8,7 +8,8 @@
 #include "base/slice.h"
 
 #define FILE_BYTES   (64 * 1024)
-#define DER_SEQUENCE 0x30
+#define DER_SEQUENCE 0x30 /* a nought, too, which may begin a text */
+#define DER_INTEGER  0x02
 
 static bool holds(struct slice text, struct slice words)
 {
@@ -27,7 +28,8 @@ static const char *mistake_in(struct slice text, enum pem_kind wanted)
 		return "; it holds a private key: are key and certificate swapped?";
 	if (wanted == PEM_CERTIFICATE && holds(text, SLICE("-BEGIN CERTIFICATE REQ")))
 		return "; it holds a request: have an authority sign it";
-	if (text.n > 0 && text.p[0] == DER_SEQUENCE)
+	if (text.n > 0 && text.p[0] == DER_SEQUENCE &&
+	    memchr(text.p, DER_INTEGER, text.n))
 		return wanted == PEM_KEY
 			       ? "; it is DER: openssl pkey -inform DER -in FILE -out "
 				 "NEW"

@@ -89,9 +89,10 @@ static enum result configure(struct context *ctx, struct config **config)
 	if (path || access(CONFIG_PATH_DEFAULT, F_OK) == 0) {
 		*config = config_read(&config_spec, path ? path : CONFIG_PATH_DEFAULT,
 				      stderr);
-		if (!*config && access(path ? path : CONFIG_PATH_DEFAULT, F_OK) != 0)
-			complain("name the configuration with -c FILE; its keys: "
-				 "--help-config");
+		if (!*config && path && access(path, F_OK) != 0)
+			complain("give -c the path of your configuration; without -c "
+				 "it is %s",
+				 CONFIG_PATH_DEFAULT);
 		if (!*config)
 			return RESULT_CONFIG;
 		settings = config_get(*config);

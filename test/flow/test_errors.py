@@ -43,7 +43,7 @@ WRONG = [
     ("provctl user erase +447700900123", 2,
      "provctl: nobody can be asked here whether that is meant; see --yes"),
     ("provctl -c nowhere.conf status", 78, "nowhere.conf: No such file or directory\n"
-     "provctl: name the configuration with -c FILE; its keys: --help-config"),
+     "provctl: give -c the path of your configuration; without -c it is "),
     ("provctl -c unknown.conf status", 78,
      "unknown.conf:2: unknown key `colour`, see the keys with --help-config"),
     ("provctl -c open.conf status", 78, "open.conf:1: the string is not closed on its line"),

@@ -74,8 +74,9 @@ def test_what_several_keys_say_has_its_line_too(configured, name):
     faults = {"admin": "neither unix:/path nor ip:port of loopback"}
     if name == "gateway":
         # The certificate of a leg says whose its key is.
-        part.config.update(landnet_certificate=p.gateway_airnet.path,
-                           landnet_key=p.gateway_airnet.key_path)
+        both = p.landnet.issue("both", dns=[p.GATEWAY_NAME], usages=[pki.CLIENT],
+                               key=p.gateway_airnet.key)
+        part.config.update(landnet_certificate=both.path, landnet_key=both.key_path)
         faults["landnet_key"] = ("is the key of the airnet leg, too; make a key of its own"
                                  " for each leg")
     elif name == "server":

@@ -23,8 +23,9 @@ static const struct {
 	{ CERTIFICATE EC_KEY, PEM_KEY, NULL },
 	{ KEY CERTIFICATE, PEM_CERTIFICATE, NULL },
 	{ REQUEST, PEM_CERTIFICATE, "; it holds a request: have" },
-	{ "0\x82\x01", PEM_CERTIFICATE, "; it is DER: openssl x509 " },
-	{ "0\x82\x01", PEM_KEY, "; it is DER: openssl pkey " },
+	{ "0\x82\x01\x01\x02", PEM_CERTIFICATE, "; it is DER: openssl x509 " },
+	{ "0\x82\x01\x01\x02", PEM_KEY, "; it is DER: openssl pkey " },
+	{ "0123456789abcdef", PEM_KEY, NULL },
 	{ "", PEM_KEY, NULL },
 	{ "something", PEM_CERTIFICATE, NULL },
 };
