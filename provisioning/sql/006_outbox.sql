@@ -107,11 +107,12 @@ returns table (id bigint, kind text, key text, attempt int, payload jsonb, token
 language plpgsql security definer set search_path = provbox, pg_temp as $$
 #variable_conflict use_column
 declare
+	due_by timestamptz := clock_timestamp(); -- known before, so that the index ends at it
 	o outbox;
 begin
 	for o in
 		select * from outbox
-		where kind = any (p_kinds) and kind <> 'sms' and state = 'due' and due_at <= clock_timestamp()
+		where kind = any (p_kinds) and kind <> 'sms' and state = 'due' and due_at <= due_by
 		order by due_at limit p_limit for update skip locked
 	loop
 		if not outbox_is_wanted(o) then

@@ -287,6 +287,9 @@ $$;
 create function requests_expire(p_limit int) returns int
 language plpgsql security definer set search_path = provbox, pg_temp as $$
 declare
+	-- Known before, so that an index ends at them.
+	expired_by timestamptz := clock_timestamp();
+	begun_by timestamptz := expired_by - setting_interval('verification_lifetime');
 	r record;
 	n int := 0;
 	unverified bigint[] := '{}';
@@ -294,11 +297,11 @@ begin
 	for r in
 		with offered as (
 			select q.rid, q.state from offer o join request q on q.rid = o.request
-			where o.is_open and o.expires <= clock_timestamp() and q.state = 'offered'
+			where o.is_open and o.expires <= expired_by and q.state = 'offered'
 			order by o.expires limit p_limit for update of q skip locked
 		), verifying as (
 			select q.rid, q.state from request q where q.state = 'verifying'
-				and q.created <= clock_timestamp() - setting_interval('verification_lifetime')
+				and q.created <= begun_by
 			order by q.created limit p_limit for update skip locked
 		)
 		select * from offered union all select * from verifying

@@ -79,15 +79,17 @@ $$;
 create function control_forget(p_limit int) returns int
 language plpgsql security definer set search_path = provbox, pg_temp as $$
 declare
+	-- Known before, so that an index ends at them: else every row would be asked.
+	changed_before timestamptz := clock_timestamp() - interval '10 minutes';
+	seen_before timestamptz := clock_timestamp() - setting_interval('credential_life');
 	changes int;
 	credentials int;
 begin
 	delete from change where epoch in (select epoch from change
-		where at < clock_timestamp() - interval '10 minutes' order by at limit p_limit for update skip locked);
+		where at < changed_before order by at limit p_limit for update skip locked);
 	get diagnostics changes = row_count;
 	delete from live_credential where (gw, sid) in (select gw, sid from live_credential
-		where seen < clock_timestamp() - setting_interval('credential_life') order by seen limit p_limit
-		for update skip locked);
+		where seen < seen_before order by seen limit p_limit for update skip locked);
 	get diagnostics credentials = row_count;
 	return changes + credentials;
 end

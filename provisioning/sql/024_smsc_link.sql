@@ -76,6 +76,7 @@ language plpgsql security definer set search_path = provbox, pg_temp as $$
 #variable_conflict use_column
 declare
 	slots int[] := link_slots(left(p_worker, 100));
+	due_by timestamptz := clock_timestamp(); -- known before, so that the index ends at it
 	part_validity interval := setting_interval('part_validity');
 	short_code text := setting_text('short_code');
 	lease_token uuid := gen_random_uuid();
@@ -87,7 +88,7 @@ declare
 begin
 	taken := array(
 		select notice from outbox
-		where kind = 'sms' and state = 'due' and due_at <= clock_timestamp() and slot = any (slots)
+		where kind = 'sms' and state = 'due' and due_at <= due_by and slot = any (slots)
 		order by due_at limit p_limit for update skip locked
 	);
 	select array_agg(h.notice), array_agg(h.hindrance) into hindered, hindrances from notices_hindered(taken) h;

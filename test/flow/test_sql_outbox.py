@@ -4,6 +4,8 @@ import datetime
 import time
 import uuid
 
+import pytest
+
 
 def lease(schema, worker="courier-1", kinds=("billing",), seconds=60.0):
     return schema.rows("server", "outbox_lease", list(kinds), worker, 10,
@@ -171,3 +173,22 @@ def test_terms_go_out_again_only_while_they_are_offered(schema):
     assert schema.value("operator", "outbox_revive", row["id"], None) == "ended"
     assert state() == "failed"
     assert schema.value("operator", "outbox_drop", row["id"], "too late") == "changed"
+
+
+@pytest.mark.parametrize("table, row, call", [
+    ("outbox", "(kind, key, due_at) select 'hook', n::text, now() + '1 hour'",
+     "outbox_lease('{hook}', 'courier-1', 10, '1 minute')"),
+    ("outbox", "(kind, key, due_at, slot) select 'sms', n::text, now() + '1 hour', mod(n, 256)",
+     "smsc_lease('link-1', 10, '1 minute')"),
+    ("live_credential", "select sha256(n::text::bytea), substr(sha256(n::text::bytea), 1, 16),"
+     " 'x', sha256(''), now()", "control_forget(10)")])
+def test_what_is_not_due_is_not_looked_at(schema, table, row, call):
+    """However many wait: an index ends at those whose time has come."""
+    schema.table(f"insert into {table} {row} from generate_series(1, 1000) n; analyze {table}")
+    (read,) = schema.table(
+        "begin; set local enable_seqscan = off; set local enable_bitmapscan = off;"
+        " set local enable_hashjoin = off; set local enable_mergejoin = off;"
+        f" select from {call}; select idx_tup_fetch + seq_tup_read as rows"
+        " from pg_stat_xact_user_tables where relname = %s", table)
+    schema.table("rollback")
+    assert read["rows"] == 0
